@@ -1,0 +1,201 @@
+"""The schema of every parameter in `conf/`: names, types, ranges and choices, checked before any work starts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+class Section(BaseModel):
+    """A frozen group of parameters that refuses names it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Glyphs(Section):
+    minimum_faces: Annotated[int, Field(ge=1, le=12)] = 4
+    samples_per_class: Annotated[int, Field(ge=2, le=1000)] = 20
+
+
+class Omniglot(Section):
+    mirror: str | None = None
+    split: Literal["alphabets", "vinyals"] = "alphabets"
+
+
+class ImageFolder(Section):
+    path: Path | None = None
+    train_fraction: Fraction = 0.7
+    val_fraction: Fraction = 0.1
+
+
+class Tasks(Section):
+    """Which images the tasks are made of."""
+
+    source: Literal["glyphs", "digits", "omniglot", "image_folder"] = "glyphs"
+    image_size: Annotated[int, Field(ge=16, le=64, multiple_of=4)] = 28
+    channels: Literal[1, 3] = 1
+    workers: Annotated[int, Field(ge=0)] = 0
+    glyphs: Glyphs = Glyphs()
+    omniglot: Omniglot = Omniglot()
+    image_folder: ImageFolder = ImageFolder()
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> Tasks:
+        if self.source == "image_folder" and self.image_folder.path is None:
+            raise ValueError("image_folder.path must name a folder of class folders when tasks.source is image_folder")
+        if self.source != "image_folder" and self.channels != 1:
+            raise ValueError(f"channels must be 1 for the grey source {self.source}")
+        if self.image_folder.train_fraction + self.image_folder.val_fraction >= 1.0:
+            raise ValueError("image_folder.train_fraction + val_fraction must leave classes for the test split (sum < 1)")
+        return self
+
+
+class EmbedderNetwork(Section):
+    """One prototypical embedder (evaluation, or inside an outer objective)."""
+
+    width: Annotated[int, Field(ge=8, le=512)] = 64
+    feature_size: Annotated[int, Field(ge=8, le=512)] = 64
+    episodes: Positive = 400
+    n_way: Annotated[int, Field(ge=2)] = 20
+    k_shot: Positive = 1
+    n_query: Positive = 5
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    class_half: Literal["first", "second", "all"] = "all"
+    seed_offset: int = 0
+
+
+class Embedder(Section):
+    """The two embedders, which share nothing: seeds, widths and train classes differ."""
+
+    evaluation: EmbedderNetwork = EmbedderNetwork()
+    objective: EmbedderNetwork = EmbedderNetwork(width=48, feature_size=48, seed_offset=1000)
+    accuracy_episodes: Positive = 100
+
+    @model_validator(mode="after")
+    def _share_nothing(self) -> Embedder:
+        if self.evaluation.seed_offset == self.objective.seed_offset:
+            raise ValueError("evaluation.seed_offset and objective.seed_offset must differ: the embedders share nothing")
+        return self
+
+
+class Networks(Section):
+    generator_width: Annotated[int, Field(ge=8, le=512)] = 48
+    discriminator_width: Annotated[int, Field(ge=8, le=512)] = 48
+    noise_size: Annotated[int, Field(ge=1, le=512)] = 32
+    context_size: Annotated[int, Field(ge=0, le=512)] = 0
+
+
+class InnerLoop(Section):
+    """The K adversarial steps on the support set of one task."""
+
+    steps: Annotated[int, Field(ge=1, le=50)] = 5
+    update_rule: Literal["sgd", "lslr"] = "lslr"
+    generator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
+    discriminator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
+    gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
+    r1: NonNegative = 0.0
+    r2: NonNegative = 0.0
+    adapt_parameters: str = "all"
+
+    @field_validator("adapt_parameters")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"must be 'all', 'context' or a regular expression over parameter names ({error})") from error
+        return value
+
+
+class OuterObjective(Section):
+    """Weights of the terms that judge an adapted generator on the query set; 0 leaves a term out."""
+
+    adversarial: NonNegative = 0.0
+    energy: NonNegative = 1.0
+    mmd: NonNegative = 0.0
+    pixel_weight: NonNegative = 0.3
+    feature_weight: NonNegative = 1.0
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> OuterObjective:
+        if self.adversarial + self.energy + self.mmd == 0:
+            raise ValueError("at least one of adversarial, energy, mmd must be above 0")
+        return self
+
+
+class WarmUp(Section):
+    meta_gradient: Literal["none", "fomaml", "reptile"] = "none"
+    meta_steps: Annotated[int, Field(ge=0)] = 0
+
+
+class Trainer(Section):
+    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
+    devices: Positive = 1
+    strategy: str = "auto"
+
+
+class MetaTrain(Section):
+    """Meta-training of the GAN, and of the joint GAN that is the fine-tuned arm."""
+
+    meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
+    k_shot: Positive = 8
+    n_query: Positive = 12
+    tasks_per_step: Positive = 4
+    minutes: Annotated[float, Field(gt=0)] = 3.0
+    meta_steps: Annotated[int, Field(ge=-1)] = -1
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    rule_learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    final_learning_rate_fraction: Fraction = 0.05
+    clip_gradient_norm: Annotated[float, Field(gt=0)] = 10.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    maximum_skipped_in_a_row: Positive = 20
+    task_parallel: Literal["auto", "threads", "vmap", "loop"] = "auto"
+    vmap_chunk: Positive = 16
+    validate_every: Positive = 100
+    validation_tasks: Positive = 20
+    validation_steps: tuple[int, ...] = (5, 20)
+    networks: Networks = Networks()
+    inner: InnerLoop = InnerLoop()
+    outer_objective: OuterObjective = OuterObjective()
+    warm_up: WarmUp = WarmUp()
+    trainer: Trainer = Trainer()
+
+
+class Evaluate(Section):
+    split: Literal["val", "test"] = "test"
+    n_tasks: Annotated[int, Field(ge=2)] = 100
+    k_shot: Positive = 8
+    n_query: Positive = 12
+    steps: tuple[int, ...] = (0, 1, 2, 5, 10, 20)
+    picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
+    joint_condition_weight: NonNegative = 1.0
+    nearest_neighbours: Positive = 5
+
+    @field_validator("steps")
+    @classmethod
+    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or value[0] < 0 or list(value) != sorted(set(value)):
+            raise ValueError("must be different step numbers in increasing order, none below 0, for example [0, 1, 5, 20]")
+        return value
+
+
+class Report(Section):
+    title: str = "metagan"
+
+
+class Parameters(Section):
+    """Everything under `conf/<environment>/parameters*.yml`."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    tasks: Tasks = Tasks()
+    embedder: Embedder = Embedder()
+    meta_train: MetaTrain = MetaTrain()
+    evaluate: Evaluate = Evaluate()
+    report: Report = Report()

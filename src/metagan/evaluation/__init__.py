@@ -1,0 +1,1 @@
+"""What adapted generators are measured by: distances, diversity, recognisability, memorisation."""

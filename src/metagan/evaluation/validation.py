@@ -1,0 +1,43 @@
+"""A cheap look at generators while they train: a few tasks, the metrics that count after adaptation."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from metagan.evaluation.diversity import diversity
+from metagan.evaluation.features import Embed, blank_where_diverged, embed_images
+from metagan.evaluation.frechet import frechet_joint_distance
+from metagan.evaluation.recognisability import recognisability
+
+
+def validation_metrics(
+    embed: Embed, samples: Tensor, supports: Tensor, queries: Tensor, classes: np.ndarray, seed: int
+) -> dict[str, list[float]]:
+    """Recognisability, FJD and diversity, each with one value per adaptation step.
+
+    Args:
+        embed: images (N, C, H, W) in [0, 1] to features (N, F).
+        samples: (T, S, n, C, H, W), S adaptation steps of T tasks, as samplers return them; diverged ones count as black.
+        supports: (T, K, C, H, W); the other tasks' support images are the alternatives of recognisability.
+        queries: (T, Q, C, H, W); of both samples and queries the first min(n, Q) enter the FJD.
+        classes: (T,) class index of each task.
+        seed: draws the alternatives; keep it fixed to compare steps and generators.
+
+    Raises:
+        ValueError: T x min(n, Q) is not above 2 F, or the tasks have only one class.
+    """
+    made, shown, real = (embed_images(embed, images) for images in (blank_where_diverged(samples), supports, queries))
+    n_matched = min(made.shape[2], real.shape[1])
+    conditions = np.repeat(shown.mean(axis=1), n_matched, axis=0)
+    matched_real = np.concatenate(real[:, :n_matched])
+
+    per_step = [made[:, step] for step in range(made.shape[1])]
+    return {
+        "recognisability": [recognisability(features, shown, classes, seed) for features in per_step],
+        "fjd": [
+            frechet_joint_distance(np.concatenate(features[:, :n_matched]), matched_real, conditions)
+            for features in per_step
+        ],
+        "diversity": [diversity(features, real) for features in per_step],
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metagan.parameters import Tasks
 from metagan.tasks.sources.base import Source
+from metagan.tasks.sources.glyphs import glyphs
 from metagan.tasks.sources.omniglot import omniglot
 
-SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {"omniglot": omniglot}
+SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {"glyphs": glyphs, "omniglot": omniglot}

@@ -49,7 +49,7 @@ def omniglot(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
                 _, alphabet, character, _ = member.split("/")
                 members[folder / f"{part}.zip", alphabet, character].append(member)
     background = Counter(a for path, a, _ in members if "background" in path.name)
-    split_of = splits.by_group(background, "val", VAL_CLASSES, seed)
+    split_of = splits.by_group(background, {"train": 0, "val": VAL_CLASSES}, seed)
     classes, drawings = [], []
     for (path, alphabet, character), files in sorted(members.items()):
         split = split_of.get(alphabet, "test") if "background" in path.name else "test"

@@ -1,0 +1,194 @@
+"""Letters drawn from the DejaVu and STIX fonts inside the matplotlib wheel: needs no download.
+
+A class is a distinct outline. Its samples are the same letter in several faces, each with its own small rotation,
+scaling, shear, shift, elastic bend and change of stroke width, centred and scaled to fill the image.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from functools import lru_cache, partial
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from fontTools.ttLib import TTFont
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import distance_transform_edt, map_coordinates
+
+from metagan.parameters import Tasks
+from metagan.tasks import splits
+from metagan.tasks.sources.base import ClassRecord, Images, Source
+
+# True italics are left out: they change the letter itself (a, g, Cyrillic t), where obliques only lean.
+FACES = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSans-BoldOblique",
+    "DejaVuSansMono",
+    "DejaVuSansMono-Bold",
+    "DejaVuSansMono-Oblique",
+    "DejaVuSansMono-BoldOblique",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "STIXGeneral",
+    "STIXGeneralBol",
+)
+# First word of the Unicode name; a letter that looks the same in two scripts belongs to the one named first.
+SCRIPTS = {
+    "LATIN": "Latin",
+    "CYRILLIC": "Cyrillic",
+    "GREEK": "Greek",
+    "ARMENIAN": "Armenian",
+    "GEORGIAN": "Georgian",
+    "HEBREW": "Hebrew",
+    "ARABIC": "Arabic",
+    "CANADIAN": "Canadian Aboriginal",
+    "LAO": "Lao",
+    "LISU": "Lisu",
+    "TIFINAGH": "Tifinagh",
+    "NKO": "NKo",
+    "COPTIC": "Coptic",
+    "OLD": "Old Italic",
+    "OGHAM": "Ogham",
+}
+SAME_LETTER = 0.92
+FONT_SIZE = 96
+SIDE = 60
+MARGIN = 6
+FILL = 0.74
+
+
+def _fonts() -> Path:
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+@lru_cache(maxsize=len(FACES))
+def _font(face: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(_fonts() / f"{face}.ttf"), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _faces_of_letters() -> dict[str, tuple[str, ...]]:
+    faces = defaultdict(list)
+    for face in FACES:
+        with TTFont(_fonts() / f"{face}.ttf", lazy=True) as font:
+            for code in font.getBestCmap():
+                faces[chr(code)].append(face)
+    return {letter: tuple(names) for letter, names in faces.items()}
+
+
+def _script(letter: str) -> str | None:
+    """Script of a plain letter; None for modifiers, accented letters and compatibility forms."""
+    if unicodedata.category(letter) not in ("Lu", "Ll", "Lo") or unicodedata.normalize("NFKD", letter) != letter:
+        return None
+    return SCRIPTS.get(unicodedata.name(letter, "?").split()[0])
+
+
+def _signed_distance(letter: str, face: str) -> NDArray[np.float32] | None:
+    """Distance to the outline, positive inside, on a grid whose inner SIDE pixels hold the longer side of the letter."""
+    left, top, right, bottom = _font(face).getbbox(letter)
+    width, height = right - left, bottom - top
+    if not width or not height:
+        return None
+    scale = SIDE / max(width, height)
+    canvas = Image.new("L", (int(width), int(height)))
+    ImageDraw.Draw(canvas).text((-left, -top), letter, fill=255, font=_font(face))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    ink = np.asarray(canvas.resize(size, Image.Resampling.BILINEAR)) > 127
+    if not ink.any():
+        return None
+    square = np.zeros((SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), dtype=bool)
+    top, left = ((SIDE - length) // 2 + MARGIN for length in ink.shape)
+    square[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return (distance_transform_edt(square) - distance_transform_edt(~square)).astype(np.float32)
+
+
+def _rasterise(distance: NDArray[np.float32], grid: NDArray[np.float64], image_size: int, growth: float = 0.0) -> Images:
+    """Anti-aliased ink at the points `grid` (2, image_size * image_size), in units of the letter's longer side."""
+    points = grid * SIDE + (len(distance) - 1) / 2
+    values = map_coordinates(distance, points, order=1, mode="nearest") * (FILL * image_size / SIDE)
+    return (255 * np.clip(values + growth + 0.5, 0, 1)).round().astype(np.uint8).reshape(image_size, image_size)
+
+
+def _grid(image_size: int) -> NDArray[np.float64]:
+    axis = (np.arange(image_size) - (image_size - 1) / 2) / (FILL * image_size)
+    return np.stack(np.meshgrid(axis, axis, indexing="ij")).reshape(2, -1)
+
+
+def _knot_weights(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each point of the grid follows each of 16 knots, (points, 16), rows adding up to 1."""
+    knots = np.stack(np.meshgrid(*2 * [np.linspace(-0.6, 0.6, 4)], indexing="ij")).reshape(2, -1)
+    near = np.exp(-((grid[:, :, None] - knots[:, None]) ** 2).sum(0) / (2 * 0.35**2))
+    return near / near.sum(1, keepdims=True)
+
+
+def _jittered(
+    grid: NDArray[np.float64], knot_weights: NDArray[np.float64], generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """The grid under a small random affine map and a smooth bend."""
+    angle = generator.normal(0, np.deg2rad(6))
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shear = np.array([[1.0, 0.0], [generator.normal(0, 0.1), 1.0]])
+    scale = np.diag(1 / generator.uniform(0.85, 1.1, 2))
+    bend = generator.normal(0, 0.04, (2, knot_weights.shape[1])) @ knot_weights.T
+    shift = generator.normal(0, 0.03, (2, 1))
+    return rotation @ shear @ scale @ grid + bend + shift
+
+
+def _draw(letter: str, faces: tuple[str, ...], samples: int, image_size: int, seed: int) -> Images:
+    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ord(letter),)))
+    order = generator.permutation(len(faces))
+    distances = {face: _signed_distance(letter, face) for face in faces}
+    grid = _grid(image_size)
+    knot_weights = _knot_weights(grid)
+    images = []
+    for sample in range(samples):
+        distance = distances[faces[order[sample % len(faces)]]]
+        growth = generator.uniform(-0.15, 0.35)
+        images.append(_rasterise(distance, _jittered(grid, knot_weights, generator), image_size, growth))
+    return np.stack(images)[:, None]
+
+
+def _distinct(letters: list[str], faces: dict[str, tuple[str, ...]]) -> list[str]:
+    """The letters, in order, whose rendering resembles no earlier one in the faces that both have."""
+    references = ("DejaVuSans", "DejaVuSerif")
+    size = 28
+    grid = _grid(size)
+    stacks = np.zeros((len(references), len(letters), size * size), dtype=np.float32)
+    for row, letter in enumerate(letters):
+        for column, face in enumerate(references):
+            if face in faces[letter]:
+                distance = _signed_distance(letter, face)
+                if distance is not None:
+                    image = _rasterise(distance, grid, size).astype(np.float32).ravel()
+                    stacks[column, row] = image / np.linalg.norm(image)
+    present = stacks.any(axis=2)
+    common = np.einsum("fi,fj->ij", present.astype(np.float32), present.astype(np.float32))
+    similarity = np.einsum("fip,fjp->ij", stacks, stacks, optimize=True) / np.maximum(common, 1)
+    kept: list[int] = []
+    for row in range(len(letters)):
+        if present[:, row].any() and not (similarity[row, kept] > SAME_LETTER).any():
+            kept.append(row)
+    return [letters[row] for row in kept]
+
+
+def glyphs(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+    """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script."""
+    settings = tasks.glyphs
+    faces = _faces_of_letters()
+    script = {letter: name for letter in faces if (name := _script(letter))}
+    order = list(SCRIPTS.values())
+    candidates = sorted(
+        (letter for letter in script if len(faces[letter]) >= settings.minimum_faces),
+        key=lambda letter: (order.index(script[letter]), letter),
+    )
+    letters = _distinct(candidates, faces)
+    split_of = splits.by_group(Counter(script[letter] for letter in letters), {"train": 300, "test": 100, "val": 40}, seed)
+    classes = tuple(
+        ClassRecord(unicodedata.name(letter).capitalize(), script[letter], split_of[script[letter]], settings.samples_per_class) for letter in letters
+    )
+    drawings = tuple(partial(_draw, letter, faces[letter], settings.samples_per_class, tasks.image_size, seed) for letter in letters)
+    return Source("glyphs", "DejaVu and STIX fonts", tasks.image_size, 1, classes, drawings)

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 
+DIGITS_SMALLEST_CLASS = 174
+
+
+def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
+    if not value or value[0] < 0 or list(value) != sorted(set(value)):
+        raise ValueError("must be different step numbers in increasing order, none below 0, for example [0, 1, 5, 20]")
+    return value
+
+
+Steps = Annotated[tuple[int, ...], AfterValidator(_increasing)]
+
 
 class Section(BaseModel):
-    """A frozen group of parameters that refuses names it does not know."""
+    """A frozen group of parameters that refuses names it does not know; a check of the group starts its message with
+    the name of the parameter at fault."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Glyphs(Section):
@@ -49,11 +65,13 @@ class Tasks(Section):
     @model_validator(mode="after")
     def _source_is_complete(self) -> Tasks:
         if self.source == "image_folder" and self.image_folder.path is None:
-            raise ValueError("image_folder.path must name a folder of class folders when tasks.source is image_folder")
+            raise ValueError("image_folder.path: must name a folder of class folders when tasks.source is image_folder")
         if self.source != "image_folder" and self.channels != 1:
-            raise ValueError(f"channels must be 1 for the grey source {self.source}")
+            raise ValueError(f"channels: must be 1 for the grey source {self.source}")
         if self.image_folder.train_fraction + self.image_folder.val_fraction >= 1.0:
-            raise ValueError("image_folder.train_fraction + val_fraction must leave classes for the test split (sum < 1)")
+            raise ValueError(
+                "image_folder.train_fraction: with val_fraction must leave classes for the test split (sum below 1)"
+            )
         return self
 
 
@@ -81,7 +99,9 @@ class Embedder(Section):
     @model_validator(mode="after")
     def _share_nothing(self) -> Embedder:
         if self.evaluation.seed_offset == self.objective.seed_offset:
-            raise ValueError("evaluation.seed_offset and objective.seed_offset must differ: the embedders share nothing")
+            raise ValueError(
+                "objective.seed_offset: must differ from evaluation.seed_offset, the embedders share nothing"
+            )
         return self
 
 
@@ -110,7 +130,9 @@ class InnerLoop(Section):
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"must be 'all', 'context' or a regular expression over parameter names ({error})") from error
+            raise ValueError(
+                f"must be 'all', 'context' or a regular expression over parameter names ({error})"
+            ) from error
         return value
 
 
@@ -126,7 +148,7 @@ class OuterObjective(Section):
     @model_validator(mode="after")
     def _not_empty(self) -> OuterObjective:
         if self.adversarial + self.energy + self.mmd == 0:
-            raise ValueError("at least one of adversarial, energy, mmd must be above 0")
+            raise ValueError("energy: at least one of adversarial, energy and mmd must be above 0")
         return self
 
 
@@ -160,7 +182,7 @@ class MetaTrain(Section):
     vmap_chunk: Positive = 16
     validate_every: Positive = 100
     validation_tasks: Positive = 20
-    validation_steps: tuple[int, ...] = (5, 20)
+    validation_steps: Steps = (5, 20)
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     outer_objective: OuterObjective = OuterObjective()
@@ -173,17 +195,10 @@ class Evaluate(Section):
     n_tasks: Annotated[int, Field(ge=2)] = 100
     k_shot: Positive = 8
     n_query: Positive = 12
-    steps: tuple[int, ...] = (0, 1, 2, 5, 10, 20)
+    steps: Steps = (0, 1, 2, 5, 10, 20)
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
-
-    @field_validator("steps")
-    @classmethod
-    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or value[0] < 0 or list(value) != sorted(set(value)):
-            raise ValueError("must be different step numbers in increasing order, none below 0, for example [0, 1, 5, 20]")
-        return value
 
 
 class Report(Section):
@@ -199,3 +214,51 @@ class Parameters(Section):
     meta_train: MetaTrain = MetaTrain()
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
+
+    @model_validator(mode="after")
+    def _classes_are_large_enough(self) -> Parameters:
+        sizes = {"glyphs": self.tasks.glyphs.samples_per_class, "digits": DIGITS_SMALLEST_CLASS, "omniglot": 20}
+        size = sizes.get(self.tasks.source)
+        users = {
+            "embedder.evaluation": self.embedder.evaluation,
+            "embedder.objective": self.embedder.objective,
+            "meta_train": self.meta_train,
+            "evaluate": self.evaluate,
+        }
+        for name, settings in users.items():
+            if size is not None and settings.k_shot + settings.n_query > size:
+                raise ValueError(
+                    f"{name}.n_query: k_shot + n_query = {settings.k_shot} + {settings.n_query} is more than"
+                    f" the {size} images of a class of {self.tasks.source}"
+                )
+        return self
+
+
+def validate(raw: Mapping[str, object]) -> Parameters:
+    """The parameters of one run; raises ValueError with one line for each bad parameter, by its full dotted name."""
+    try:
+        return Parameters.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError("\n".join(_line(details) for details in error.errors())) from None
+
+
+def _line(details: ErrorDetails) -> str:
+    name, value, context = ".".join(map(str, details["loc"])), details["input"], details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            return f"{name}: unknown parameter; known here are {_siblings(details['loc'])}"
+        case "literal_error":
+            return f"{name}: {value!r} is not one of {context['expected'].replace(' or ', ', ')}"
+        case "value_error" if isinstance(value, Mapping):  # a check of a whole section names the parameter itself
+            return f"{name}.{context['error']}".removeprefix(".")
+        case "value_error":
+            return f"{name}: {value!r} {context['error']}"
+        case _:
+            return f"{name}: {value!r} is not valid: {details['msg'][0].lower()}{details['msg'][1:]}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> str:
+    section: type[BaseModel] = Parameters
+    for part in location[:-1]:
+        section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
+    return ", ".join(section.model_fields)

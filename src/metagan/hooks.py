@@ -1,0 +1,100 @@
+"""What happens around a run: parameters are checked first, and the MLflow run tells the truth."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import click
+import mlflow
+import psutil
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from omegaconf import OmegaConf
+
+from metagan.parameters import validate
+
+
+class ParameterError(click.ClickException, ValueError):
+    """A ValueError that the command line shows as its message alone, without a traceback."""
+
+
+class ParameterHook:
+    """Refuses bad parameters before any work starts, even before the tracking database is made."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check conf/<environment>/parameters*.yml and `--params`."""
+        try:
+            validate(context.config_loader["parameters"])
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+
+
+class TrackingHook:
+    """What kedro-mlflow leaves open: place, commit, interruption, and one run for one `dvc repro`."""
+
+    @hook_impl(wrapper=True)
+    def after_context_created(self, context: KedroContext) -> Generator[None, None, None]:
+        """Make `${project_database:}` known before kedro-mlflow reads conf/base/mlflow.yml."""
+        database = f"sqlite:///{context.project_path / 'mlflow.db'}"
+        OmegaConf.register_new_resolver("project_database", lambda: database, replace=True)
+        self.context = context
+        return (yield)
+
+    @hook_impl(wrapper=True)
+    def before_pipeline_run(self) -> Generator[None, None, None]:
+        """Join the run of this `dvc repro`, if there is one; after kedro-mlflow has started the run, tag it."""
+        tags = _git_state(self.context.project_path)
+        if "DVC_STAGE" in os.environ:
+            tags["dvc_process"] = _parent_process()
+            self._join_run("dvc_process", tags["dvc_process"])
+        result = yield
+        mlflow.set_tags(tags)
+        _end_as_killed_when_interrupted()
+        return result
+
+    def _join_run(self, tag: str, value: str) -> None:
+        settings = self.context.mlflow
+        runs = settings.server._mlflow_client.search_runs(
+            [settings.tracking.experiment._experiment.experiment_id], f"tags.{tag} = '{value}'", max_results=1
+        )
+        settings.tracking.run.name = "dvc repro"
+        settings.tracking.run.id = runs[0].info.run_id if runs else None
+
+
+def _git_state(project_path: Path) -> dict[str, str]:
+    """Tags git_commit and git_dirty; none outside a git repository."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=project_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    try:
+        return {"git_commit": git("rev-parse", "HEAD"), "git_dirty": str(bool(git("status", "--porcelain"))).lower()}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def _parent_process() -> str:
+    """The DVC process that started this stage; dvc.yaml says `exec` so that no shell stands between."""
+    parent = psutil.Process(os.getppid())
+    return f"{parent.pid} {parent.create_time():.0f}"
+
+
+def _end_as_killed_when_interrupted() -> None:
+    """MLflow ends a run that is still active at exit as FINISHED; Ctrl-C and SIGTERM must not look like success."""
+
+    def end_as_killed() -> None:
+        while mlflow.active_run():
+            mlflow.end_run("KILLED")
+
+    atexit.register(end_as_killed)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,0 +1,8 @@
+"""Kedro datasets of our own."""
+
+from metagan.io.arrays import ArraysDataset
+from metagan.io.folder import FolderDataset
+from metagan.io.task_bank import TaskBankDataset
+from metagan.io.weights import WeightsDataset
+
+__all__ = ["ArraysDataset", "FolderDataset", "TaskBankDataset", "WeightsDataset"]

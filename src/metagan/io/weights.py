@@ -1,0 +1,31 @@
+"""Checkpoints (dictionaries of tensors and plain values) as a Kedro dataset."""
+
+from __future__ import annotations
+
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from kedro.io import DatasetError
+
+from metagan.io.files import replaced
+from metagan.io.local import LocalDataset
+
+
+class WeightsDataset(LocalDataset[dict[str, Any], dict[str, Any]]):
+    """Written by `torch.save`, read with `weights_only=True` on the CPU."""
+
+    def load(self) -> dict[str, Any]:
+        try:
+            payload = torch.load(self._filepath, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise
+        except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            raise DatasetError(f"{self._filepath}: damaged, or no checkpoint of metagan; train again") from error
+        if not isinstance(payload, dict) or "kind" not in payload:
+            raise DatasetError(f"{self._filepath}: no checkpoint of metagan, it has no 'kind'; train again")
+        return payload
+
+    def save(self, data: dict[str, Any]) -> None:
+        with replaced(self._filepath) as temporary:
+            torch.save(data, temporary)

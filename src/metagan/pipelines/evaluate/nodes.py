@@ -1,0 +1,82 @@
+"""Nodes that measure all arms on classes that no training has seen."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from metagan.evaluation.generation import evaluate_generation
+from metagan.parameters import Evaluate, MetaTrain
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import generation_task
+from metagan.training.arms import Sampler, build_samplers
+from metagan.training.embedder import load_embedder
+
+Payload = dict[str, Any]
+
+
+def evaluate(
+    bank: TaskBank,
+    evaluation_embedder: Payload,
+    embedder_metrics: dict[str, dict[str, float]],
+    meta_model: Payload,
+    joint_gan: Payload,
+    evaluate: dict[str, Any],
+    meta_train: dict[str, Any],
+    seed: int,
+) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
+    """The table of arms and metrics, and pictures of the first tasks."""
+    settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
+    samplers = build_samplers(bank, meta_model, joint_gan, training, seed)
+    result = evaluate_generation(
+        bank, load_embedder(evaluation_embedder), samplers, settings, seed, progress=True, source=bank.source
+    )
+    generation = {
+        **result.table,
+        "embedder": embedder_metrics["evaluation"],
+        "seconds": {
+            "meta_train": meta_model["seconds"],
+            "adapt_one_task": seconds_to_adapt(bank, samplers["adapted"], settings, training.inner.steps, seed),
+        },
+    }
+    return generation, result.pictures
+
+
+def seconds_to_adapt(bank: TaskBank, sampler: Sampler, settings: Evaluate, steps: int, seed: int) -> float:
+    """Median time of three to adapt to one unseen task by `steps` steps and draw one sample."""
+    task = generation_task(bank, settings.split, seed, 0, settings.k_shot, settings.n_query)
+    supports = torch.as_tensor(task.support)[None]
+
+    def measure() -> float:
+        started = perf_counter()
+        sampler(supports, (steps,), 1, seed)
+        return perf_counter() - started
+
+    return median(measure() for _ in range(3))
+
+
+def metrics(generation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """The table as MLflow metrics: `<arm>/<metric>` and `gap_closed` by adaptation step, the rest single values."""
+    curves = {
+        f"{arm}/{metric}": values for arm, table in generation["arms"].items() for metric, values in table.items()
+    } | {"gap_closed": generation["gap_closed"]}
+    single = {f"embedder/{name}": value for name, value in generation["embedder"].items()} | {
+        f"seconds/{name}": value for name, value in generation["seconds"].items()
+    }
+    by_step = {
+        name: [
+            {"value": value, "step": step}
+            for value, step in zip(values, generation["steps"], strict=True)
+            if value is not None
+        ]
+        if isinstance(values, list)
+        else [{"value": values, "step": 0}]
+        for name, values in (curves | single).items()
+        if values is not None
+    }
+    return by_step

@@ -1,0 +1,35 @@
+"""The node that writes the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metagan.reporting.report import build_report
+
+
+def report(
+    generation: dict[str, Any],
+    pictures: dict[str, NDArray[np.uint8]],
+    training_history: pd.DataFrame,
+    data_card: dict[str, Any],
+    embedder_metrics: dict[str, dict[str, float]],
+    parameters: dict[str, Any],
+) -> str:
+    """One self-contained HTML page."""
+    timings = {f"{role} embedder": values["seconds"] for role, values in embedder_metrics.items()} | generation[
+        "seconds"
+    ]
+    return build_report(
+        generation,
+        pictures,
+        training_history,
+        parameters,
+        data_card,
+        embedder_metrics,
+        timings,
+        parameters["report"]["title"],
+    )

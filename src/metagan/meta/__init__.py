@@ -1,0 +1,1 @@
+"""Meta-learning on parameter dictionaries: inner loop, update rules, meta-gradients and task parallelism."""

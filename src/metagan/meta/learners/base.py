@@ -1,0 +1,27 @@
+"""The contract of a learner."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from metagan.meta.differentiation import Parameters
+
+TaskTensors = dict[str, Tensor]
+"""All tensors of one task, noise included, so that a task's gradient is a pure function."""
+
+
+class Learner(Protocol):
+    """Losses on parameter dictionaries.
+
+    `players` take turns in an inner step, each on the parameters whose names start with `<player>.`.
+    `judges` name the outer losses: "" judges all meta-parameters, a player's name only that player's.
+    """
+
+    players: tuple[str, ...]
+    judges: tuple[str, ...]
+
+    def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor: ...
+
+    def outer_loss(self, judge: str, parameters: Parameters, task: TaskTensors) -> Tensor: ...

@@ -1,0 +1,100 @@
+"""The GAN learner: a discriminator step, then a generator step through the updated discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from metagan.losses.distances import DISTANCES, multi_scale_pixels
+from metagan.losses.gan import GAN_LOSSES, one_centred_penalty, zero_centred_penalty
+from metagan.meta.differentiation import Parameters
+from metagan.meta.learners.base import TaskTensors
+
+
+@dataclass
+class GanLearner:
+    """Tasks hold `support` (K, C, H, W), `query` (Q, C, H, W), `inner_noise` (steps, 2, K, Z), `outer_noise` (Q, Z).
+
+    `distances` weighs the outer distances by name; `embed` maps images to features for them.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    gan_loss: str
+    r1: float
+    r2: float
+    distances: dict[str, float]
+    adversarial: float
+    pixel_weight: float
+    feature_weight: float
+    embed: Callable[[Tensor], Tensor] | None
+
+    players = ("discriminator", "generator")
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        return (*([""] if any(self.distances.values()) else []), *(self.players if self.adversarial else []))
+
+    def generate(self, parameters: Parameters, noise: Tensor) -> Tensor:
+        """(N, Z) noise -> (N, C, H, W) images in [0, 1]."""
+        return functional_call(self.generator, _of(parameters, "generator."), (noise,))
+
+    def discriminate(self, parameters: Parameters, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N,) logits."""
+        return functional_call(self.discriminator, _of(parameters, "discriminator."), (images,))
+
+    def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
+        noise, other_noise = task["inner_noise"][step]
+        if player == "discriminator":
+            return self._discriminator_loss(parameters, task["support"], noise, other_noise)
+        return self._generator_loss(parameters, task["support"], other_noise)
+
+    def outer_loss(self, judge: str, parameters: Parameters, task: TaskTensors) -> Tensor:
+        query, noise = task["query"], task["outer_noise"]
+        if judge == "discriminator":
+            return self.adversarial * self._discriminator_loss(parameters, query, noise, noise.flip(0))
+        if judge == "generator":
+            return self.adversarial * self._generator_loss(parameters, query, noise)
+        return self._distance(self.generate(parameters, noise), query)
+
+    def _discriminator_loss(self, parameters: Parameters, real: Tensor, noise: Tensor, other_noise: Tensor) -> Tensor:
+        fake = self.generate(parameters, noise)
+        logits = self.discriminate(parameters, torch.cat([real, fake]))
+        loss = GAN_LOSSES[self.gan_loss].discriminator(logits[: len(real)], logits[len(real) :])
+
+        def critic(images: Tensor) -> Tensor:
+            return self.discriminate(parameters, images)
+
+        if self.r1:
+            loss = loss + self.r1 * zero_centred_penalty(critic, real)
+        if self.r2:
+            loss = loss + self.r2 * zero_centred_penalty(critic, fake)
+        if weight := GAN_LOSSES[self.gan_loss].gradient_penalty:
+            # A normal number's distribution function is uniform, as equation 3 of WGAN-GP asks.
+            mix = torch.special.ndtr(other_noise[:, :1, None, None])
+            loss = loss + weight * one_centred_penalty(critic, real, fake, mix)
+        return loss
+
+    def _generator_loss(self, parameters: Parameters, real: Tensor, noise: Tensor) -> Tensor:
+        fake = self.generate(parameters, noise)
+        logits = self.discriminate(parameters, torch.cat([real, fake]))
+        return GAN_LOSSES[self.gan_loss].generator(logits[: len(real)], logits[len(real) :])
+
+    def _distance(self, samples: Tensor, query: Tensor) -> Tensor:
+        views = [(self.pixel_weight, pair) for pair in zip(multi_scale_pixels(samples), multi_scale_pixels(query), strict=True)]
+        if self.embed is not None and self.feature_weight:
+            views.append((self.feature_weight, (self.embed(samples), self.embed(query))))
+        total = samples.new_zeros(())
+        for name, weight in self.distances.items():
+            for view_weight, (first, second) in views:
+                if weight and view_weight:
+                    total = total + weight * view_weight * DISTANCES[name](first, second)
+        return total
+
+
+def _of(parameters: Parameters, prefix: str) -> Parameters:
+    return {name[len(prefix) :]: value for name, value in parameters.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""Network architectures. Plain `torch.nn` modules without batch statistics in buffers."""

@@ -1,0 +1,1 @@
+"""Training loops on Lightning: embedders, the meta-trained GAN and the joint GAN."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from metagan.parameters import Tasks
 from metagan.tasks.sources.base import Source
-from metagan.tasks.sources.glyphs import glyphs
-from metagan.tasks.sources.omniglot import omniglot
+from metagan.tasks.sources.glyphs import glyph_source
+from metagan.tasks.sources.omniglot import omniglot_source
 
-SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {"glyphs": glyphs, "omniglot": omniglot}
+SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {"glyphs": glyph_source, "omniglot": omniglot_source}

@@ -6,8 +6,10 @@ scaling, shear, shift, elastic bend and change of stroke width, centred and scal
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from metagan.parameters import Tasks
 from metagan.tasks import splits
@@ -55,7 +57,9 @@ SCRIPTS = {
     "OLD": "Old Italic",
     "OGHAM": "Ogham",
 }
-SAME_LETTER = 0.92
+REFERENCE_FACE = FACES[0]
+# A blot (a dash, a dot, a thick hook) has ink farther from its outline than this share of its longer side.
+BLOT = 0.115
 FONT_SIZE = 96
 SIDE = 60
 MARGIN = 6
@@ -87,23 +91,21 @@ def _script(letter: str) -> str | None:
     return SCRIPTS.get(unicodedata.name(letter, "?").split()[0])
 
 
-def _signed_distance(letter: str, face: str) -> NDArray[np.float32] | None:
-    """Distance to the outline, positive inside, on a grid whose inner SIDE pixels hold the longer side of the letter."""
-    left, top, right, bottom = _font(face).getbbox(letter)
-    width, height = right - left, bottom - top
-    if not width or not height:
-        return None
-    scale = SIDE / max(width, height)
-    canvas = Image.new("L", (int(width), int(height)))
-    ImageDraw.Draw(canvas).text((-left, -top), letter, fill=255, font=_font(face))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    ink = np.asarray(canvas.resize(size, Image.Resampling.BILINEAR)) > 127
-    if not ink.any():
-        return None
+def _signed_distance(letter: str, face: str) -> NDArray[np.float32]:
+    """Distance to the outline, positive inside; the longer side of the letter is SIDE of SIDE + 2 * MARGIN grid points."""
+    font = _font(face)
+    left, top, right, bottom = font.getbbox(letter)
+    canvas = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
+    ImageDraw.Draw(canvas).text((-left, -top), letter, fill=255, font=font)
+    letter_only = canvas.crop(canvas.getbbox())
+    scale = SIDE / max(letter_only.size)
+    size = [max(1, round(length * scale)) for length in letter_only.size]
+    ink = np.asarray(letter_only.resize(size, Image.Resampling.BILINEAR)) > 127
     square = np.zeros((SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), dtype=bool)
     top, left = ((SIDE - length) // 2 + MARGIN for length in ink.shape)
     square[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return (distance_transform_edt(square) - distance_transform_edt(~square)).astype(np.float32)
+    distance = distance_transform_edt(square) - distance_transform_edt(~square)
+    return gaussian_filter(distance, 1.0).astype(np.float32)
 
 
 def _rasterise(distance: NDArray[np.float32], grid: NDArray[np.float64], image_size: int, growth: float = 0.0) -> Images:
@@ -140,53 +142,56 @@ def _jittered(
 
 def _draw(letter: str, faces: tuple[str, ...], samples: int, image_size: int, seed: int) -> Images:
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ord(letter),)))
-    order = generator.permutation(len(faces))
-    distances = {face: _signed_distance(letter, face) for face in faces}
+    distances = np.stack([_signed_distance(letter, face) for face in faces])
+    # Some faces draw another form of the letter: leave out those that stray far from the first.
+    distances = distances[_stray_ink(distances, 0.12)[0] <= 0.1]
+    order = generator.permutation(len(distances))
     grid = _grid(image_size)
     knot_weights = _knot_weights(grid)
     images = []
     for sample in range(samples):
-        distance = distances[faces[order[sample % len(faces)]]]
+        distance = distances[order[sample % len(order)]]
         growth = generator.uniform(-0.15, 0.35)
         images.append(_rasterise(distance, _jittered(grid, knot_weights, generator), image_size, growth))
     return np.stack(images)[:, None]
 
 
-def _distinct(letters: list[str], faces: dict[str, tuple[str, ...]]) -> list[str]:
-    """The letters, in order, whose rendering resembles no earlier one in the faces that both have."""
-    references = ("DejaVuSans", "DejaVuSerif")
-    size = 28
-    grid = _grid(size)
-    stacks = np.zeros((len(references), len(letters), size * size), dtype=np.float32)
-    for row, letter in enumerate(letters):
-        for column, face in enumerate(references):
-            if face in faces[letter]:
-                distance = _signed_distance(letter, face)
-                if distance is not None:
-                    image = _rasterise(distance, grid, size).astype(np.float32).ravel()
-                    stacks[column, row] = image / np.linalg.norm(image)
-    present = stacks.any(axis=2)
-    common = np.einsum("fi,fj->ij", present.astype(np.float32), present.astype(np.float32))
-    similarity = np.einsum("fip,fjp->ij", stacks, stacks, optimize=True) / np.maximum(common, 1)
+def _stray_ink(distances: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+    """Share of the ink of one letter that is farther than `tolerance` from the ink of another, (n, n), symmetric.
+
+    Letters are signed distances (n, side, side); `tolerance` is a share of their longer side.
+    """
+    flat = distances[:, ::2, ::2].reshape(len(distances), -1)
+    ink = (flat > 0).astype(np.float32)
+    far = (flat < -tolerance * SIDE).astype(np.float32)
+    stray = ink @ far.T / ink.sum(axis=1, keepdims=True)
+    return np.maximum(stray, stray.T)
+
+
+def _distinct(letters: Sequence[str]) -> list[str]:
+    """The letters, in order, that are no blot and look different from every earlier one."""
+    distances = np.stack([_signed_distance(letter, REFERENCE_FACE) for letter in letters])
+    same = _stray_ink(distances, 0.06) <= 0.01
+    blot = distances.max(axis=(1, 2)) > BLOT * SIDE
     kept: list[int] = []
     for row in range(len(letters)):
-        if present[:, row].any() and not (similarity[row, kept] > SAME_LETTER).any():
+        if not blot[row] and not same[row, kept].any():
             kept.append(row)
     return [letters[row] for row in kept]
 
 
-def glyphs(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script."""
     settings = tasks.glyphs
     faces = _faces_of_letters()
     script = {letter: name for letter in faces if (name := _script(letter))}
     order = list(SCRIPTS.values())
     candidates = sorted(
-        (letter for letter in script if len(faces[letter]) >= settings.minimum_faces),
+        (letter for letter in script if REFERENCE_FACE in faces[letter] and len(faces[letter]) >= settings.minimum_faces),
         key=lambda letter: (order.index(script[letter]), letter),
     )
-    letters = _distinct(candidates, faces)
-    split_of = splits.by_group(Counter(script[letter] for letter in letters), {"train": 300, "test": 100, "val": 40}, seed)
+    letters = _distinct(candidates)
+    split_of = splits.by_group(Counter(script[letter] for letter in letters), {"train": 600, "test": 100, "val": 40}, seed)
     classes = tuple(
         ClassRecord(unicodedata.name(letter).capitalize(), script[letter], split_of[script[letter]], settings.samples_per_class) for letter in letters
     )

@@ -39,7 +39,7 @@ def _draw(path: Path, members: tuple[str, ...], image_size: int, quarter_turns: 
     return np.stack(images)[:, None]
 
 
-def omniglot(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def omniglot_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Omniglot by alphabets or by the split of Vinyals et al. (2016)."""
     folder = Path(tasks.omniglot.mirror)
     members: dict[tuple[Path, str, str], list[str]] = defaultdict(list)

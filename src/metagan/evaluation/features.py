@@ -23,13 +23,17 @@ def embed_images(embed: Embed, images: Tensor, batch_size: int = 512) -> np.ndar
     return torch.cat(batches).reshape(*leading, -1).numpy()
 
 
+def diverged(images: Tensor) -> Tensor:
+    """Which of the images (..., C, H, W) hold a NaN or infinite pixel, bool (...)."""
+    return ~images.isfinite().flatten(-3).all(dim=-1)
+
+
 def blank_where_diverged(images: Tensor) -> Tensor:
-    """The same images (..., C, H, W), those with a NaN or infinite pixel made black.
+    """The same images (..., C, H, W), the diverged ones made black.
 
     A generator that diverged has failed, and black images score as the failure they are; dropping them would flatter.
     """
-    finite = images.isfinite().flatten(-3).all(dim=-1)
-    return torch.where(finite[..., None, None, None], images, torch.zeros_like(images))
+    return images.masked_fill(diverged(images)[..., None, None, None], 0.0)
 
 
 def as_float64(features: Features) -> np.ndarray:
@@ -59,3 +63,9 @@ def as_pair(samples: Features, real: Features) -> tuple[np.ndarray, np.ndarray]:
             f"samples and real features must be matrices (N, F) of one shape, not {first.shape} and {second.shape}"
         )
     return first, second
+
+
+def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Euclidean distances (..., n, m) between float64 features (..., n, F) and (..., m, F); exactly 0 where equal."""
+    exact = "donot_use_mm_for_euclid_dist"
+    return torch.cdist(torch.from_numpy(first), torch.from_numpy(second), compute_mode=exact).numpy()

@@ -18,7 +18,7 @@ def validation_metrics(
 
     Args:
         embed: images (N, C, H, W) in [0, 1] to features (N, F).
-        samples: (T, S, n, C, H, W), S adaptation steps of T tasks, as samplers return them; diverged ones count as black.
+        samples: (T, S, n, C, H, W), S adaptation steps of T tasks; a diverged image counts as black.
         supports: (T, K, C, H, W); the other tasks' support images are the alternatives of recognisability.
         queries: (T, Q, C, H, W); of both samples and queries the first min(n, Q) enter the FJD.
         classes: (T,) class index of each task.

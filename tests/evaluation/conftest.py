@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.sources.base import ClassRecord
+
+
+@pytest.fixture
+def make_bank() -> Callable[..., TaskBank]:
+    """Banks in memory: each class a random blocky picture, its images that picture under pixel noise."""
+
+    def make(n_classes: int = 12, n_images: int = 24, size: int = 16) -> TaskBank:
+        generator = np.random.default_rng(5)
+        pictures = np.kron(generator.integers(40, 216, size=(n_classes, 1, 4, 4)), np.ones((size // 4, size // 4)))
+        noise = generator.normal(0, 40, size=(n_classes, n_images, 1, size, size))
+        images = (pictures[:, None] + noise).clip(0, 255).astype(np.uint8).reshape(-1, 1, size, size)
+        classes = tuple(ClassRecord(f"class {i}", "group", "test", n_images) for i in range(n_classes))
+        offsets = np.arange(n_classes + 1) * n_images
+        return TaskBank(images, offsets, classes, "pictures", size, 1, content_hash="")
+
+    return make
+
+
+@pytest.fixture
+def embed() -> Callable[[Tensor], Tensor]:
+    """Averages of 4x4 blocks: 16 features of a 16x16 picture."""
+    return lambda images: torch.nn.functional.avg_pool2d(images, 4).flatten(1)

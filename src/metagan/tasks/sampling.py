@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metagan.tasks.bank import TaskBank
 
-_CLASS_ORDER, _GENERATION, _EPISODE = range(3)
+_CLASS_ORDER, _GENERATION, _EPISODE, _TURNS = range(4)
 
 
 class GenerationTask(NamedTuple):
@@ -73,6 +73,19 @@ def episode(
     drawn = [_support_and_query(bank, class_index, k_shot, n_query, generator) for class_index in chosen]
     support, query = zip(*drawn, strict=True)
     return Episode(torch.stack(support), torch.stack(query), chosen)
+
+
+def turned(drawn: Episode, seed: int, index: int) -> Episode:
+    """Each class of episode `index` turned by its own 0 to 3 quarter turns, which makes new classes of characters.
+
+    The class augmentation of Santoro et al. 2016 (arXiv 1605.06065, section 4.1).
+    """
+    turns = _generator(seed, _TURNS, index).integers(0, 4, len(drawn.class_indices))
+    support, query = (
+        torch.stack([torch.rot90(images, int(turn), (-2, -1)) for images, turn in zip(part, turns, strict=True)])
+        for part in (drawn.support, drawn.query)
+    )
+    return Episode(support, query, drawn.class_indices)
 
 
 def _generator(seed: int, stream: int, index: int) -> np.random.Generator:

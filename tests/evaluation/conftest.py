@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -11,7 +11,16 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Many small matrices: threads cost more than they bring, far more on a busy machine."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="session")
 def make_bank() -> Callable[..., TaskBank]:
     """Banks in memory: each class a random blocky picture, its images that picture under pixel noise."""
 
@@ -27,7 +36,7 @@ def make_bank() -> Callable[..., TaskBank]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def embed() -> Callable[[Tensor], Tensor]:
     """Averages of 4x4 blocks: 16 features of a 16x16 picture."""
     return lambda images: torch.nn.functional.avg_pool2d(images, 4).flatten(1)

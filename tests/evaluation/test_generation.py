@@ -46,7 +46,7 @@ def imitation(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Te
 ARMS: dict[str, Sampler] = {"adapted": imitation, "scratch": noise, "fine_tuned": noise}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def result(make_bank: MakeBank, embed: Embed) -> GenerationResult:
     return evaluate_generation(make_bank(30), embed, ARMS, SETTINGS, seed=0, progress=False, source="glyphs")
 

@@ -80,29 +80,12 @@ def evaluate_generation(
         name: arm_metrics(made, real, settings, seed) for name, made in (("copycat", copies), ("real", real.queries))
     }
 
-    pictures: dict[str, list[np.ndarray]] = {name: [] for name in ("support", "real", *arms)}
-    features: dict[str, list[np.ndarray]] = {name: [] for name in arms}
-    failures: dict[str, list[Tensor]] = {name: [] for name in arms}
-    with tqdm(total=settings.n_tasks * len(arms), desc="adapting", unit="task", disable=not progress) as bar:
-        for start in range(0, settings.n_tasks, TASKS_AT_ONCE):
-            tasks = _draw(bank, settings, seed, range(start, min(start + TASKS_AT_ONCE, settings.n_tasks)))
-            supports = torch.stack([task.support for task in tasks])
-            shown = max(0, settings.picture_classes - start)
-            pictures["support"].append(_as_bytes(supports[:shown]))
-            pictures["real"].append(_as_bytes(torch.stack([task.query for task in tasks])[:shown]))
-            for name, sampler in arms.items():
-                samples = sampler(supports, settings.steps, settings.n_query, _group_seed(seed, start)).detach().cpu()
-                failures[name].append(diverged(samples))
-                samples = blank_where_diverged(samples)
-                features[name].append(embed_images(embed, samples))
-                pictures[name].append(_as_bytes(samples[:shown]))
-                bar.update(len(tasks))
-
+    adapted = _adapt(bank, embed, arms, settings, seed, progress)
     per_step = {
-        name: [arm_metrics(made, real, settings, seed) for made in np.concatenate(groups).swapaxes(0, 1)]
-        for name, groups in features.items()
+        name: [arm_metrics(samples, real, settings, seed) for samples in steps]
+        for name, steps in adapted.features.items()
     }
-    table: dict[str, object] = {
+    table = {
         "source": bank.source if source is None else source,
         "split": settings.split,
         "n_tasks": settings.n_tasks,
@@ -116,15 +99,12 @@ def evaluate_generation(
             **{name: {key: _rounded(value) for key, value in metrics.items()} for name, metrics in single.items()},
         },
         "gap_closed": [
-            _rounded(gap_closed(scratch["fjd"], adapted["fjd"], single["real"]["fjd"]))
-            for scratch, adapted in zip(per_step["scratch"], per_step["adapted"], strict=True)
+            _rounded(gap_closed(scratch["fjd"], ours["fjd"], single["real"]["fjd"]))
+            for scratch, ours in zip(per_step["scratch"], per_step["adapted"], strict=True)
         ],
-        "diverged": {
-            name: [_rounded(share) for share in torch.cat(groups).double().mean(dim=(0, 2)).tolist()]
-            for name, groups in failures.items()
-        },
+        "diverged": {name: [_rounded(share) for share in shares] for name, shares in adapted.diverged.items()},
     }
-    return GenerationResult(table, {name: np.concatenate(groups) for name, groups in pictures.items()})
+    return GenerationResult(table, adapted.pictures)
 
 
 def arm_metrics(samples: np.ndarray, real: RealFeatures, settings: Evaluate, seed: int) -> Metrics:
@@ -161,6 +141,43 @@ def gap_closed(scratch: float, adapted: float, real: float) -> float:
     return (scratch - adapted) / (scratch - real) if scratch > real else 0.0
 
 
+@dataclass(frozen=True)
+class _Adapted:
+    """Of each arm: features (S, T, Q, F) of its samples, the share of diverged samples per step, pictures."""
+
+    features: dict[str, np.ndarray]
+    diverged: dict[str, list[float]]
+    pictures: dict[str, np.ndarray]
+
+
+def _adapt(
+    bank: TaskBank, embed: Embed, arms: Mapping[str, Sampler], settings: Evaluate, seed: int, progress: bool
+) -> _Adapted:
+    """Run every arm on every task, group by group."""
+    features: dict[str, list[np.ndarray]] = {name: [] for name in arms}
+    failures: dict[str, list[Tensor]] = {name: [] for name in arms}
+    pictures: dict[str, list[np.ndarray]] = {name: [] for name in ("support", "real", *arms)}
+    with tqdm(total=settings.n_tasks * len(arms), desc="adapting", unit="task", disable=not progress) as bar:
+        for group in _groups(settings.n_tasks):
+            tasks = _draw(bank, settings, seed, group)
+            supports = torch.stack([task.support for task in tasks])
+            shown = max(0, settings.picture_classes - group.start)
+            pictures["support"].append(_as_bytes(supports[:shown]))
+            pictures["real"].append(_as_bytes(torch.stack([task.query for task in tasks])[:shown]))
+            for name, sampler in arms.items():
+                samples = sampler(supports, settings.steps, settings.n_query, _group_seed(seed, group)).detach().cpu()
+                failures[name].append(diverged(samples))
+                samples = blank_where_diverged(samples)
+                features[name].append(embed_images(embed, samples))
+                pictures[name].append(_as_bytes(samples[:shown]))
+                bar.update(len(tasks))
+    return _Adapted(
+        {name: np.concatenate(groups).swapaxes(0, 1) for name, groups in features.items()},
+        {name: torch.cat(groups).double().mean(dim=(0, 2)).tolist() for name, groups in failures.items()},
+        {name: np.concatenate(groups) for name, groups in pictures.items()},
+    )
+
+
 def _distribution_metrics(
     samples: np.ndarray, real: np.ndarray, conditions: np.ndarray, settings: Evaluate, seed: int
 ) -> Metrics:
@@ -181,17 +198,20 @@ def _embed_real(bank: TaskBank, embed: Embed, settings: Evaluate, seed: int) -> 
     supports: list[np.ndarray] = []
     queries: list[np.ndarray] = []
     classes: list[int] = []
-    n_sets = max(settings.n_tasks, N_WAY)
-    for start in range(0, n_sets, TASKS_AT_ONCE):
-        tasks = _draw(bank, settings, seed, range(start, min(start + TASKS_AT_ONCE, n_sets)))
+    for group in _groups(max(settings.n_tasks, N_WAY)):
+        tasks = _draw(bank, settings, seed, group)
         supports.append(embed_images(embed, torch.stack([task.support for task in tasks])))
         queries.append(embed_images(embed, torch.stack([task.query for task in tasks])))
         classes.extend(task.class_index for task in tasks)
     return RealFeatures(np.concatenate(supports), np.concatenate(queries)[: settings.n_tasks], np.array(classes))
 
 
-def _group_seed(seed: int, start: int) -> int:
-    return int(np.random.SeedSequence(seed, spawn_key=(start,)).generate_state(1)[0])
+def _groups(n_tasks: int) -> list[range]:
+    return [range(start, min(start + TASKS_AT_ONCE, n_tasks)) for start in range(0, n_tasks, TASKS_AT_ONCE)]
+
+
+def _group_seed(seed: int, group: range) -> int:
+    return int(np.random.SeedSequence(seed, spawn_key=(group.start,)).generate_state(1)[0])
 
 
 def _as_bytes(images: Tensor) -> np.ndarray:

@@ -15,6 +15,7 @@ import mlflow
 import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
 
 from metagan.parameters import validate
@@ -69,7 +70,7 @@ class TrackingHook:
 
 
 def _git_state(project_path: Path) -> dict[str, str]:
-    """Tags git_commit and git_dirty; none outside a git repository."""
+    """MLflow's tags of the commit and of uncommitted changes; none outside a git repository."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -77,7 +78,10 @@ def _git_state(project_path: Path) -> dict[str, str]:
         ).stdout.strip()
 
     try:
-        return {"git_commit": git("rev-parse", "HEAD"), "git_dirty": str(bool(git("status", "--porcelain"))).lower()}
+        return {
+            MLFLOW_GIT_COMMIT: git("rev-parse", "HEAD"),
+            MLFLOW_GIT_DIRTY: str(bool(git("status", "--porcelain"))).lower(),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {}
 

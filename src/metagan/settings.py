@@ -1,12 +1,14 @@
 """Kedro's settings of the project."""
 
 import os
+import warnings
 
-os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")  # MLflow decides when it is first imported
+warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method")  # of kedro-mlflow's own model
 
-from omegaconf.resolvers import oc
+from omegaconf.resolvers import oc  # noqa: E402
 
-from metagan.hooks import ParameterHook, TrackingHook
+from metagan.hooks import ParameterHook, TrackingHook  # noqa: E402
 
 HOOKS = (ParameterHook(), TrackingHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

@@ -1,0 +1,54 @@
+# `make run` and `make test` need Python 3.11 or later, git and make; the rest they fetch into .venv.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+export DO_NOT_TRACK := true
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help run test lint bench repro ui viz lock clean
+
+help:  ## what can be made
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
+
+run: $(STAMP)  ## the main job: meta-train, evaluate, report (ENV=omniglot chooses conf/omniglot)
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
+
+test: $(STAMP) lint  ## lint and all tests
+	$(BIN)/pytest
+
+lint: $(STAMP)  ## ruff
+	$(BIN)/ruff check src tests
+
+bench: $(STAMP)  ## time the meta-step against higher and torchopt
+	$(BIN)/python -m metagan.bench
+
+repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not changed
+	$(BIN)/dvc repro
+
+ui: $(STAMP)  ## look at the runs in a browser
+	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
+
+viz: $(STAMP)  ## look at the pipeline in a browser
+	$(BIN)/kedro viz run --host 127.0.0.1
+
+lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --upgrade --upgrade-package torch==2.13.0 --all-extras --allow-unsafe --strip-extras --no-annotate \
+	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --quiet --output-file requirements.lock pyproject.toml
+	sed -i -E -e 's/\+cpu$$//' -e '/^(nvidia-|cuda-|triton)/d' -e '/^#/d' -e '/^$$/d' requirements.lock
+
+# Installs again only when the lock file or pyproject.toml has changed.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("metagan needs Python 3.11 or later, not " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+clean:  ## remove what runs leave behind, not the environment
+	git clean -fdXq data .viz .pytest_cache .ruff_cache .hypothesis
+	rm -rf mlflow.db mlruns

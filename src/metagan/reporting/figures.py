@@ -1,0 +1,105 @@
+"""Pictures of image sets as PIL images, magnified without smoothing so that every pixel can be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+PICTURE_STEPS = (0, 1, 5, 20)
+TILE_COLUMNS = 4
+TILE_LIMIT = 8
+SEPARATOR = 222
+
+
+def picture_steps(steps: Sequence[int]) -> list[int]:
+    """The adaptation steps to draw: 0, 1, 5, 20 where all were measured, else up to four from first to last."""
+    if set(PICTURE_STEPS) <= set(steps):
+        return list(PICTURE_STEPS)
+    positions = np.linspace(0, len(steps) - 1, num=min(4, len(steps))).round().astype(int)
+    return [steps[position] for position in positions]
+
+
+def check_pictures(pictures: Mapping[str, np.ndarray], steps: Sequence[int]) -> None:
+    """Raise ValueError unless support and real are uint8 (T, n, C, H, W), the others (T, len(steps), n, C, H, W)."""
+    missing = {"support", "real", "adapted"} - set(pictures)
+    if missing:
+        raise ValueError(f"pictures lacks {', '.join(sorted(missing))}")
+    n_tasks, *_, channels, height, width = pictures["support"].shape
+    for name, images in pictures.items():
+        leading = (n_tasks,) if name in ("support", "real") else (n_tasks, len(steps))
+        expected = (*leading, images.shape[len(leading)], channels, height, width) if images.ndim > len(leading) else ()
+        if images.dtype != np.uint8 or images.shape != expected or channels not in (1, 3):
+            wanted = ", ".join(map(str, (*leading, "n", channels, height, width)))
+            raise ValueError(f"pictures.{name} must be uint8 ({wanted}), got {images.dtype} {images.shape}")
+
+
+def tile(images: np.ndarray, on_paper: bool = True, columns: int = TILE_COLUMNS) -> Image.Image:
+    """uint8 images (n, C, H, W) in rows of `columns`, a light line between them; unused places stay white.
+
+    Grey images, whose ink is bright, are inverted to dark ink on white when `on_paper`.
+    """
+    n, channels, height, width = images.shape
+    pixels = 255 - images if channels == 1 and on_paper else images
+    rows = -(-n // columns)
+    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, dtype=np.uint8)
+    for index, image in enumerate(pixels):
+        top, left = index // columns * (height + 1), index % columns * (width + 1)
+        canvas[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1] = SEPARATOR
+        canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+
+
+def sample_grid(images: np.ndarray, on_paper: bool = True, magnification: int = 2) -> Image.Image:
+    """uint8 images (R, n, C, H, W) as a picture of R rows of n images."""
+    if images.dtype != np.uint8 or images.ndim != 5 or images.shape[2] not in (1, 3):
+        raise ValueError(f"images must be uint8 (R, n, 1 or 3, H, W), got {images.dtype} {images.shape}")
+    flat = images.reshape(-1, *images.shape[2:])
+    return _magnified(tile(flat, on_paper, columns=images.shape[1]), magnification)
+
+
+def adaptation_picture(
+    pictures: Mapping[str, np.ndarray],
+    steps: Sequence[int],
+    rows: int = 16,
+    on_paper: bool = True,
+    magnification: int = 2,
+) -> Image.Image:
+    """The picture `support | adapted after n steps | real` with column headings, one row per class, at most `rows`.
+
+    `pictures` as `evaluation.generation` makes them: uint8, `support` and `real` (T, n, C, H, W), `adapted`
+    (T, len(steps), n, C, H, W). Up to eight images of each are drawn.
+    """
+    check_pictures(pictures, steps)
+    columns = [("support", pictures["support"])]
+    columns += [(after(step), pictures["adapted"][:, steps.index(step)]) for step in picture_steps(steps)]
+    columns += [("real", pictures["real"])]
+    rows = min(rows, len(pictures["support"]))
+    cells = [
+        [_magnified(tile(images[row, :TILE_LIMIT], on_paper), magnification) for _, images in columns]
+        for row in range(rows)
+    ]
+    gap, heading, font = 6 * magnification, 15 * magnification, ImageFont.load_default(size=10 * magnification)
+    width = cells[0][0].width
+    heights = [max(cell.height for cell in line) for line in cells]
+    size = (len(columns) * (width + gap) + gap, heading + sum(heights) + gap * rows + gap)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, (name, _) in enumerate(columns):
+        draw.text((gap + column * (width + gap) + width / 2, gap), name, font=font, fill="#1a1a1a", anchor="mt")
+    top = heading + gap
+    for line, height in zip(cells, heights, strict=True):
+        for column, cell in enumerate(line):
+            sheet.paste(cell, (gap + column * (width + gap), top))
+        top += height + gap
+    return sheet
+
+
+def after(step: int) -> str:
+    """`after 1 step`, `after 5 steps`."""
+    return f"after {step} step{'' if step == 1 else 's'}"
+
+
+def _magnified(picture: Image.Image, magnification: int) -> Image.Image:
+    return picture.resize((picture.width * magnification, picture.height * magnification), Image.Resampling.NEAREST)

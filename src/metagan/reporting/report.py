@@ -1,0 +1,320 @@
+"""The report of a run as one HTML file that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from metagan.reporting import tables
+from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
+from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, picture_steps, tile
+from metagan.reporting.tables import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS, Cell, Generation, Metric
+from metagan.reporting.training_charts import skipped_updates, training_charts
+
+HEADLINE_STEP = 5
+N_WAY = 20
+PHOTOGRAPHS = "image_folder"
+CELL_WIDTH = 174
+GAP_CLOSED = Metric(
+    "gap_closed",
+    "Gap closed",
+    math.inf,
+    "Share of the way from scratch to real, in FJD at equal steps, that adapted has gone: 1 is as good as real images.",
+)
+
+
+@dataclass(frozen=True)
+class PictureColumn:
+    """One column of a picture of classes: its heading, whom it belongs to, and one image source per class."""
+
+    heading: str
+    kind: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MetricPanel:
+    """A metric with its adaptation curves and its table: rows of (step, cells of (text, is best))."""
+
+    metric: Metric
+    curves: Markup
+    rows: tuple[tuple[int, tuple[tuple[str, bool], ...]], ...]
+    references: tuple[str, ...]
+
+
+def build_report(
+    generation: Generation,
+    pictures: Mapping[str, np.ndarray],
+    history: pd.DataFrame,
+    parameters: Mapping[str, object],
+    data_card: Mapping[str, object],
+    embedder_metrics: Mapping[str, object],
+    timings: Mapping[str, float],
+    title: str = "metagan",
+) -> str:
+    """The whole report as HTML text.
+
+    `generation` is what `generation.json` holds; `pictures` are uint8 arrays of the same test classes, `support` and
+    `real` (T, n, C, H, W), `adapted`, `scratch` and `fine_tuned` (T, len(steps), n, C, H, W); `timings` are seconds.
+    Raises ValueError when a list or an array does not match `generation["steps"]`.
+    """
+    steps = generation["steps"]
+    check_pictures(pictures, steps)
+    on_paper = generation["source"] != PHOTOGRAPHS
+    trained = [arm for arm in TRAINED_ARMS if arm.name in generation["arms"]]
+    references = [arm for arm in REFERENCE_ARMS if arm.name in generation["arms"]]
+    headline_step = HEADLINE_STEP if HEADLINE_STEP in steps else steps[-1]
+    facts, grids = tables.card(data_card)
+    recognisability = _recognisability(generation, [*trained, *references], headline_step)
+    late = {arm.name: value for arm, _, value in recognisability}
+    picture_width = tile(pictures["support"][0, :1]).width
+    tile_width = _shown_width(picture_width)
+
+    seconds = {**generation.get("seconds", {}), **timings}
+
+    environment = Environment(
+        loader=PackageLoader("metagan", "reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": tables.number, "duration": tables.duration, "cell": _cell}
+    return environment.get_template("template.html.j2").render(
+        title=title,
+        generation=generation,
+        arms=trained + references,
+        trained=trained,
+        references=references,
+        keys={arm.name: marker_symbol(arm.marker, arm.colour, arm.dash) for arm in ARMS.values()},
+        headline_step=headline_step,
+        last_step=steps[-1],
+        after_last=after(steps[-1]),
+        gap_closed=_at(generation, tables.floats(generation["gap_closed"]), headline_step),
+        recognisability=recognisability,
+        relative=late["adapted"] / late["real"] if late.get("real") else math.nan,
+        n_classes=generation.get("n_classes", generation["n_tasks"]),
+        n_way=generation.get("n_way", N_WAY),
+        wins=_wins(generation),
+        caveats=_caveats(generation, history),
+        adaptation=_adaptation_columns(pictures, steps, on_paper),
+        comparison=_comparison_columns(pictures, steps, on_paper),
+        tile_width=tile_width,
+        pixelated=tile_width >= picture_width,
+        colours={arm.name: arm.colour for arm in TRAINED_ARMS},
+        on_paper=on_paper and pictures["support"].shape[2] == 1,
+        panels=[_panel(generation, metric) for metric in METRICS if _is_measured(generation, metric)],
+        gap_panel=_gap_panel(generation),
+        training=training_charts(history),
+        embedder=tables.flatten(embedder_metrics or generation.get("embedder", {})),
+        configuration={name: tables.flatten({name: section}) for name, section in parameters.items()},
+        facts=facts,
+        grids=grids,
+        timings=seconds,
+        longest=max(seconds.values(), default=0.0),
+    )
+
+
+def _at(generation: Generation, numbers: Sequence[float], step: int) -> float:
+    """The number at an adaptation step, or the only one there is."""
+    return numbers[0] if len(numbers) == 1 else numbers[generation["steps"].index(step)]
+
+
+def _is_measured(generation: Generation, metric: Metric) -> bool:
+    return any(metric.name in generation["arms"].get(arm, {}) for arm in ARMS)
+
+
+def _recognisability(
+    generation: Generation, arms: Sequence[tables.Arm], headline_step: int
+) -> list[tuple[tables.Arm, float, float]]:
+    """Arm, recognisability after the headline step and after the last step."""
+    series = {arm.name: tables.values(generation, arm.name, "recognisability") for arm in arms if arm.name != "copycat"}
+    last = generation["steps"][-1]
+    return [
+        (ARMS[arm], _at(generation, numbers, headline_step), _at(generation, numbers, last))
+        for arm, numbers in series.items()
+    ]
+
+
+def _wins(generation: Generation) -> list[tuple[tables.Arm, list[tuple[Metric, int, int]]]]:
+    """For each rival and main metric: at how many of the steps from 1 on `adapted` is better."""
+    rows = []
+    for rival in TRAINED_ARMS[1:]:
+        if rival.name not in generation["arms"]:
+            continue
+        counts = []
+        for metric in METRICS:
+            if metric.name not in ("fid", "fjd", "recognisability"):
+                continue
+            pairs = zip(
+                generation["steps"],
+                tables.values(generation, "adapted", metric.name),
+                tables.values(generation, rival.name, metric.name),
+                strict=True,
+            )
+            better = [metric.shortfall(ours) < metric.shortfall(theirs) for step, ours, theirs in pairs if step > 0]
+            counts.append((metric, sum(better), len(better)))
+        rows.append((rival, counts))
+    return rows
+
+
+def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
+    """What a careful reader should hold against the numbers, found in the numbers themselves."""
+    last = generation["steps"][-1]
+    number = tables.number
+
+    def adapted(metric: str) -> float:
+        return _at(generation, tables.values(generation, "adapted", metric), last)
+
+    found = []
+    if generation["split"] != "test":
+        found.append(
+            f"These are {generation['split']} classes, on which the checkpoint was chosen: expect less on test classes."
+        )
+    for rival, counts in _wins(generation):
+        losses = [f"{metric.label} ({of - better} of {of} steps)" for metric, better, of in counts if better < of]
+        if losses:
+            found.append(f"Adapted is not better than {rival.label} everywhere: {', '.join(losses)}.")
+    for metric, low, high, meaning in (
+        ("diversity", 0.75, 1.25, "samples of a class vary {} than its real images"),
+        ("memorisation", 0.35, 0.65, "samples lie {} to the support images than unseen images do"),
+    ):
+        value = adapted(metric)
+        if value < low or value > high:
+            word = ("less", "more") if metric == "diversity" else ("less close", "closer")
+            found.append(
+                f"{metric.capitalize()} of adapted is {number(value)} {after(last)}: "
+                f"{meaning.format(word[value > high])}."
+            )
+    recognised = tables.values(generation, "adapted", "recognisability")
+    peak = max(filter(math.isfinite, recognised), default=math.nan)
+    if peak > recognised[-1] + 0.02:
+        best = generation["steps"][recognised.index(peak)]
+        found.append(
+            f"Adapting longer does not always help: recognisability peaks {after(best)} at {number(peak, 3)} "
+            f"and is {number(recognised[-1], 3)} {after(last)}."
+        )
+    for arm, shares in generation.get("diverged", {}).items():
+        if worst := max((share or 0.0 for share in shares), default=0.0):
+            found.append(
+                f"Up to {100 * worst:.1f} % of the {ARMS[arm].label} samples were not finite and count as black."
+            )
+    if count := skipped_updates(history):
+        found.append(
+            f"{count} outer update{'s were' if count > 1 else ' was'} skipped for a gradient that was not finite."
+        )
+    found.append(
+        "All features come from an embedder trained for this project, not from Inception: "
+        "distances compare arms and runs of this source, not published numbers."
+    )
+    n_tasks, n_classes = generation["n_tasks"], generation.get("n_classes", generation["n_tasks"])
+    drawn = f"{n_tasks} tasks" if n_classes == n_tasks else f"{n_tasks} tasks from only {n_classes} classes"
+    found.append(f"One training run and one draw of {drawn}: small differences between arms may be chance.")
+    return found
+
+
+def _png(images: np.ndarray, on_paper: bool) -> str:
+    buffer = io.BytesIO()
+    tile(images[:TILE_LIMIT], on_paper).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _column(heading: str, kind: str, images: np.ndarray, on_paper: bool) -> PictureColumn:
+    """`images` (T, n, C, H, W); a heading says so when only the first of them are shown."""
+    n = images.shape[1]
+    heading = f"{heading} ({TILE_LIMIT} of {n})" if kind == "support" and n > TILE_LIMIT else heading
+    return PictureColumn(heading, kind, tuple(_png(row, on_paper) for row in images))
+
+
+def _adaptation_columns(pictures: Mapping[str, np.ndarray], steps: list[int], on_paper: bool) -> list[PictureColumn]:
+    adapted = pictures["adapted"]
+    return [
+        _column("support", "support", pictures["support"], on_paper),
+        *(_column(after(step), "adapted", adapted[:, steps.index(step)], on_paper) for step in picture_steps(steps)),
+        _column("real, unseen", "real", pictures["real"], on_paper),
+    ]
+
+
+def _comparison_columns(pictures: Mapping[str, np.ndarray], steps: list[int], on_paper: bool) -> list[PictureColumn]:
+    arms = [arm for arm in TRAINED_ARMS if arm.name in pictures]
+    return [
+        _column("support", "support", pictures["support"], on_paper),
+        *(_column(arm.label, arm.name, pictures[arm.name][:, -1], on_paper) for arm in arms),
+        _column("real, unseen", "real", pictures["real"], on_paper),
+    ]
+
+
+def _shown_width(picture_width: int) -> float:
+    """CSS pixels of one cell: half-integer magnification, crisp on most screens, or less where it must be."""
+    fits = CELL_WIDTH / picture_width
+    return picture_width * math.floor(2 * fits) / 2 if fits >= 1 else CELL_WIDTH
+
+
+def _panel(generation: Generation, metric: Metric) -> MetricPanel:
+    trained = {
+        arm.name: tables.values(generation, arm.name, metric.name)
+        for arm in TRAINED_ARMS
+        if arm.name in generation["arms"]
+    }
+    references = {
+        arm.name: tables.values(generation, arm.name, metric.name)[0]
+        for arm in REFERENCE_ARMS
+        if arm.name in generation["arms"]
+    }
+    is_distance = metric.scale == "root"
+    places = tables.decimals(value for numbers in trained.values() for value in numbers) if is_distance else 3
+    rows = []
+    for index, step in enumerate(generation["steps"]):
+        candidates = {arm: numbers[index] for arm, numbers in trained.items()}
+        best = tables.best(metric, candidates)
+        rows.append((step, tuple((tables.number(value, places), arm in best) for arm, value in candidates.items())))
+    curves = _curves(generation["steps"], metric, trained, references)
+    return MetricPanel(
+        metric, curves, tuple(rows), tuple(tables.number(value, places) for value in references.values())
+    )
+
+
+def _gap_panel(generation: Generation) -> MetricPanel:
+    numbers = tables.floats(generation["gap_closed"])
+    if len(numbers) != len(generation["steps"]):
+        raise ValueError(f"generation.gap_closed has {len(numbers)} values, expected {len(generation['steps'])}")
+    curves = _curves(generation["steps"], GAP_CLOSED, {"adapted": numbers}, {"real": 1.0})
+    rows = tuple(
+        (step, ((tables.number(value), False),)) for step, value in zip(generation["steps"], numbers, strict=True)
+    )
+    return MetricPanel(GAP_CLOSED, curves, rows, ())
+
+
+def _curves(
+    steps: list[int], metric: Metric, trained: Mapping[str, list[float]], references: Mapping[str, float]
+) -> Markup:
+    return line_chart(
+        # drawn last lies on top: adapted
+        [
+            Line(ARMS[arm].label, ARMS[arm].colour, steps, numbers, ARMS[arm].marker)
+            for arm, numbers in reversed(list(trained.items()))
+        ],
+        [Reference(ARMS[arm].label, ARMS[arm].colour, value, ARMS[arm].dash) for arm, value in references.items()],
+        description=f"{metric.label} of every arm over adaptation steps, {metric.direction}; the table has the numbers",
+        x_label="adaptation steps",
+        x_ticks=steps,
+        x_scale="log1p",
+        y_scale=metric.scale,
+        y_bounds=metric.bounds,
+    )
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return tables.ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metagan.reporting.figures import adaptation_picture, check_pictures, picture_steps, sample_grid, tile
+
+STEPS = [0, 1, 2, 5, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("steps", "shown"),
+    [
+        (STEPS, [0, 1, 5, 20]),
+        ([0, 1, 5, 20, 50], [0, 1, 5, 20]),
+        ([0, 3], [0, 3]),
+        ([7], [7]),
+        ([0, 2, 4, 6, 8, 10, 12], [0, 4, 8, 12]),
+    ],
+)
+def test_picture_steps(steps, shown):
+    assert picture_steps(steps) == shown
+
+
+def test_tile_puts_each_image_in_its_place():
+    images = np.random.default_rng(0).integers(0, 256, size=(5, 3, 6, 4), dtype=np.uint8)
+    pixels = np.asarray(tile(images, columns=3))
+    assert pixels.shape == (2 * 6 + 1, 3 * 4 + 2, 3)
+    for index, image in enumerate(images):
+        top, left = index // 3 * 7, index % 3 * 5
+        assert np.array_equal(pixels[top : top + 6, left : left + 4], image.transpose(1, 2, 0))
+    assert (pixels[7:, 10:] == 255).all()  # no sixth image
+
+
+def test_grey_is_inverted_only_on_paper():
+    images = np.random.default_rng(0).integers(0, 256, size=(1, 1, 5, 5), dtype=np.uint8)
+    assert np.array_equal(np.asarray(tile(images, columns=1)), 255 - images[0, 0])
+    assert np.array_equal(np.asarray(tile(images, on_paper=False, columns=1)), images[0, 0])
+
+
+def test_sample_grid_magnifies_without_smoothing():
+    images = np.random.default_rng(0).integers(0, 256, size=(3, 7, 1, 16, 16), dtype=np.uint8)
+    picture = sample_grid(images, magnification=3)
+    assert picture.size == (3 * (7 * 17 - 1), 3 * (3 * 17 - 1))
+    pixels = np.asarray(picture)
+    block = pixels[3 * 17 : 3 * 33, 6 * 3 * 17 :]
+    assert np.array_equal(block, np.kron(255 - images[1, 6, 0], np.ones((3, 3), dtype=np.uint8)))
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((2, 3, 1, 8, 8)), np.zeros((2, 3, 2, 8, 8), np.uint8), np.zeros((3, 1, 8, 8), np.uint8)]
+)
+def test_sample_grid_refuses_other_arrays(images):
+    with pytest.raises(ValueError, match="uint8"):
+        sample_grid(images)
+
+
+@pytest.mark.parametrize(("rows", "drawn"), [(3, 3), (99, 4)])
+def test_adaptation_picture_has_a_row_per_class(draw_pictures, rows, drawn):
+    pictures = draw_pictures(n_classes=4)
+    picture = adaptation_picture(pictures, STEPS, rows, magnification=1)
+    cell_width, cell_height, gap, heading = 4 * 29 - 1, 2 * 29 - 1, 6, 15
+    assert picture.size == (6 * (cell_width + gap) + gap, heading + drawn * (cell_height + gap) + gap)
+    pixels = np.asarray(picture)
+    top, left = heading + gap + 2 * (cell_height + gap), gap + 3 * (cell_width + gap)  # third class, after 5 steps
+    assert np.array_equal(pixels[top : top + 28, left : left + 28, 0], 255 - pictures["adapted"][2, 3, 0, 0])
+    assert (pixels[:heading] < 255).any()  # the headings
+
+
+def test_adaptation_picture_in_colour_with_more_samples_than_support(draw_pictures):
+    pictures = draw_pictures(n_classes=2, k_shot=2, n=6, channels=3, size=32)
+    assert adaptation_picture(pictures, STEPS, 2).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "adapted",
+            lambda images: images[:, :2],
+            r"pictures\.adapted must be uint8 \(2, 6, n, 1, 28, 28\), got uint8 \(2, 2,",
+        ),
+        ("real", lambda images: images[:1], r"pictures\.real must be uint8 \(2, n, 1, 28, 28\)"),
+        ("support", lambda images: images / 255, r"pictures\.support must be uint8"),
+        ("scratch", lambda images: images[0, 0, 0, 0], r"pictures\.scratch must be uint8"),
+    ],
+)
+def test_pictures_are_checked(draw_pictures, name, change, message):
+    pictures = draw_pictures(n_classes=2)
+    with pytest.raises(ValueError, match=message):
+        check_pictures(pictures | {name: change(pictures[name])}, STEPS)
+
+
+def test_missing_pictures_are_named(draw_pictures):
+    with pytest.raises(ValueError, match="pictures lacks adapted, real"):
+        check_pictures({"support": draw_pictures(n_classes=1)["support"]}, STEPS)

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from copy import deepcopy
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from metagan.reporting.report import build_report
+
+VOID = {"meta", "img", "br", "hr", "input", "link"}
+HOSTILE = '<script>alert("1")</script>&\'"'
+
+
+class Page(HTMLParser):
+    """Elements, text and nesting of a page; `unclosed` must end empty."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.unclosed: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+        if tag not in VOID:
+            self.unclosed.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_endtag(self, tag):
+        assert self.unclosed and self.unclosed[-1] == tag, f"</{tag}> closes {self.unclosed[-3:]}"
+        self.unclosed.pop()
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+    def named(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def build(results, **changes) -> Page:
+    page = Page(build_html(results, **changes))
+    assert page.unclosed == []
+    return page
+
+
+def build_html(results, **changes) -> str:
+    arguments = {name: getattr(results, name) for name in results.__dataclass_fields__} | changes
+    return build_report(**arguments)
+
+
+def decode(source: str) -> np.ndarray:
+    kind, _, data = source.partition(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_nothing_comes_from_a_network(results):
+    html = build_html(results)
+    page = Page(html)
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video"}
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}:
+                assert value.startswith(("data:image/png;base64,", "#")), (tag, name, value[:60])
+            assert "url(" not in value
+    assert "@import" not in html and "@font-face" not in html and "url(" not in html
+    assert "http://" not in html and "https://" not in html
+
+
+def test_every_link_has_its_target_and_every_picture_its_words(results):
+    page = build(results)
+    targets = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    links = [attributes["href"] for attributes in page.named("a")]
+    assert len(links) == 9
+    assert {link.removeprefix("#") for link in links} == targets
+    assert all(attributes["alt"] for attributes in page.named("img"))
+    assert all(attributes.get("aria-label") or attributes.get("aria-hidden") for attributes in page.named("svg"))
+
+
+def test_every_class_step_and_arm_is_pictured(results):
+    alts = [attributes["alt"] for attributes in build(results).named("img")]
+    adaptation = ["support", "after 0 steps", "after 1 step", "after 5 steps", "after 20 steps", "real, unseen"]
+    comparison = ["support", "adapted", "fine-tuned", "scratch", "real, unseen"]
+    expected = [f"class {row}: {name}" for names in (adaptation, comparison) for row in range(1, 17) for name in names]
+    assert alts == expected
+
+
+def test_pictures_hold_the_samples_with_dark_ink_on_white(results):
+    images = {a["alt"]: a["src"] for a in build(results).named("img")}
+    shown = decode(images["class 3: after 5 steps"])
+    sample = results.pictures["adapted"][2, results.generation["steps"].index(5), 5, 0]
+    assert np.array_equal(shown[29:57, 29:57], 255 - sample)  # sixth of eight: second row, second place, after a line
+
+
+def test_photographs_are_not_turned_into_negatives(results):
+    generation = results.generation | {"source": "image_folder"}
+    page = build(results, generation=generation)
+    shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 1: support"])
+    assert np.array_equal(shown[:28, :28], results.pictures["support"][0, 0, 0])
+    assert "as on paper" in build(results).text and "as on paper" not in page.text
+
+
+def test_colour_pictures_stay_in_colour(results, draw_pictures):
+    pictures = draw_pictures(n_classes=2, channels=3, size=64)
+    pictures["real"][:, :, 0] = 9
+    page = build(results, pictures=pictures, generation=results.generation | {"source": "image_folder"})
+    shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 2: real, unseen"])
+    assert np.array_equal(shown[:64, :64], pictures["real"][1, 0].transpose(1, 2, 0))
+    assert "pictures smooth" in {a.get("class") for a in page.named("div")}
+
+
+@pytest.mark.parametrize(("k_shot", "n"), [(1, 12), (5, 3), (16, 8)])
+def test_any_number_of_support_and_sample_images(results, draw_pictures, k_shot, n):
+    page = build(results, pictures=draw_pictures(n_classes=2, k_shot=k_shot, n=n))
+    widths = {decode(attributes["src"]).shape[1] for attributes in page.named("img")}
+    assert widths == {4 * 28 + 3}
+    assert ("support (8 of 16)" in page.text) == (k_shot == 16)
+
+
+def test_the_numbers_are_there(results):
+    text = build(results).text
+    for metric in ("Recognisability", "FJD", "FID", "KID", "Diversity", "Memorisation", "Precision", "Recall"):
+        assert metric in text
+    assert "0.671" in text and "14.90" in text and "0.041" in text  # adapted: recognisability @5, FJD @0, KID @20
+    assert "0.868" in text  # real, given as a single number
+    assert "1.000" in text  # copycat's memorisation, given as a list of one
+    assert "of which adapted reaches 92 %" in text  # 0.802 / 0.868
+    assert "Gap closed after 5 steps 0.95" in text
+
+
+def test_the_best_trained_arm_of_each_row_is_marked(results):
+    html = build_html(results)
+    fjd = html[html.index("<caption>FJD") :]
+    rows = re.findall(r'<th scope="row">(\d+)</th>(.*?)</tr>', fjd[: fjd.index("</table>")])
+    marked = {int(step): re.findall(r'class="best">([\d.]+)<', cells) for step, cells in rows}
+    assert marked == {0: ["9.60"], 1: ["8.30"], 2: ["5.90"], 5: ["2.71"], 10: ["2.20"], 20: ["1.93"]}
+
+
+def test_losses_are_told(results):
+    text = build(results).text
+    assert "fine-tuned 5 of 5 5 of 5 3 of 5" in text
+    assert "Adapted is not better than fine-tuned everywhere: FID (2 of 5 steps)." in text
+    assert "1 outer update was skipped" in text
+    assert "Up to 1.2 % of the scratch samples were not finite" in text
+
+    generation = deepcopy(results.generation) | {"split": "val", "n_classes": 7}
+    generation["arms"]["adapted"]["recognisability"][-1] = 0.5
+    generation["arms"]["adapted"]["memorisation"][-1] = 0.8
+    generation["arms"]["adapted"]["diversity"][-1] = 0.4
+    text = build(results, generation=generation).text
+    assert "val classes, on which the checkpoint was chosen" in text
+    assert "peaks after 10 steps at 0.756 and is 0.500 after 20 steps" in text
+    assert "Memorisation of adapted is 0.80 after 20 steps: samples lie closer" in text
+    assert "Diversity of adapted is 0.40 after 20 steps: samples of a class vary less" in text
+    assert "100 tasks from only 7 classes" in text
+
+
+def test_hostile_words_are_shown_not_obeyed(results):
+    generation = results.generation | {"source": HOSTILE, "split": HOSTILE}
+    history = results.history.rename(columns={"val/gap_5": f"val/{HOSTILE}_5"})
+    html = build_html(
+        results,
+        generation=generation,
+        history=history,
+        parameters={HOSTILE: {HOSTILE: HOSTILE}, "seed": 0},
+        data_card={HOSTILE: HOSTILE, "table": {HOSTILE: {HOSTILE: HOSTILE}}, "rows": [{HOSTILE: HOSTILE}]},
+        embedder_metrics={HOSTILE: {HOSTILE: 1.0}},
+        timings={HOSTILE: 1.0},
+        title=HOSTILE,
+    )
+    page = Page(html)
+    assert page.unclosed == [] and page.named("script") == []
+    assert "<script" not in html
+    assert page.text.count('<script>alert("1")</script>') >= 12
+
+
+def test_the_configuration_is_flat_and_folded(results):
+    page = build(results)
+    assert len(page.named("details")) == len(results.parameters)
+    assert all("open" not in attributes for attributes in page.named("details"))
+    assert "meta_train.inner.update_rule" in page.text and "lslr" in page.text
+    assert "meta_train.validation_steps" in page.text and "5, 20" in page.text
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        pd.DataFrame(),
+        pd.DataFrame({"meta_step": [1, 2]}),
+        pd.DataFrame({"seconds": [1.0, 2.0], "train_loss": [None, None], "val/gap_5": [None, None]}),
+    ],
+)
+def test_an_empty_history_is_no_obstacle(results, history):
+    assert "No training history was recorded." in build(results, history=history).text
+
+
+def test_missing_and_unknown_numbers_become_dashes(results):
+    generation = deepcopy(results.generation)
+    generation["arms"]["adapted"]["fjd"] = [None, float("nan"), 5.9, 2.7, 2.2, 1.9]
+    generation["gap_closed"] = [None, None, 0.9, None, 0.9, 0.9]
+    del generation["arms"]["scratch"]["kid"], generation["arms"]["copycat"], generation["seconds"]
+    page = build(results, generation=generation)
+    assert (
+        "\N{EN DASH}" in page.text
+        and "nan" not in page.text.lower()
+        and "copycat" not in page.text.split("Every number")[0]
+    )
+
+
+def test_one_step_and_one_arm_are_enough(results):
+    generation = results.generation | {
+        "steps": [3],
+        "arms": {"adapted": {"fjd": [2.0], "recognisability": [0.5]}, "real": {"fjd": 1.0, "recognisability": 0.9}},
+        "gap_closed": [0.8],
+    }
+    pictures = {name: results.pictures[name] for name in ("support", "real")}
+    pictures["adapted"] = results.pictures["adapted"][:, :1]
+    page = build(results, generation=generation, pictures=pictures)
+    assert "after 3 steps" in page.text and "fine-tuned" not in page.text
+
+
+def test_wrong_shapes_are_refused(results):
+    short = results.generation | {"gap_closed": [0.5]}
+    with pytest.raises(ValueError, match=r"generation\.gap_closed has 1 values, expected 6"):
+        build_html(results, generation=short)
+    with pytest.raises(ValueError, match=r"pictures\.scratch must be uint8 \(16, 6, n, 1, 28, 28\)"):
+        build_html(results, pictures=results.pictures | {"scratch": results.pictures["scratch"][:, :4]})
+
+
+def test_the_same_results_give_the_same_page(results):
+    assert build_html(results) == build_html(results)

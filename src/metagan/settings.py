@@ -4,11 +4,12 @@ import os
 import warnings
 
 os.environ.setdefault("DO_NOT_TRACK", "true")  # MLflow decides when it is first imported
-warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method")  # of kedro-mlflow's own model
 
 from omegaconf.resolvers import oc  # noqa: E402
 
 from metagan.hooks import ParameterHook, TrackingHook  # noqa: E402
+
+warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method")  # kedro-mlflow's own model
 
 HOOKS = (ParameterHook(), TrackingHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

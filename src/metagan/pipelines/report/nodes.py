@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from metagan.reporting.report import build_report
 
 
-def report(
+def write_report(
     generation: dict[str, Any],
     pictures: dict[str, NDArray[np.uint8]],
     training_history: pd.DataFrame,
     data_card: dict[str, Any],
     embedder_metrics: dict[str, dict[str, float]],
-    parameters: dict[str, Any],
+    title: str,
+    **parameters: Any,
 ) -> str:
-    """One self-contained HTML page."""
-    timings = {f"{role} embedder": values["seconds"] for role, values in embedder_metrics.items()} | generation[
-        "seconds"
-    ]
+    """One self-contained HTML page; `parameters` are the sections of the configuration that it shows."""
+    embedders = {f"{role} embedder": values["seconds"] for role, values in embedder_metrics.items()}
     return build_report(
         generation,
         pictures,
@@ -30,6 +29,6 @@ def report(
         parameters,
         data_card,
         embedder_metrics,
-        timings,
-        parameters["report"]["title"],
+        embedders | generation["seconds"],
+        title,
     )

@@ -168,6 +168,7 @@ def test_losses_are_told(results):
     assert "Memorisation of adapted is 0.80 after 20 steps: samples lie closer" in text
     assert "Diversity of adapted is 0.40 after 20 steps: samples of a class vary less" in text
     assert "100 tasks from only 7 classes" in text
+    assert "100 val tasks pooled" in text and "never on the classes above" not in text
 
 
 def test_hostile_words_are_shown_not_obeyed(results):

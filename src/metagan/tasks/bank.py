@@ -1,18 +1,24 @@
-"""The task bank: all images of a source as one memory-mapped array, with its classes and their splits."""
+"""The task bank: all images of a source as one memory-mapped array, with its classes and their splits.
+
+A bank is a folder of two files: `images.npy`, uint8 (N, C, H, W) in class order, and `bank.json`, the class table.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
+import psutil
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -22,12 +28,16 @@ from metagan.tasks.sources import SOURCES
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
 
 FORMAT = 1
-REBUILD = "rebuild it with: kedro run --pipeline tasks"
+BUILD = "kedro run --pipeline tasks"
+ClassIndices: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TaskBank:
-    """Images uint8 (N, C, H, W); class i owns images[offsets[i]:offsets[i + 1]]."""
+    """Images uint8 (N, C, H, W); class i owns images[offsets[i]:offsets[i + 1]].
+
+    `content_hash` is the sha256 over pixels, offsets and class table; `note` says where the images come from.
+    """
 
     images: Images
     offsets: NDArray[np.int64]
@@ -39,7 +49,7 @@ class TaskBank:
     note: str = ""
 
     @cached_property
-    def splits(self) -> dict[str, NDArray[np.int64]]:
+    def splits(self) -> dict[str, ClassIndices]:
         """Class indices of train, val and test."""
         return {
             split: np.array([i for i, record in enumerate(self.classes) if record.split == split], dtype=np.int64)
@@ -51,40 +61,72 @@ class TaskBank:
         return self.images[self.offsets[class_index] : self.offsets[class_index + 1]]
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A memory map would be pickled as a copy of all its images: another process opens the files instead.
+        # A memory map would be pickled as a copy of all its images: the other process maps the files itself.
         if isinstance(self.images, np.memmap):
-            return open_bank, (Path(self.images.filename).parent,)
-        return TaskBank, tuple(getattr(self, field) for field in self.__dataclass_fields__)
+            return open_bank, (Path(str(self.images.filename)).parent,)
+        return TaskBank, tuple(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True)
 class BankPlan:
-    """A source that is ready to be drawn into a bank."""
+    """A source whose classes are known and split, ready to be drawn by `workers` processes (0: one per core)."""
 
     source: Source
     workers: int = 0
 
-    def write(self, folder: Path, workers: int | None = None, progress: bool = True) -> TaskBank:
-        """Draw all classes into `folder`; the earlier bank stays until the new one is complete."""
-        workers = (self.workers if workers is None else workers) or os.cpu_count() or 1
-        with _replaced(Path(folder)) as building:
-            _write_files(self.source, building, workers, progress)
+    def write(self, folder: Path, progress: bool = True) -> TaskBank:
+        """Draw all classes into `folder`, class by class, so that a bank may be larger than memory.
+
+        An earlier bank there stays whole until the new one takes its place. The images do not depend on `workers`.
+        Raises OSError when the disk is full.
+        """
+        folder = Path(folder)
+        try:
+            with _replaced(folder) as building:
+                _write_files(self.source, building, self.workers or os.cpu_count() or 1, progress)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            free = shutil.disk_usage(folder.parent).free >> 20
+            message = f"cannot write the task bank {folder} ({free} MiB free): {error.strerror}"
+            raise OSError(error.errno, message) from error
         return open_bank(folder)
 
 
 def plan_bank(tasks: Tasks, seed: int, raw_folder: Path) -> BankPlan:
-    """Find the classes of `tasks.source` and split them; raw data that is missing is downloaded to `raw_folder`."""
+    """Find and split the classes of `tasks.source`; raw data that is not there yet is downloaded to `raw_folder`."""
     return BankPlan(SOURCES[tasks.source](tasks, seed, Path(raw_folder)), tasks.workers)
 
 
 def open_bank(folder: Path) -> TaskBank:
-    """Memory-map the bank in `folder`."""
+    """Map the bank in `folder` into memory. Raises FileNotFoundError without a bank, ValueError for a damaged one."""
     folder = Path(folder)
-    header = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    classes = tuple(ClassRecord(**record) for record in header["classes"])
-    return TaskBank(images, _offsets(classes), classes, header["source"], header["image_size"], header["channels"],
-                    header["content_hash"], header["note"])
+    if not (folder / "bank.json").is_file():
+        raise FileNotFoundError(f"there is no task bank in {folder}: build it with {BUILD}")
+    try:
+        header = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+        if header["format"] != FORMAT:
+            raise ValueError(f"its format is {header['format']}, not {FORMAT}")
+        classes = tuple(ClassRecord(**record) for record in header["classes"])
+        offsets = _offsets(classes)
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        shape = (int(offsets[-1]), header["channels"], header["image_size"], header["image_size"])
+        if images.dtype != np.uint8 or images.shape != shape:
+            raise ValueError(f"images.npy is {images.dtype} {images.shape}, not uint8 {shape}")
+        if (folder / "images.npy").stat().st_size != images.offset + images.nbytes:
+            raise ValueError("images.npy has bytes after its last image")
+        return TaskBank(
+            images=images,
+            offsets=offsets,
+            classes=classes,
+            source=header["source"],
+            image_size=header["image_size"],
+            channels=header["channels"],
+            content_hash=header["content_hash"],
+            note=header["note"],
+        )
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the task bank in {folder} is damaged ({error}): rebuild it with {BUILD}") from error
 
 
 def _offsets(classes: Sequence[ClassRecord]) -> NDArray[np.int64]:
@@ -93,36 +135,58 @@ def _offsets(classes: Sequence[ClassRecord]) -> NDArray[np.int64]:
 
 def _write_files(source: Source, folder: Path, workers: int, progress: bool) -> None:
     offsets = _offsets(source.classes)
-    shape = (int(offsets[-1]), source.channels, source.image_size, source.image_size)
+    classes = [asdict(record) for record in source.classes]
+    image_shape = (source.channels, source.image_size, source.image_size)
     digest = hashlib.sha256()
-    with open(folder / "images.npy", "wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        drawn = Parallel(n_jobs=workers, return_as="generator")(delayed(draw)() for draw in source.drawings)
-        for images, record in zip(tqdm(drawn, f"drawing {source.name}", len(source.classes), unit="class", disable=not progress), source.classes, strict=True):
-            pixels = np.ascontiguousarray(images).tobytes()
+    # Plain writes, not a writable memory map: on a full disk a map kills the process, a write raises an error.
+    with _durable(folder / "images.npy") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (int(offsets[-1]), *image_shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        drawn = Parallel(n_jobs=workers, return_as="generator")(delayed(drawing)() for drawing in source.drawings)
+        bar = tqdm(source.classes, desc=f"{source.name}: drawing", unit="class", disable=not progress)
+        for record, images in zip(bar, drawn, strict=True):
+            if images.dtype != np.uint8 or images.shape != (record.n_images, *image_shape):
+                raise ValueError(f"class {record.name!r} was drawn as {images.dtype} {images.shape}")
+            pixels = images.tobytes()
             file.write(pixels)
             digest.update(pixels)
-        file.flush()
-        os.fsync(file.fileno())
-    classes = [asdict(record) for record in source.classes]
     digest.update(offsets.tobytes())
     digest.update(json.dumps(classes).encode())
-    header = {"format": FORMAT, "source": source.name, "note": source.note, "image_size": source.image_size,
-              "channels": source.channels, "content_hash": digest.hexdigest(), "classes": classes}
-    with open(folder / "bank.json", "w", encoding="utf-8") as file:
-        json.dump(header, file, indent=1)
+    table = {
+        "format": FORMAT,
+        "source": source.name,
+        "note": source.note,
+        "image_size": source.image_size,
+        "channels": source.channels,
+        "content_hash": digest.hexdigest(),
+        "classes": classes,
+    }
+    with _durable(folder / "bank.json") as file:
+        file.write(json.dumps(table, indent=1).encode())
+
+
+@contextmanager
+def _durable(path: Path) -> Iterator[BinaryIO]:
+    with open(path, "wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
 
 
 @contextmanager
 def _replaced(folder: Path) -> Iterator[Path]:
-    building = folder.with_name(f"{folder.name}.building-{os.getpid()}")
-    building.mkdir(parents=True)
+    """An empty folder beside `folder` that takes its place when the block ends well, and vanishes when it does not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.parent.glob(f"{folder.name}.building-*"):
+        if not psutil.pid_exists(int(leftover.name.rpartition("-")[2])):
+            shutil.rmtree(leftover)
+    scaffold = folder.with_name(f"{folder.name}.building-{os.getpid()}")
+    shutil.rmtree(scaffold, ignore_errors=True)
+    (scaffold / "new").mkdir(parents=True)
     try:
-        yield building
+        yield scaffold / "new"
         if folder.exists():
-            shutil.rmtree(folder)
-        building.rename(folder)
+            folder.rename(scaffold / "old")
+        (scaffold / "new").rename(folder)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(scaffold, ignore_errors=True)

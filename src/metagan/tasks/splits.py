@@ -1,32 +1,60 @@
-"""Class-disjoint train, val and test splits."""
+"""Class-disjoint train, val and test splits: whole groups, single classes at random, or the one of Vinyals et al."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from importlib import resources
 
 import numpy as np
 
-from metagan.tasks.sources.base import Split
+from metagan.tasks.sources.base import SPLITS, Split
 
 
 def by_group(sizes: Mapping[str, int], minimum: Mapping[Split, int], seed: int) -> dict[str, Split]:
     """Give whole groups (scripts, alphabets) of the given numbers of classes to splits.
 
     The largest groups go to train until it has its minimum of classes; the others, in seeded order, fill the other
-    splits of `minimum` in turn, and what is left goes to train. Raises ValueError when a split stays too small.
+    splits of `minimum` in turn, and what is left goes to train. Raises ValueError when a split stays below its minimum.
     """
     by_size = sorted(sizes, key=lambda group: (-sizes[group], group))
-    before = np.cumsum([0, *(sizes[group] for group in by_size)])
-    anchors = int(np.searchsorted(before, minimum["train"]))
-    chosen: dict[str, Split] = dict.fromkeys(by_size, "train")
-    rest = sorted(by_size[anchors:])
-    queue = [rest[position] for position in np.random.default_rng(seed).permutation(len(rest))]
-    for split in [split for split in minimum if split != "train"]:
-        taken = 0
-        while taken < minimum[split]:
-            if not queue:
-                raise ValueError(f"split {split!r} needs {minimum[split]} classes, but the groups left for it hold {taken}")
-            group = queue.pop(0)
-            chosen[group] = split
-            taken += sizes[group]
-    return chosen
+    split_of: dict[str, Split] = dict.fromkeys(by_size, "train")
+    held = 0
+    while by_size and held < minimum["train"]:
+        held += sizes[by_size.pop(0)]
+    rest = sorted(by_size)
+    queue = deque(rest[position] for position in np.random.default_rng(seed).permutation(len(rest)))
+    for split, needed in minimum.items():
+        held = held if split == "train" else 0
+        while held < needed and queue:
+            group = queue.popleft()
+            split_of[group] = split
+            held += sizes[group]
+        if held < needed:
+            raise ValueError(f"the {split} split needs {needed} classes, but only {held} are left for it")
+    return split_of
+
+
+def at_random(n_classes: int, train: int, val: int, seed: int) -> list[Split]:
+    """The split of each of `n_classes` classes: `train` and `val` of them at random, the rest test.
+
+    Raises ValueError when a split would be empty.
+    """
+    counts = {"train": train, "val": val, "test": n_classes - train - val}
+    for split, count in counts.items():
+        if count < 1:
+            raise ValueError(f"the {split} split needs at least 1 class, but of {n_classes} classes it gets {count}")
+    in_order = [split for split in SPLITS for _ in range(counts[split])]
+    return [in_order[position] for position in np.random.default_rng(seed).permutation(n_classes)]
+
+
+def vinyals() -> dict[str, Split]:
+    """Omniglot's split of Matching Networks (arXiv 1606.04080): the split of each `Alphabet/characterNN`."""
+    table = resources.files("metagan.tasks").joinpath("data", "omniglot_vinyals.tsv").read_text(encoding="utf-8")
+    split_of: dict[str, Split] = {}
+    for line in table.splitlines():
+        if not line.startswith("#"):
+            name, alphabet, numbers = line.split("\t")
+            split = SPLITS[SPLITS.index(name)]
+            split_of |= {f"{alphabet}/character{number}": split for number in numbers.split()}
+    return split_of

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from metagan.parameters import Tasks
 from metagan.tasks.sources.base import Source
+from metagan.tasks.sources.digits import digit_source
 from metagan.tasks.sources.glyphs import glyph_source
+from metagan.tasks.sources.image_folder import image_folder_source
 from metagan.tasks.sources.omniglot import omniglot_source
 
-SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {"glyphs": glyph_source, "omniglot": omniglot_source}
+SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {
+    "glyphs": glyph_source,
+    "digits": digit_source,
+    "omniglot": omniglot_source,
+    "image_folder": image_folder_source,
+}

@@ -22,7 +22,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinat
 
 from metagan.parameters import Tasks
 from metagan.tasks import splits
-from metagan.tasks.sources.base import ClassRecord, Images, Source
+from metagan.tasks.sources.base import ClassRecord, Images, Source, Split
 
 # True italics are left out: they change the letter itself (a, g, Cyrillic t), where obliques only lean.
 FACES = (
@@ -57,13 +57,48 @@ SCRIPTS = {
     "OLD": "Old Italic",
     "OGHAM": "Ogham",
 }
+NOTE = "letters of the DejaVu (Bitstream Vera licence) and STIX (STIX licence) fonts that matplotlib ships"
 REFERENCE_FACE = FACES[0]
 # A blot (a dash, a dot, a thick hook) has ink farther from its outline than this share of its longer side.
 BLOT = 0.115
 FONT_SIZE = 96
+# A letter is kept as signed distances on a grid: its longer side, and the space around it, in grid points.
 SIDE = 60
 MARGIN = 6
+# The longer side of a letter before jitter, as a share of the image.
 FILL = 0.74
+
+
+def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+    """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script.
+
+    The largest scripts (Canadian Aboriginal and Latin) are always in train; the seed deals out the others, at least 100
+    letters to test and 40 to val.
+    """
+    settings = tasks.glyphs
+    faces = _faces_of_letters()
+    script = {letter: name for letter in faces if (name := _script(letter))}
+    scripts = list(SCRIPTS.values())
+    candidates = [
+        letter
+        for letter in sorted(script, key=lambda letter: (scripts.index(script[letter]), letter))
+        if REFERENCE_FACE in faces[letter] and len(faces[letter]) >= settings.minimum_faces
+    ]
+    letters = _distinct(candidates)
+    sizes = Counter(script[letter] for letter in letters)
+    minimum: dict[Split, int] = {"train": len(letters) // 2, "test": 100, "val": 40}
+    try:
+        split_of = splits.by_group(sizes, minimum, seed)
+    except ValueError as error:
+        raise ValueError(
+            f"tasks.glyphs.minimum_faces = {settings.minimum_faces} leaves too few letters: {error}"
+        ) from error
+    classes, drawings = [], []
+    for letter in letters:
+        name, group = unicodedata.name(letter).lower(), script[letter]
+        classes.append(ClassRecord(name, group, split_of[group], settings.samples_per_class))
+        drawings.append(partial(_draw, letter, faces[letter], settings.samples_per_class, tasks.image_size, seed))
+    return Source("glyphs", NOTE, tasks.image_size, 1, tuple(classes), tuple(drawings))
 
 
 def _fonts() -> Path:
@@ -92,7 +127,7 @@ def _script(letter: str) -> str | None:
 
 
 def _signed_distance(letter: str, face: str) -> NDArray[np.float32]:
-    """Distance to the outline, positive inside; the longer side of the letter is SIDE of SIDE + 2 * MARGIN grid points."""
+    """Distance to the outline, positive inside, (SIDE + 2 MARGIN) squared; the letter's longer side is SIDE long."""
     font = _font(face)
     left, top, right, bottom = font.getbbox(letter)
     canvas = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
@@ -108,7 +143,9 @@ def _signed_distance(letter: str, face: str) -> NDArray[np.float32]:
     return gaussian_filter(distance, 1.0).astype(np.float32)
 
 
-def _rasterise(distance: NDArray[np.float32], grid: NDArray[np.float64], image_size: int, growth: float = 0.0) -> Images:
+def _rasterise(
+    distance: NDArray[np.float32], grid: NDArray[np.float64], image_size: int, growth: float = 0.0
+) -> Images:
     """Anti-aliased ink at the points `grid` (2, image_size * image_size), in units of the letter's longer side."""
     points = grid * SIDE + (len(distance) - 1) / 2
     values = map_coordinates(distance, points, order=1, mode="nearest") * (FILL * image_size / SIDE)
@@ -178,22 +215,3 @@ def _distinct(letters: Sequence[str]) -> list[str]:
         if not blot[row] and not same[row, kept].any():
             kept.append(row)
     return [letters[row] for row in kept]
-
-
-def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
-    """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script."""
-    settings = tasks.glyphs
-    faces = _faces_of_letters()
-    script = {letter: name for letter in faces if (name := _script(letter))}
-    order = list(SCRIPTS.values())
-    candidates = sorted(
-        (letter for letter in script if REFERENCE_FACE in faces[letter] and len(faces[letter]) >= settings.minimum_faces),
-        key=lambda letter: (order.index(script[letter]), letter),
-    )
-    letters = _distinct(candidates)
-    split_of = splits.by_group(Counter(script[letter] for letter in letters), {"train": 600, "test": 100, "val": 40}, seed)
-    classes = tuple(
-        ClassRecord(unicodedata.name(letter).capitalize(), script[letter], split_of[script[letter]], settings.samples_per_class) for letter in letters
-    )
-    drawings = tuple(partial(_draw, letter, faces[letter], settings.samples_per_class, tasks.image_size, seed) for letter in letters)
-    return Source("glyphs", "DejaVu and STIX fonts", tasks.image_size, 1, classes, drawings)

@@ -1,58 +1,141 @@
-"""Omniglot: 1,623 characters by 20 drawers (Lake, Salakhutdinov and Tenenbaum, Science 350, 2015)."""
+"""Omniglot: 1,623 handwritten characters by 20 drawers each (Lake, Salakhutdinov and Tenenbaum, Science 350, 2015)."""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections import Counter, defaultdict
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 from PIL import Image
 
 from metagan.parameters import Tasks
 from metagan.tasks import splits
-from metagan.tasks.sources.base import ClassRecord, Images, Source
+from metagan.tasks.sources.base import ClassRecord, Images, Source, Split
+from metagan.tasks.sources.download import download
 
+OFFICIAL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+# sha256 over the sorted lines `path NUL sha256(png) LF`: holds for any way of packing the same images.
+CONTENT_HASHES = {
+    "images_background": "7c563fb7d98dbd312c5e0ccb87230ca9d7e8a13d672e5de6186245e7905ed43e",
+    "images_evaluation": "e5a69b751aa33f555bdc92febd48220b69a811b2ff01de32bf4d1bca47bd1809",
+}
 VAL_CLASSES = 100
+LARGEST_ENTRY = 1 << 20
+NOTE = "Omniglot, Lake, Salakhutdinov and Tenenbaum 2015, https://github.com/brendenlake/omniglot, MIT licence"
 
 
-@lru_cache
-def _archive(path: Path) -> zipfile.ZipFile:
+def omniglot_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+    """Every character a class of 20 drawings, ink bright.
+
+    Split `alphabets`: the evaluation alphabets are test; background alphabets in seeded order are val until they hold
+    100 characters, the others train. Split `vinyals`: the fixed split of Matching Networks, where a character in each
+    of its four quarter turns is a class of its own.
+    Raises FileNotFoundError or ConnectionError when the zips cannot be had, ValueError when they are not Omniglot.
+    """
+    characters: dict[str, tuple[Path, tuple[str, ...]]] = {}
+    background: Counter[str] = Counter()
+    for part in CONTENT_HASHES:
+        path = _zip(tasks.omniglot.mirror, part, raw_folder / "omniglot")
+        members = _verified_members(path, part)
+        for character, of_character in groupby(members, key=lambda member: "/".join(member.split("/")[1:3])):
+            characters[character] = (path, tuple(of_character))
+            if part == "images_background":
+                background[_alphabet(character)] += 1
+
+    split_of: Mapping[str, Split]
+    if tasks.omniglot.split == "vinyals":
+        split_of, turns = splits.vinyals(), 4
+    else:
+        split_of_alphabet = splits.by_group(background, {"train": 0, "val": VAL_CLASSES}, seed)
+        split_of = {character: split_of_alphabet.get(_alphabet(character), "test") for character in characters}
+        turns = 1
+
+    classes, drawings = [], []
+    for character in sorted(characters):
+        path, drawn = characters[character]
+        for turn in range(turns):
+            name = character if turns == 1 else f"{character}/rot{90 * turn:03d}"
+            classes.append(ClassRecord(name, _alphabet(character), split_of[character], len(drawn)))
+            drawings.append(partial(_draw, path, drawn, tasks.image_size, turn))
+    return Source("omniglot", NOTE, tasks.image_size, 1, tuple(classes), tuple(drawings))
+
+
+def _alphabet(character: str) -> str:
+    return character.split("/")[0]
+
+
+def _zip(mirror: str | None, part: str, folder: Path) -> Path:
+    """The zip of one part: in a local mirror, or downloaded into `folder` unless it is there already."""
+    name = f"{part}.zip"
+    scheme = urlsplit(mirror).scheme if mirror else "https"
+    if mirror and scheme not in ("http", "https"):
+        path = Path(url2pathname(urlsplit(mirror).path) if scheme == "file" else mirror) / name
+        if not path.is_file():
+            raise FileNotFoundError(f"tasks.omniglot.mirror: there is no file {path}")
+        return path
+    path = folder / name
+    if not path.exists():
+        try:
+            download(f"{(mirror or OFFICIAL).rstrip('/')}/{name}", path)
+        except ConnectionError as error:
+            raise ConnectionError(f"{error}; tasks.omniglot.mirror can name a folder that holds {name}") from error
+    return path
+
+
+def _verified_members(path: Path, part: str) -> list[str]:
+    """Sorted names of the PNG files of one part. Raises ValueError unless they are exactly the official ones."""
+    remedy = "delete it, or correct tasks.omniglot.mirror, and run again"
+    lines = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.filename.startswith("/") or ".." in PurePosixPath(entry.filename).parts:
+                    raise ValueError(f"{path} holds {entry.filename!r}, a name outside of its folder: {remedy}")
+                if entry.file_size > LARGEST_ENTRY:
+                    raise ValueError(
+                        f"{path} holds {entry.filename!r} of {entry.file_size} bytes, no drawing: {remedy}"
+                    )
+            members = sorted(
+                name for name in archive.namelist() if name.startswith(f"{part}/") and name.endswith(".png")
+            )
+            for member in members:
+                lines.update(f"{member}\0{hashlib.sha256(archive.read(member)).hexdigest()}\n".encode())
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path} is not a whole zip file ({error}): {remedy}") from error
+    if lines.hexdigest() != CONTENT_HASHES[part]:
+        raise ValueError(f"{path} does not hold the official drawings (content hash {lines.hexdigest()}): {remedy}")
+    return members
+
+
+@lru_cache(maxsize=len(CONTENT_HASHES))
+def _archive(path: Path, modified: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _ink(picture: Image.Image, image_size: int) -> Images:
-    small = picture.convert("L").resize((image_size, image_size), Image.Resampling.BOX)
-    ink = 255.0 - np.asarray(small, dtype=np.float32)
-    strokes = ink[ink > 64]
-    gain = 255.0 / np.percentile(strokes, 75)
-    return np.clip(ink * gain, 0, 255).round().astype(np.uint8)
-
-
-def _draw(path: Path, members: tuple[str, ...], image_size: int, quarter_turns: int) -> Images:
+def _draw(path: Path, members: Sequence[str], image_size: int, quarter_turns: int) -> Images:
+    archive = _archive(path, path.stat().st_mtime_ns)
     images = []
     for member in members:
-        with _archive(path).open(member) as file, Image.open(file) as picture:
+        with archive.open(member) as file, Image.open(file, formats=("PNG",)) as picture:
             images.append(np.rot90(_ink(picture, image_size), quarter_turns))
     return np.stack(images)[:, None]
 
 
-def omniglot_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
-    """Omniglot by alphabets or by the split of Vinyals et al. (2016)."""
-    folder = Path(tasks.omniglot.mirror)
-    members: dict[tuple[Path, str, str], list[str]] = defaultdict(list)
-    for part in ("images_background", "images_evaluation"):
-        for member in sorted(_archive(folder / f"{part}.zip").namelist()):
-            if member.endswith(".png"):
-                _, alphabet, character, _ = member.split("/")
-                members[folder / f"{part}.zip", alphabet, character].append(member)
-    background = Counter(a for path, a, _ in members if "background" in path.name)
-    split_of = splits.by_group(background, {"train": 0, "val": VAL_CLASSES}, seed)
-    classes, drawings = [], []
-    for (path, alphabet, character), files in sorted(members.items()):
-        split = split_of.get(alphabet, "test") if "background" in path.name else "test"
-        classes.append(ClassRecord(f"{alphabet}/{character}", alphabet, split, len(files)))
-        drawings.append(partial(_draw, path, tuple(files), tasks.image_size, 0))
-    return Source("omniglot", "MIT", tasks.image_size, 1, tuple(classes), tuple(drawings))
+def _ink(picture: Image.Image, image_size: int) -> Images:
+    """One drawing, black on white, made small and turned bright on dark.
+
+    Averaging turns strokes thinner than a pixel grey. A gain per drawing makes up for it: the level that three quarters
+    of its stroke pixels (at least a quarter as dark as its darkest) stay below becomes white.
+    """
+    small = picture.convert("L").resize((image_size, image_size), Image.Resampling.BOX)
+    ink = 255.0 - np.asarray(small, dtype=np.float32)
+    white = np.percentile(ink[ink >= ink.max() / 4], 75)
+    return np.clip(ink * (255.0 / max(white, 1.0)), 0, 255).round().astype(np.uint8)

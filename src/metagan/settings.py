@@ -5,11 +5,11 @@ import warnings
 
 os.environ.setdefault("DO_NOT_TRACK", "true")  # MLflow decides when it is first imported
 
-from omegaconf.resolvers import oc  # noqa: E402
+with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of kedro-mlflow
+    import kedro_mlflow.mlflow  # noqa: F401
+from omegaconf.resolvers import oc
 
-from metagan.hooks import ParameterHook, TrackingHook  # noqa: E402
-
-warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method")  # kedro-mlflow's own model
+from metagan.hooks import ParameterHook, TrackingHook
 
 HOOKS = (ParameterHook(), TrackingHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from metagan.evaluation.generation import evaluate_generation
+from metagan.evaluation.generation import Sampler, evaluate_generation
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
-from metagan.training.arms import Sampler, build_samplers
+from metagan.training.arms import build_samplers
 from metagan.training.embedder import load_embedder
 
 Payload = dict[str, Any]
@@ -41,6 +41,7 @@ def evaluate(
         "embedder": embedder_metrics["evaluation"],
         "seconds": {
             "meta_train": meta_model["seconds"],
+            "joint_gan": joint_gan["seconds"],
             "adapt_one_task": seconds_to_adapt(bank, samplers["adapted"], settings, training.inner.steps, seed),
         },
     }
@@ -68,7 +69,7 @@ def metrics(generation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     single = {f"embedder/{name}": value for name, value in generation["embedder"].items()} | {
         f"seconds/{name}": value for name, value in generation["seconds"].items()
     }
-    by_step = {
+    return {
         name: [
             {"value": value, "step": step}
             for value, step in zip(values, generation["steps"], strict=True)
@@ -79,4 +80,3 @@ def metrics(generation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
         for name, values in (curves | single).items()
         if values is not None
     }
-    return by_step

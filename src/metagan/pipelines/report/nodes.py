@@ -1,4 +1,4 @@
-"""The node that writes the report."""
+"""Nodes that draw and write what a person reads."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
+from metagan.reporting.figures import adaptation_picture
 from metagan.reporting.report import build_report
+
+
+def draw_samples(generation: dict[str, Any], pictures: dict[str, NDArray[np.uint8]]) -> Image.Image:
+    """Support images, adapted samples after some steps, and real images of unseen classes, side by side."""
+    return adaptation_picture(pictures, generation["steps"], on_paper=generation["source"] != "image_folder")
 
 
 def write_report(

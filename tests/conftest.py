@@ -1,0 +1,79 @@
+"""What several tests share: where real Omniglot lies, and a copy of the project to run in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+PROJECT_FILES = ("conf", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore", ".telemetry")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Small networks gain nothing from more, and the numbers stay the same on any machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_omniglot() -> Path:
+    """The folder of the two Omniglot zips."""
+    mirror = os.environ.get("METAGAN_OMNIGLOT_MIRROR")
+    if not mirror or not Path(mirror).is_dir():
+        pytest.skip("METAGAN_OMNIGLOT_MIRROR names no folder with the Omniglot zips")
+    return Path(mirror)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of this project in a git repository of its own."""
+
+    path: Path
+
+    def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment in the copy, as a person would from a terminal."""
+        own = ("METAGAN_", "MLFLOW_", "KEDRO_", "DVC_", "GIT_", "PYTHONPATH", "DO_NOT_TRACK")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        environment |= {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            command, cwd=self.path / folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+
+    def git(self, *arguments: str) -> str:
+        """What git says, without the white space around it."""
+        author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        done = subprocess.run(["git", *author, *arguments], cwd=self.path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def copy_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    """Make a copy of the project, committed, in a folder whose name has a space."""
+
+    def copy(name: str) -> Project:
+        path = tmp_path_factory.mktemp(name) / "meta gan"
+        for file in PROJECT_FILES:
+            source, target = ROOT / file, path / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy2(source, target)
+        for folder in (ROOT / "data").iterdir():
+            (path / "data" / folder.name).mkdir(parents=True)
+            (path / "data" / folder.name / ".gitkeep").touch()
+        project = Project(path)
+        project.git("init", "--quiet")
+        project.git("add", "--all")
+        project.git("commit", "--quiet", "--message", "copy")
+        return project
+
+    return copy

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from kedro.io import DatasetError
+
+from metagan.io import ArraysDataset, FolderDataset, TaskBankDataset, WeightsDataset
+from metagan.parameters import Tasks
+from metagan.tasks.bank import plan_bank
+
+PAYLOAD = {"kind": "gan", "architecture": {"width": 8}, "state": {"layer": torch.arange(6.0).reshape(2, 3)}, "seed": 0}
+
+
+def test_weights_come_back(tmp_path: Path) -> None:
+    dataset = WeightsDataset(str(tmp_path / "deeper" / "model.pt"))
+    assert not dataset.exists()
+    dataset.save(PAYLOAD)
+    loaded = dataset.load()
+    assert loaded.keys() == PAYLOAD.keys()
+    assert loaded["architecture"] == {"width": 8}
+    assert torch.equal(loaded["state"]["layer"], PAYLOAD["state"]["layer"])
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
+def test_truncated_weights_name_the_file(tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "model.pt"
+    WeightsDataset(str(path)).save(PAYLOAD)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if kept < 1 else int(kept)])
+    with pytest.raises(DatasetError, match=r"model\.pt: damaged, or no checkpoint of metagan"):
+        WeightsDataset(str(path)).load()
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"state": {}}, torch.zeros(2)])
+def test_other_peoples_weights_are_refused(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "model.pt"
+    torch.save(content, path)
+    with pytest.raises(DatasetError, match=r"model\.pt: no checkpoint of metagan"):
+        WeightsDataset(str(path)).load()
+
+
+def test_weights_never_run_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "sprung",)
+
+    torch.save({"kind": "gan", "state": Trap()}, tmp_path / "model.pt")
+    with pytest.raises(DatasetError, match=r"model\.pt"):
+        WeightsDataset(str(tmp_path / "model.pt")).load()
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_failed_save_leaves_the_earlier_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    WeightsDataset(str(path)).save(PAYLOAD)
+    with pytest.raises(DatasetError):
+        WeightsDataset(str(path)).save({"kind": "gan", "state": (lambda: None)})
+    assert WeightsDataset(str(path)).load()["seed"] == 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_arrays_come_back(tmp_path: Path) -> None:
+    arrays = {"support": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "real": np.zeros((0, 1), np.uint8)}
+    dataset = ArraysDataset(str(tmp_path / "pictures.npz"))
+    dataset.save(arrays)
+    loaded = dataset.load()
+    assert loaded.keys() == arrays.keys()
+    assert all(np.array_equal(loaded[name], arrays[name]) and loaded[name].dtype == np.uint8 for name in arrays)
+
+
+def test_damaged_arrays_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npz"
+    ArraysDataset(str(path)).save({"real": np.arange(1000)})
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DatasetError, match=r"pictures\.npz: damaged"):
+        ArraysDataset(str(path)).load()
+
+
+def test_arrays_never_hold_objects(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npz"
+    with pytest.raises(DatasetError):
+        ArraysDataset(str(path)).save({"real": np.array([object()])})
+    assert not list(tmp_path.iterdir())
+    np.savez(path, real=np.array([{}]))
+    with pytest.raises(DatasetError, match=r"pictures\.npz: damaged"):
+        ArraysDataset(str(path)).load()
+
+
+def test_a_folder_is_made_where_it_is_asked_for(tmp_path: Path) -> None:
+    folder = FolderDataset(str(tmp_path / "a" / "b")).load()
+    assert folder == tmp_path / "a" / "b"
+    assert folder.is_dir()
+    with pytest.raises(DatasetError, match="not saved"):
+        FolderDataset(str(folder)).save("anything")  # type: ignore[arg-type]
+
+
+def test_a_plan_is_saved_as_a_memory_mapped_bank(tmp_path: Path) -> None:
+    dataset = TaskBankDataset(str(tmp_path / "bank"))
+    dataset.save(plan_bank(Tasks(source="digits", image_size=16, workers=1), 0, tmp_path))
+    bank = dataset.load()
+    assert isinstance(bank.images, np.memmap)
+    assert bank.images.shape == (1797, 1, 16, 16)  # all of scikit-learn's digits
+    assert len(bank.classes) == 10

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kedro.config import OmegaConfigLoader
+from pydantic import BaseModel
+
+from metagan.parameters import Parameters, validate
+from metagan.settings import CONFIG_LOADER_ARGS
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def load(environment: str, **runtime: Any) -> dict[str, Any]:
+    """The parameters as `kedro run --env <environment> --params ...` sees them."""
+    return OmegaConfigLoader(str(CONF), env=environment, runtime_params=runtime, **CONFIG_LOADER_ARGS)["parameters"]
+
+
+def leaves(section: type[BaseModel] = Parameters, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all parameters that the schema knows."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def nested(name: str, value: object) -> dict[str, Any]:
+    """`a.b` and 1 -> {"a": {"b": 1}}."""
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value  # type: ignore[return-value]
+
+
+def message(raw: dict[str, Any]) -> str:
+    with pytest.raises(ValueError) as caught:
+        validate(raw)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("environment", ["base", "local", "smoke", "omniglot", "gpu"])
+def test_every_environment_is_valid(environment: str) -> None:
+    validate(load(environment))
+
+
+def test_base_writes_out_every_parameter() -> None:
+    def names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+        for name, value in values.items():
+            if isinstance(value, dict):
+                yield from names(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}"
+
+    assert set(names(load("base"))) == set(leaves())
+
+
+def test_an_environment_changes_only_what_it_names() -> None:
+    base, smoke = load("base"), load("smoke")
+    assert smoke["tasks"]["source"] == "digits"
+    assert smoke["tasks"]["omniglot"] == base["tasks"]["omniglot"]
+    assert smoke["meta_train"]["inner"]["steps"] != base["meta_train"]["inner"]["steps"]
+    assert smoke["meta_train"]["inner"]["gan_loss"] == base["meta_train"]["inner"]["gan_loss"]
+
+
+def test_the_command_line_wins() -> None:
+    parameters = validate(load("smoke", tasks={"source": "glyphs"}))
+    assert (parameters.tasks.source, parameters.tasks.image_size) == ("glyphs", 16)
+
+
+def test_the_mirror_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("METAGAN_OMNIGLOT_MIRROR", raising=False)
+    assert load("base")["tasks"]["omniglot"]["mirror"] is None
+    monkeypatch.setenv("METAGAN_OMNIGLOT_MIRROR", "/some where")
+    assert validate(load("base")).tasks.omniglot.mirror == "/some where"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("tasks.source", "letters", "'letters' is not one of 'glyphs', 'digits', 'omniglot', 'image_folder'"),
+        ("tasks.omniglot.split", "random", "'random' is not one of 'alphabets', 'vinyals'"),
+        ("tasks.image_size", 12, "12 is not valid: input should be greater than or equal to 16"),
+        ("tasks.image_size", 68, "68 is not valid: input should be less than or equal to 64"),
+        ("tasks.image_size", 30, "30 is not valid: input should be a multiple of 4"),
+        ("tasks.channels", 2, "2 is not one of 1, 3"),
+        ("tasks.channels", 3, "must be 1 for the grey source glyphs"),
+        ("embedder.objective.seed_offset", 0, "must differ from evaluation.seed_offset"),
+        ("meta_train.meta_gradient", "imaml", "'imaml' is not one of 'maml', 'fomaml', 'reptile'"),
+        ("meta_train.inner.update_rule", "adam", "'adam' is not one of 'sgd', 'lslr'"),
+        ("meta_train.inner.gan_loss", "lsgan", "is not one of 'non_saturating', 'hinge', 'wgan_gp', 'relativistic'"),
+        ("meta_train.inner.adapt_parameters", "(", "regular expression"),
+        ("meta_train.task_parallel", "ray", "'ray' is not one of 'auto', 'threads', 'vmap', 'loop'"),
+        ("meta_train.outer_objective.energy", 0, "at least one of adversarial, energy and mmd must be above 0"),
+        ("meta_train.minutes", float("inf"), "finite"),
+        ("meta_train.learning_rate", 0, "greater than 0"),
+        ("meta_train.n_query", 13, "k_shot + n_query = 8 + 13 is more than the 20 images of a class of glyphs"),
+        ("evaluate.n_query", 20, "more than the 20 images of a class of glyphs"),
+        ("evaluate.steps", [0, 5, 1], "increasing order"),
+        ("evaluate.steps", [], "increasing order"),
+        ("seed", "tomorrow", "valid integer"),
+        ("tasks.glyphs.faces", 3, "unknown parameter; known here are minimum_faces, samples_per_class"),
+        ("task", {}, "unknown parameter; known here are seed, tasks, embedder, meta_train, evaluate, report"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_parameter(name: str, value: object, says: str) -> None:
+    said = message(nested(name, value))
+    assert said.startswith(f"{name}: ")
+    assert says in said
+    assert "\n" not in said
+
+
+def test_an_image_folder_needs_a_path() -> None:
+    assert message({"tasks": {"source": "image_folder"}}).startswith("tasks.image_folder.path: must name a folder")
+
+
+def test_larger_classes_allow_more_images() -> None:
+    validate({"tasks": {"glyphs": {"samples_per_class": 40}}, "evaluate": {"n_query": 20}})
+    validate({"tasks": {"source": "digits"}, "evaluate": {"n_query": 20}})
+
+
+def test_each_mistake_has_its_own_line() -> None:
+    lines = message({"seed": -1, "tasks": {"source": "letters"}}).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["seed", "tasks.source"]
+
+
+@given(st.sampled_from(sorted(leaves())), st.text("abcdefghij", min_size=1))
+def test_no_unknown_name_is_overlooked(name: str, letters: str) -> None:
+    section, _, known = name.rpartition(".")
+    unknown = f"{section}.{known}_{letters}".removeprefix(".")
+    assert message(nested(unknown, 0)).startswith(f"{unknown}: unknown parameter")
+
+
+@given(st.sampled_from(sorted(set(leaves()) - {"report.title"})))
+def test_no_parameter_takes_anything(name: str) -> None:
+    assert message(nested(name, {"an": "object"})).startswith(f"{name}")

@@ -86,6 +86,7 @@ class EmbedderNetwork(Section):
     n_query: Positive = 5
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     class_half: Literal["first", "second", "all"] = "all"
+    turn_classes: bool = True
     seed_offset: int = 0
 
 
@@ -157,10 +158,13 @@ class WarmUp(Section):
     meta_steps: Annotated[int, Field(ge=0)] = 0
 
 
-class Trainer(Section):
-    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
-    devices: Positive = 1
-    strategy: str = "auto"
+class JointGan(Section):
+    """The ordinary GAN on all train classes that the fine_tuned arm starts from."""
+
+    steps: Positive = 4000
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
+    r1: NonNegative = 0.5
 
 
 class MetaTrain(Section):
@@ -170,8 +174,9 @@ class MetaTrain(Section):
     k_shot: Positive = 8
     n_query: Positive = 12
     tasks_per_step: Positive = 4
-    minutes: Annotated[float, Field(gt=0)] = 3.0
-    meta_steps: Annotated[int, Field(ge=-1)] = -1
+    turn_classes: bool = True
+    meta_steps: Positive | None = 300
+    minutes: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     rule_learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
     final_learning_rate_fraction: Fraction = 0.05
@@ -185,9 +190,19 @@ class MetaTrain(Section):
     validation_steps: Steps = (5, 20)
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
+    first_step_weight: Fraction = 0.2
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
-    trainer: Trainer = Trainer()
+    joint: JointGan = JointGan()
+    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
+
+    @model_validator(mode="after")
+    def _ends(self) -> MetaTrain:
+        if self.meta_steps is None and self.minutes is None:
+            raise ValueError("meta_steps: must be a number when meta_train.minutes is null, or training never ends")
+        if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
+            raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
+        return self
 
 
 class Evaluate(Section):
@@ -199,6 +214,7 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
+    baseline_learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = (0.03, 0.1, 0.3)
 
 
 class Report(Section):

@@ -8,7 +8,7 @@ import numpy as np
 from kedro.io import DatasetError
 from numpy.typing import NDArray
 
-from metagan.io.files import replaced
+from metagan.files import replaced
 from metagan.io.local import LocalDataset
 
 Arrays = dict[str, NDArray[np.generic]]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from kedro.io import DatasetError
 
-from metagan.io.files import replaced
+from metagan.files import replaced
 from metagan.io.local import LocalDataset
 
 

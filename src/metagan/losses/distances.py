@@ -28,7 +28,11 @@ def energy_distance(samples: Tensor, reference: Tensor) -> Tensor:
         return (_pairwise_squared(first, second) + 1e-8).sqrt()
 
     cross = distances(samples, reference).mean()
-    return 2 * cross - _mean_off_diagonal(distances(samples, samples)) - _mean_off_diagonal(distances(reference, reference))
+    return (
+        2 * cross
+        - _mean_off_diagonal(distances(samples, samples))
+        - _mean_off_diagonal(distances(reference, reference))
+    )
 
 
 def mmd(samples: Tensor, reference: Tensor, bandwidths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)) -> Tensor:

@@ -28,12 +28,17 @@ def _relativistic(high: Tensor, low: Tensor) -> Tensor:
 GAN_LOSSES: dict[str, GanLoss] = {
     # Goodfellow et al. 2014, section 3.
     "non_saturating": GanLoss(
-        lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(), lambda real, fake: F.softplus(-fake).mean()
+        lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(),
+        lambda real, fake: F.softplus(-fake).mean(),
     ),
     # Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17.
-    "hinge": GanLoss(lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda real, fake: -fake.mean()),
+    "hinge": GanLoss(
+        lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda real, fake: -fake.mean()
+    ),
     # Gulrajani et al. 2017, equation 3.
-    "wgan_gp": GanLoss(lambda real, fake: fake.mean() - real.mean(), lambda real, fake: -fake.mean(), gradient_penalty=10.0),
+    "wgan_gp": GanLoss(
+        lambda real, fake: fake.mean() - real.mean(), lambda real, fake: -fake.mean(), gradient_penalty=10.0
+    ),
     "relativistic": GanLoss(_relativistic, lambda real, fake: _relativistic(fake, real)),
 }
 

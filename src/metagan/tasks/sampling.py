@@ -88,6 +88,13 @@ def turned(drawn: Episode, seed: int, index: int) -> Episode:
     return Episode(support, query, drawn.class_indices)
 
 
+def turned_task(task: GenerationTask, seed: int, index: int) -> GenerationTask:
+    """Generation task `index` turned by 0 to 3 quarter turns; see `turned`."""
+    turns = int(_generator(seed, _TURNS, index).integers(0, 4))
+    support, query = (torch.rot90(images, turns, (-2, -1)) for images in (task.support, task.query))
+    return GenerationTask(support, query, task.class_index)
+
+
 def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(stream, index))))
 
@@ -101,7 +108,7 @@ def _classes(
     if class_indices is not None:
         classes = np.intersect1d(classes, class_indices)
     if len(classes) < n_way:
-        raise ValueError(f"n_way = {n_way} needs {n_way} classes, but split {split!r} has {len(classes)} to draw from")
+        raise ValueError(f"{n_way} classes are needed (n_way), but split {split!r} has {len(classes)} to draw from")
     return classes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -24,4 +25,8 @@ class Learner(Protocol):
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor: ...
 
-    def outer_loss(self, judge: str, parameters: Parameters, task: TaskTensors) -> Tensor: ...
+    def outer_loss(
+        self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors
+    ) -> Tensor:
+        """Weighted sum of the judge's losses on the query set, over the parameters after each inner step."""
+        ...

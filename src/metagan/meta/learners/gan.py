@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,13 +53,21 @@ class GanLearner:
             return self._discriminator_loss(parameters, task["support"], noise, other_noise)
         return self._generator_loss(parameters, task["support"], other_noise)
 
-    def outer_loss(self, judge: str, parameters: Parameters, task: TaskTensors) -> Tensor:
+    def outer_loss(
+        self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors
+    ) -> Tensor:
         query, noise = task["query"], task["outer_noise"]
-        if judge == "discriminator":
-            return self.adversarial * self._discriminator_loss(parameters, query, noise, noise.flip(0))
-        if judge == "generator":
-            return self.adversarial * self._generator_loss(parameters, query, noise)
-        return self._distance(self.generate(parameters, noise), query)
+        counted = [(weight, parameters) for weight, parameters in zip(weights, trajectory, strict=True) if weight]
+        if judge == "":
+            samples = torch.stack([self.generate(parameters, noise) for _, parameters in counted])
+            return self._distances(samples, query) @ samples.new_tensor([weight for weight, _ in counted])
+        losses = [
+            weight * self._discriminator_loss(parameters, query, noise, noise.flip(0))
+            if judge == "discriminator"
+            else weight * self._generator_loss(parameters, query, noise)
+            for weight, parameters in counted
+        ]
+        return self.adversarial * torch.stack(losses).sum()
 
     def _discriminator_loss(self, parameters: Parameters, real: Tensor, noise: Tensor, other_noise: Tensor) -> Tensor:
         fake = self.generate(parameters, noise)
@@ -84,15 +92,18 @@ class GanLearner:
         logits = self.discriminate(parameters, torch.cat([real, fake]))
         return GAN_LOSSES[self.gan_loss].generator(logits[: len(real)], logits[len(real) :])
 
-    def _distance(self, samples: Tensor, query: Tensor) -> Tensor:
-        views = [(self.pixel_weight, pair) for pair in zip(multi_scale_pixels(samples), multi_scale_pixels(query), strict=True)]
+    def _distances(self, samples: Tensor, query: Tensor) -> Tensor:
+        """(S,) distances of (S, N, C, H, W) samples to (Q, C, H, W) query images; each image is embedded once."""
+        images = torch.cat([samples.flatten(0, 1), query])
+        views = [(self.pixel_weight, view) for view in multi_scale_pixels(images)]
         if self.embed is not None and self.feature_weight:
-            views.append((self.feature_weight, (self.embed(samples), self.embed(query))))
-        total = samples.new_zeros(())
+            views.append((self.feature_weight, self.embed(images)))
+        total = samples.new_zeros(len(samples))
         for name, weight in self.distances.items():
-            for view_weight, (first, second) in views:
+            for view_weight, view in views:
                 if weight and view_weight:
-                    total = total + weight * view_weight * DISTANCES[name](first, second)
+                    *made, real = view.split([samples.shape[1]] * len(samples) + [len(query)])
+                    total = total + weight * view_weight * torch.stack([DISTANCES[name](part, real) for part in made])
         return total
 
 

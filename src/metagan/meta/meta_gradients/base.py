@@ -46,11 +46,7 @@ def through_the_inner_loop(
         def loss(candidate: Parameters, judge: str = judge) -> Tensor:
             start = {**fixed, **learned, **candidate}
             trajectory = adapt(learner, rule, start, task, len(step_weights), differentiate, second_order)
-            return sum(
-                weight * learner.outer_loss(judge, parameters, task)
-                for weight, parameters in zip(step_weights, trajectory, strict=True)
-                if weight
-            )
+            return learner.outer_loss(judge, list(trajectory), step_weights, task)
 
         judge_value, judge_gradients = differentiate(loss, judged, False)
         value = judge_value if value is None else value + judge_value
@@ -61,5 +57,7 @@ def through_the_inner_loop(
 
 def split_learned(rule: UpdateRule, meta_parameters: Parameters) -> tuple[Parameters, Parameters]:
     """Fixed and learned meta-parameters; only a fixed rule's rates are fixed."""
-    fixed = {name: value for name, value in meta_parameters.items() if name.startswith(RULE_PREFIX) and not rule.learned}
+    fixed = {
+        name: value for name, value in meta_parameters.items() if name.startswith(RULE_PREFIX) and not rule.learned
+    }
     return fixed, {name: value for name, value in meta_parameters.items() if name not in fixed}

@@ -32,15 +32,15 @@ def evaluate(
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """The table of arms and metrics, and pictures of the first tasks."""
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
-    samplers = build_samplers(bank, meta_model, joint_gan, training, seed)
-    result = evaluate_generation(
-        bank, load_embedder(evaluation_embedder), samplers, settings, seed, progress=True, source=bank.source
-    )
+    embed = load_embedder(evaluation_embedder)
+    samplers = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
+    result = evaluate_generation(bank, embed, samplers, settings, seed, progress=True, source=bank.source)
     generation = {
         **result.table,
         "embedder": embedder_metrics["evaluation"],
         "seconds": {
             "meta_train": meta_model["seconds"],
+            "joint_gan": joint_gan["seconds"],
             "joint_gan": joint_gan["seconds"],
             "adapt_one_task": seconds_to_adapt(bank, samplers["adapted"], settings, training.inner.steps, seed),
         },

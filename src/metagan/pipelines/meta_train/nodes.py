@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
+from torch import Tensor
 
-from metagan.io.tracking import run_logger
+from metagan.io.tracking import picture_logger, run_logger
 from metagan.parameters import MetaTrain
+from metagan.reporting.figures import sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training, meta_training
 
@@ -24,6 +27,13 @@ def meta_train(
     checkpoint_folder: Path,
 ) -> tuple[Payload, pd.DataFrame]:
     """Meta-train the GAN; the evaluation embedder only selects checkpoints on the val classes."""
+    log_picture = picture_logger("samples")
+
+    def show(samples: Tensor, meta_step: int) -> None:
+        pixels = samples.mul(255).round().to(torch.uint8).numpy(force=True)
+        log_picture(sample_grid(pixels, on_paper=bank.source != "image_folder"), meta_step)
+
+    logger = run_logger("meta_train")
     meta_model, history = meta_training.meta_train(
         bank,
         evaluation_embedder,
@@ -32,17 +42,17 @@ def meta_train(
         seed,
         checkpoint_folder / "meta_model",
         run_logger("meta_train"),
+        show,
     )
     return meta_model, pd.DataFrame(history)
 
 
 def train_joint_gan(
-    bank: TaskBank, meta_model: Payload, settings: dict[str, Any], seed: int, checkpoint_folder: Path
+    bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder: Path
 ) -> tuple[Payload, pd.DataFrame]:
-    """Train an ordinary GAN on all train classes for as long as the meta-model was trained."""
+    """Train an ordinary GAN on all train classes."""
     joint_gan, history = joint_training.train_joint_gan(
         bank,
-        meta_model,
         MetaTrain.model_validate(settings),
         seed,
         checkpoint_folder / "joint_gan",

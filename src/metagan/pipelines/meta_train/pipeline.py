@@ -24,7 +24,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 train_joint_gan,
-                ["task_bank", "meta_model", "params:meta_train", "params:seed", "checkpoint_folder"],
+                ["task_bank", "params:meta_train", "params:seed", "checkpoint_folder"],
                 ["joint_gan", "joint_history"],
                 name="train_joint_gan",
             ),

@@ -1,0 +1,95 @@
+"""The arms of the comparison as samplers: adapted, scratch and fine_tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from metagan.evaluation.validation import validation_metrics
+from metagan.meta.differentiation import Parameters
+from metagan.meta.task_parallel import TaskMap, resolve
+from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.parameters import Evaluate, MetaTrain
+from metagan.tasks.bank import TaskBank
+from metagan.training.data import generation_tasks, task_noise
+from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rule, load_gan
+from metagan.training.sampling import sample_trajectory
+
+Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
+"""(supports (T, K, C, H, W), steps, n, seed) -> samples (T, len(steps), n, C, H, W) in [0, 1]."""
+
+
+def build_samplers(
+    bank: TaskBank,
+    evaluation_embed: nn.Module,
+    meta_model: Payload,
+    joint_gan: Payload,
+    training: MetaTrain,
+    evaluation: Evaluate,
+    seed: int,
+) -> dict[str, Sampler]:
+    """All arms adapt the same networks by as many steps of the same losses.
+
+    `adapted` uses the meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint
+    GAN; they step by gradient descent with the rate out of `baseline_learning_rates` that has the lowest FJD on val
+    classes, averaged over the steps. Raises ValueError when a model was trained with another architecture.
+    """
+    architecture = architecture_of(bank, training)
+    learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
+    _, joint_networks = load_gan(joint_gan, "joint_gan", architecture)
+    task_map = TaskMap(learner, resolve(training.task_parallel, torch.device("cpu")), training.vmap_chunk)
+    starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
+    baselines = {
+        arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
+        for arm, start in starts.items()
+    }
+    return {"adapted": make_sampler(task_map, UPDATE_RULES[meta_model["update_rule"]], meta_parameters), **baselines}
+
+
+def make_sampler(task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters) -> Sampler:
+    """A sampler that adapts `meta_parameters` by `rule`."""
+    noise_size = meta_parameters["generator.canvas.weight"].shape[1]
+
+    def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
+        count, k_shot = supports.shape[:2]
+        drawn = task_noise(seed, 0, count, 2 * max(steps) * k_shot + n, noise_size)
+        tasks = {
+            "support": supports,
+            "inner_noise": drawn[:, n:].view(count, max(steps), 2, k_shot, noise_size),
+            "outer_noise": drawn[:, :n],
+        }
+        return sample_trajectory(task_map, rule, meta_parameters, tasks, steps)
+
+    return sample
+
+
+def best_sgd(
+    bank: TaskBank,
+    evaluation_embed: nn.Module,
+    task_map: TaskMap,
+    start: Parameters,
+    training: MetaTrain,
+    evaluation: Evaluate,
+    seed: int,
+) -> Sampler:
+    """The sampler by gradient descent whose rate does best on val classes."""
+    steps = tuple(step for step in evaluation.steps if step > 0)
+    shape = (training.k_shot, training.n_query, max(steps), training.networks.noise_size)
+    tasks, classes = generation_tasks(bank, "val", seed, range(training.validation_tasks), *shape)
+
+    def sampler_of(rate: float) -> Sampler:
+        inner = training.inner.model_copy(update={"generator_learning_rate": rate, "discriminator_learning_rate": rate})
+        rule, rates = initial_rule(inner, start, "sgd")
+        return make_sampler(task_map, rule, {**start, **rates})
+
+    def mean_fjd(sampler: Sampler) -> float:
+        samples = sampler(tasks["support"], steps, training.n_query, seed)
+        values = validation_metrics(
+            evaluation_embed, samples, tasks["support"], tasks["query"], np.array(classes), seed
+        )
+        return float(np.mean(values["fjd"]))
+
+    return min(map(sampler_of, evaluation.baseline_learning_rates), key=mean_fjd)

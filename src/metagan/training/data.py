@@ -1,0 +1,71 @@
+"""Batches of tasks for meta-training, each a pure function of (seed, meta-step)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import torch
+from torch.utils.data import IterableDataset
+
+from metagan.meta.learners import TaskTensors
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import generation_task, turned_task
+
+_NOISE_SEED = 104_729  # keeps the noise of task i apart from everything else that `seed` seeds
+
+
+def task_noise(seed: int, index: int, *shape: int) -> torch.Tensor:
+    """Standard normal noise of task `index`."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + index) * _NOISE_SEED % 2**63)
+    return torch.randn(*shape, generator=generator)
+
+
+def generation_tasks(
+    bank: TaskBank,
+    split: str,
+    seed: int,
+    indices: range,
+    k_shot: int,
+    n_query: int,
+    steps: int,
+    noise_size: int,
+    turn_classes: bool = False,
+) -> tuple[TaskTensors, list[int]]:
+    """The tensors of `GanLearner` for the tasks of `indices`, stacked along a first axis, and their class indices."""
+    tasks = [generation_task(bank, split, seed, index, k_shot, n_query) for index in indices]
+    if turn_classes:
+        tasks = [turned_task(task, seed, index) for task, index in zip(tasks, indices, strict=True)]
+    noise = [task_noise(seed, index, 2 * steps * k_shot + n_query, noise_size) for index in indices]
+    return {
+        "support": torch.stack([task.support for task in tasks]),
+        "query": torch.stack([task.query for task in tasks]),
+        "inner_noise": torch.stack([part[n_query:].view(steps, 2, k_shot, noise_size) for part in noise]),
+        "outer_noise": torch.stack([part[:n_query] for part in noise]),
+    }, [task.class_index for task in tasks]
+
+
+class MetaBatches(IterableDataset[TaskTensors]):
+    """The endless stream of train batches from meta-step `start` on."""
+
+    def __init__(
+        self,
+        bank: TaskBank,
+        seed: int,
+        start: int,
+        tasks_per_step: int,
+        k_shot: int,
+        n_query: int,
+        steps: int,
+        noise_size: int,
+        turn_classes: bool,
+    ) -> None:
+        self.bank, self.seed, self.start, self.tasks_per_step = bank, seed, start, tasks_per_step
+        self.shape = (k_shot, n_query, steps, noise_size, turn_classes)
+
+    def __iter__(self) -> Iterator[TaskTensors]:
+        for meta_step in count(self.start):
+            first = meta_step * self.tasks_per_step
+            yield generation_tasks(
+                self.bank, "train", self.seed, range(first, first + self.tasks_per_step), *self.shape
+            )[0]

@@ -1,0 +1,82 @@
+"""Prototypical embedders: the features that evaluation measures in, and those inside an outer objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import trange
+
+from metagan.nets.embedder import Embedder
+from metagan.parameters import EmbedderNetwork
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import Episode, episode, turned
+
+Payload = dict[str, Any]
+
+
+def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progress: bool = True) -> Payload:
+    """Train on the train classes alone, and return what `load_embedder` reads.
+
+    Prototypical networks (Snell et al. 2017, equation 2: squared Euclidean distance to the class means), with a
+    one-cycle learning rate. Raises ValueError when `n_way` is larger than the chosen train classes.
+    """
+    seed += settings.seed_offset
+    classes = bank.splits["train"]
+    half = len(classes) // 2
+    classes = {"all": classes, "first": classes[:half], "second": classes[half:]}[settings.class_half]
+    architecture = {
+        "channels": bank.channels,
+        "width": settings.width,
+        "feature_size": settings.feature_size,
+        "image_size": bank.image_size,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Embedder(**architecture)
+    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.episodes)
+    for index in trange(settings.episodes, desc="embedder", unit="episode", disable=not progress):
+        shape = (settings.n_way, settings.k_shot, settings.n_query)
+        drawn = episode(bank, "train", seed, index, *shape, class_indices=classes)
+        loss = F.cross_entropy(
+            *prototype_logits(network, turned(drawn, seed, index) if settings.turn_classes else drawn)
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return {"kind": "embedder", "architecture": architecture, "state": network.state_dict()}
+
+
+def load_embedder(payload: Payload) -> Embedder:
+    """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size). Raises ValueError for any other payload."""
+    if payload.get("kind") != "embedder":
+        raise ValueError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
+    network = Embedder(**payload["architecture"])
+    network.load_state_dict(payload["state"])
+    return network.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def few_shot_accuracy(
+    embedder: Embedder, bank: TaskBank, split: str, n_way: int, k_shot: int, episodes: int, seed: int
+) -> float:
+    """Share of query images that are nearest to their own class's prototype, over `episodes` episodes."""
+    correct = []
+    for index in range(episodes):
+        logits, labels = prototype_logits(embedder, episode(bank, split, seed, index, n_way, k_shot, 1))
+        correct.append((logits.argmax(1) == labels).float().mean())
+    return torch.stack(correct).mean().item()
+
+
+def prototype_logits(network: Embedder, drawn: Episode) -> tuple[Tensor, Tensor]:
+    """(N Q, N) negative squared distances of the query images to the prototypes, and (N Q,) labels."""
+    n_way, k_shot = drawn.support.shape[:2]
+    n_query = drawn.query.shape[1]
+    features = network(torch.cat([drawn.support.flatten(0, 1), drawn.query.flatten(0, 1)]))
+    prototypes = features[: n_way * k_shot].view(n_way, k_shot, -1).mean(1)
+    distances = (features[n_way * k_shot :, None] - prototypes).square().sum(2)
+    return -distances, torch.arange(n_way).repeat_interleave(n_query)

@@ -1,0 +1,108 @@
+"""From parameters and saved weights to learners and meta-parameters, and back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+from torch import nn
+
+from metagan.meta.differentiation import Parameters
+from metagan.meta.learners import GanLearner
+from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.nets.discriminator import Discriminator
+from metagan.nets.generator import Generator
+from metagan.parameters import InnerLoop, MetaTrain
+from metagan.tasks.bank import TaskBank
+
+Payload = dict[str, Any]
+
+
+def architecture_of(bank: TaskBank, settings: MetaTrain) -> dict[str, int]:
+    """Plain numbers that say which networks to build."""
+    return {"channels": bank.channels, "image_size": bank.image_size, **settings.networks.model_dump()}
+
+
+def build_learner(
+    architecture: dict[str, int], inner: InnerLoop, settings: MetaTrain | None = None, embed: nn.Module | None = None
+) -> GanLearner:
+    """A learner with networks of the architecture; without `settings` it has no outer objective."""
+    shape = {name: architecture[name] for name in ("channels", "image_size")}
+    objective = settings.outer_objective if settings else None
+    return GanLearner(
+        generator=Generator(
+            **shape,
+            width=architecture["generator_width"],
+            noise_size=architecture["noise_size"],
+            context_size=architecture["context_size"],
+        ),
+        discriminator=Discriminator(**shape, width=architecture["discriminator_width"]),
+        gan_loss=inner.gan_loss,
+        r1=inner.r1,
+        r2=inner.r2,
+        distances={"energy": objective.energy, "mmd": objective.mmd} if objective else {},
+        adversarial=objective.adversarial if objective else 0.0,
+        pixel_weight=objective.pixel_weight if objective else 0.0,
+        feature_weight=objective.feature_weight if objective else 0.0,
+        embed=embed,
+    )
+
+
+def initial_networks(architecture: dict[str, int], seed: int) -> Parameters:
+    """Random initial parameters of both networks, `generator.*` and `discriminator.*`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        learner = build_learner(architecture, InnerLoop())
+    networks = {"generator": learner.generator, "discriminator": learner.discriminator}
+    return {
+        f"{player}.{name}": value.detach()
+        for player, network in networks.items()
+        for name, value in network.named_parameters()
+    }
+
+
+def initial_rule(
+    inner: InnerLoop, networks: Parameters, update_rule: str | None = None
+) -> tuple[UpdateRule, Parameters]:
+    """The update rule and its first meta-parameters for the tensors that `adapt_parameters` chooses.
+
+    Raises ValueError when a player would have nothing to adapt.
+    """
+    rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
+    pattern = {"all": "", "context": r"^generator\.context$|^discriminator\."}.get(
+        inner.adapt_parameters, inner.adapt_parameters
+    )
+    chosen = {name: rates[name.split(".")[0]] for name in networks if re.search(pattern, name)}
+    for player in rates:
+        if not any(name.startswith(player) for name in chosen):
+            raise ValueError(
+                f"meta_train.inner.adapt_parameters: {inner.adapt_parameters!r} matches no parameter of the {player}; "
+                f"it has {', '.join(name for name in networks if name.startswith(player))}"
+            )
+    rule = UPDATE_RULES[update_rule or inner.update_rule]
+    return rule, rule.initialise(chosen, inner.steps)
+
+
+def payload(
+    kind: str, architecture: dict[str, int], inner: InnerLoop, parameters: Parameters, **facts: object
+) -> Payload:
+    """What is saved: enough to rebuild the learner and adapt further, loadable with `weights_only=True`."""
+    state = {name: value.detach().cpu().clone() for name, value in parameters.items()}
+    return {"kind": kind, "architecture": architecture, "inner": inner.model_dump(), "state": state, **facts}
+
+
+def load_gan(saved: Payload, kind: str, architecture: dict[str, int] | None = None) -> tuple[GanLearner, Parameters]:
+    """Learner without outer objective and parameters of a saved GAN.
+
+    Raises ValueError when the weights are of another kind or, where `architecture` is given, of another architecture.
+    """
+    if saved.get("kind") != kind:
+        raise ValueError(f"weights of kind {kind!r} are needed, not {saved.get('kind')!r}")
+    if architecture is not None and saved["architecture"] != architecture:
+        wrong = sorted(name for name in architecture if saved["architecture"].get(name) != architecture[name])
+        told = ", ".join(f"{name} is {saved['architecture'].get(name)}, not {architecture[name]}" for name in wrong)
+        raise ValueError(
+            f"the {kind} was trained with another architecture ({told}): train it again or change meta_train.networks"
+        )
+    return build_learner(saved["architecture"], InnerLoop.model_validate(saved["inner"])), dict(saved["state"])

@@ -1,0 +1,121 @@
+"""The joint GAN: an ordinary GAN on all train classes, from which the fine-tuned arm starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, IterableDataset
+
+from metagan.meta.differentiation import Parameters
+from metagan.meta.learners import GanLearner
+from metagan.parameters import MetaTrain
+from metagan.tasks.bank import TaskBank
+from metagan.training.data import task_noise
+from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, payload
+
+
+class JointBatches(IterableDataset[dict[str, Tensor]]):
+    """Endless batches of train images of all classes, with noise; pure functions of (seed, step)."""
+
+    def __init__(self, bank: TaskBank, seed: int, start: int, batch_size: int, noise_size: int) -> None:
+        self.bank, self.seed, self.start, self.batch_size, self.noise_size = bank, seed, start, batch_size, noise_size
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        offsets = self.bank.offsets
+        places = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in self.bank.splits["train"]])
+        for step in count(self.start):
+            generator = np.random.default_rng([self.seed, step])
+            chosen = np.sort(generator.choice(places, self.batch_size))
+            images = torch.from_numpy(np.asarray(self.bank.images[chosen])).float() / 255
+            yield {
+                "support": images,
+                "inner_noise": task_noise(self.seed, step, 1, 2, self.batch_size, self.noise_size),
+            }
+
+
+class JointTraining(L.LightningModule):
+    """Alternating Adam steps of discriminator and generator, with the same losses and networks as the inner loop."""
+
+    def __init__(self, bank: TaskBank, learner: GanLearner, start: Parameters, settings: MetaTrain, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.bank, self.learner, self.settings, self.seed = bank, learner, settings, seed
+        self.networks = nn.ParameterDict(
+            {name.replace(".", "/"): nn.Parameter(value.clone()) for name, value in start.items()}
+        )
+        self.average = nn.ParameterDict(
+            {name: nn.Parameter(value.clone(), requires_grad=False) for name, value in self.networks.items()}
+        )
+        self.step, self.seconds, self.history = 0, 0.0, []
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        rate = self.settings.joint.learning_rate
+        return [torch.optim.Adam(self._of(player), rate, betas=(0.0, 0.99)) for player in self.learner.players]
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        joint, networks = self.settings.joint, self.settings.networks
+        return DataLoader(
+            JointBatches(self.bank, self.seed, self.step, joint.batch_size, networks.noise_size), batch_size=None
+        )
+
+    def on_train_start(self) -> None:
+        self._started = perf_counter() - self.seconds
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        losses = {}
+        for player, optimiser in zip(self.learner.players, self.optimizers(), strict=True):
+            parameters = {name.replace("/", "."): value for name, value in self.networks.items()}
+            losses[f"{player}_loss"] = loss = self.learner.inner_loss(player, parameters, batch, 0)
+            own = self._of(player)
+            for parameter, gradient in zip(own, torch.autograd.grad(loss, own), strict=True):
+                parameter.grad = gradient
+            optimiser.step()
+        get_ema_multi_avg_fn(min(0.999, (self.step + 1) / (self.step + 10)))(
+            list(self.average.values()), list(self.networks.values()), None
+        )
+        self.step += 1
+        self.seconds = perf_counter() - self._started
+        self.log_dict(losses, prog_bar=True)
+        if self.step % 100 == 0:
+            told = {name: value.item() for name, value in losses.items()}
+            self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **told})
+        self.trainer.should_stop = self.step >= self.settings.joint.steps
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["progress"] = {name: getattr(self, name) for name in ("step", "seconds", "history")}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for name, value in checkpoint["progress"].items():
+            setattr(self, name, value)
+
+    def _of(self, player: str) -> list[nn.Parameter]:
+        return [value for name, value in self.networks.items() if name.startswith(f"{player}/")]
+
+
+def train_joint_gan(
+    bank: TaskBank, settings: MetaTrain, seed: int, folder: Path, logger: Logger | None
+) -> tuple[Payload, list[dict[str, float]]]:
+    """Train for `joint.steps` steps, and return the averaged networks and the history of losses.
+
+    An interrupted training with the same parameters and task bank goes on from `folder`.
+    """
+    architecture = architecture_of(bank, settings)
+    learner = replace(build_learner(architecture, settings.inner), r1=settings.joint.r1)
+    module = JointTraining(bank, learner, initial_networks(architecture, seed), settings, seed)
+    folder = folder / fingerprint(settings, seed, bank.content_hash)
+    fit(module, folder, logger, settings.accelerator)
+    state = {name.replace("/", "."): value for name, value in module.average.items()}
+    finish(folder)
+    return payload("joint_gan", architecture, settings.inner, state, seconds=module.seconds, seed=seed), module.history

@@ -1,0 +1,31 @@
+"""Samples of generators along their adaptation to given tasks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from metagan.meta.adaptation import adapt
+from metagan.meta.differentiation import Differentiate, Parameters
+from metagan.meta.learners import GanLearner, TaskTensors
+from metagan.meta.task_parallel import TaskMap
+from metagan.meta.update_rules import UpdateRule
+
+
+def sample_trajectory(
+    task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters, tasks: TaskTensors, steps: tuple[int, ...]
+) -> Tensor:
+    """(T, len(steps), Q, C, H, W) images in [0, 1] made after each of `steps` inner steps from the outer noise.
+
+    `steps` increases; 0 is the unadapted generator. Tasks need no query images, and inner noise for max(steps) steps.
+    """
+
+    def sample(learner: GanLearner, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        trajectory = adapt(learner, rule, meta_parameters, task, max(steps), differentiate, create_graph=False)
+        made = [learner.generate(meta_parameters, task["outer_noise"]).detach()] if 0 in steps else []
+        for step, parameters in enumerate(trajectory, start=1):
+            if step in steps:
+                made.append(learner.generate(parameters, task["outer_noise"]).detach())
+        return torch.stack(made)
+
+    return task_map(sample, tasks)

@@ -1,22 +1,28 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import mlflow
 import pytest
+import torch
 
-from metagan.io.tracking import run_logger
+from metagan.io.tracking import grid_logger, run_logger
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("tracking")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    yield mlflow.create_experiment("test", artifact_location=(folder / "artifacts").as_uri())
+    mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[mlflow.ActiveRun]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    experiment = mlflow.create_experiment("test", artifact_location=(tmp_path / "artifacts").as_uri())
+def run(experiment: str) -> Iterator[mlflow.ActiveRun]:
     with mlflow.start_run(experiment_id=experiment) as active:
         yield active
-    mlflow.set_tracking_uri(before)
 
 
 def test_a_training_logs_into_the_active_run_and_does_not_end_it(run: mlflow.ActiveRun) -> None:
@@ -27,9 +33,22 @@ def test_a_training_logs_into_the_active_run_and_does_not_end_it(run: mlflow.Act
     found = mlflow.MlflowClient().get_run(run.info.run_id)
     assert found.info.status == "RUNNING"
     assert found.data.metrics == {"meta_train/loss": 0.5}
-    assert len(mlflow.MlflowClient().search_runs([run.info.experiment_id])) == 1
+    assert [found.info.run_id for found in mlflow.MlflowClient().search_runs([run.info.experiment_id])] == [
+        run.info.run_id
+    ]
 
 
-def test_no_run_no_logger() -> None:
+def test_sample_grids_are_kept_by_step(run: mlflow.ActiveRun) -> None:
+    show = grid_logger(run_logger())
+    assert show is not None
+    show(torch.rand(2, 3, 1, 8, 8), 10)
+    show(torch.rand(2, 3, 3, 8, 8), 20)
+    names = [file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id, "images")]
+    steps = {re.search(r"step\W(\d+)", name)[1] for name in names if name.endswith(".png")}  # type: ignore[index]
+    assert steps == {"10", "20"}
+
+
+def test_outside_a_run_nothing_is_logged() -> None:
     assert mlflow.active_run() is None
     assert run_logger() is None
+    assert grid_logger(run_logger()) is None

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from collections.abc import Callable
-
 import mlflow
 import torch
 from lightning.pytorch.loggers import MLFlowLogger
 from torch import Tensor
 
 from metagan.reporting.figures import sample_grid
-from PIL import Image
 
 
 class RunLogger(MLFlowLogger):
@@ -32,23 +29,13 @@ def run_logger(prefix: str = "") -> RunLogger | None:
     return RunLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri(), prefix=prefix)
 
 
-def picture_logger(name: str) -> Callable[[Image.Image, int], None]:
-    """Puts pictures into the active MLflow run, one for each step; does nothing outside a run."""
-
-    def log(picture: Image.Image, step: int) -> None:
-        if mlflow.active_run() is not None:
-            mlflow.log_image(picture, key=name, step=step)
-
-    return log
-
-
-def grid_logger(logger: RunLogger | None) -> Callable[[Tensor, int], None] | None:
+def grid_logger(logger: RunLogger | None, on_paper: bool = True) -> Callable[[Tensor, int], None] | None:
     """Logs validation samples (rows, columns, C, H, W) in [0, 1] as a picture of the run, by meta-step."""
     if logger is None:
         return None
 
     def show(samples: Tensor, meta_step: int) -> None:
-        pixels = samples.mul(255).round().to(torch.uint8).numpy()
-        logger.experiment.log_image(logger.run_id, sample_grid(pixels), key="validation_samples", step=meta_step)
+        picture = sample_grid(samples.mul(255).round().to(torch.uint8).numpy(force=True), on_paper)
+        logger.experiment.log_image(logger.run_id, picture, key="validation_samples", step=meta_step, synchronous=True)
 
     return show

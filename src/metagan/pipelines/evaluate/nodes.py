@@ -41,7 +41,6 @@ def evaluate(
         "seconds": {
             "meta_train": meta_model["seconds"],
             "joint_gan": joint_gan["seconds"],
-            "joint_gan": joint_gan["seconds"],
             "adapt_one_task": seconds_to_adapt(bank, samplers["adapted"], settings, training.inner.steps, seed),
         },
     }

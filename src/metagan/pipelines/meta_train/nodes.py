@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import Tensor
 
-from metagan.io.tracking import picture_logger, run_logger
+from metagan.io.tracking import grid_logger, run_logger
 from metagan.parameters import MetaTrain
-from metagan.reporting.figures import sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training, meta_training
 
@@ -27,12 +24,6 @@ def meta_train(
     checkpoint_folder: Path,
 ) -> tuple[Payload, pd.DataFrame]:
     """Meta-train the GAN; the evaluation embedder only selects checkpoints on the val classes."""
-    log_picture = picture_logger("samples")
-
-    def show(samples: Tensor, meta_step: int) -> None:
-        pixels = samples.mul(255).round().to(torch.uint8).numpy(force=True)
-        log_picture(sample_grid(pixels, on_paper=bank.source != "image_folder"), meta_step)
-
     logger = run_logger("meta_train")
     meta_model, history = meta_training.meta_train(
         bank,
@@ -41,8 +32,8 @@ def meta_train(
         MetaTrain.model_validate(settings),
         seed,
         checkpoint_folder / "meta_model",
-        run_logger("meta_train"),
-        show,
+        logger,
+        grid_logger(logger, on_paper=bank.source != "image_folder"),
     )
     return meta_model, pd.DataFrame(history)
 

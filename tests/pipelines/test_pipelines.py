@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kedro.pipeline import Pipeline
+
+from metagan.pipeline_registry import register_pipelines
+from metagan.pipelines.evaluate.nodes import metrics
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("tasks", "embedder", "meta_train", "evaluate", "report")
+LOGGED_ONLY = {"generation_metrics"}
+
+
+@pytest.fixture(scope="module")
+def pipelines() -> dict[str, Pipeline]:
+    return register_pipelines()
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, str]:
+    """The file behind each catalog entry, relative to the project."""
+    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text(encoding="utf-8"))
+    entries = {name: entry.get("dataset", entry) for name, entry in catalog.items()}
+    return {name: entry["filepath"] for name, entry in entries.items() if "filepath" in entry}
+
+
+def data(names: set[str]) -> set[str]:
+    return {name for name in names if not name.startswith("params:")}
+
+
+def test_default_is_every_stage_in_order(pipelines: dict[str, Pipeline]) -> None:
+    assert set(pipelines) == {*STAGES, "__default__"}
+    assert pipelines["__default__"] == sum((pipelines[stage] for stage in STAGES), Pipeline([]))
+    assert data(pipelines["__default__"].inputs()) == {"raw_folder", "checkpoint_folder"}
+
+
+def test_every_hand_over_has_a_file(pipelines: dict[str, Pipeline], files: dict[str, str]) -> None:
+    assert data(pipelines["__default__"].datasets()) == files.keys() | LOGGED_ONLY
+    assert len(set(files.values())) == len(files)
+    assert all(path.startswith("data/") for path in files.values())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_dvc_knows_what_each_stage_reads_and_writes(
+    stage: str, pipelines: dict[str, Pipeline], files: dict[str, str]
+) -> None:
+    described = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
+    outs = [*described["outs"], *described.get("metrics", [])]
+    outs = {out if isinstance(out, str) else next(iter(out)) for out in outs}
+    reads = data(pipelines[stage].inputs()) - {"raw_folder", "checkpoint_folder"}
+    writes = data(pipelines[stage].all_outputs()) - LOGGED_ONLY
+    assert {path for path in described["deps"] if path.startswith("data/")} == {files[name] for name in reads}
+    assert outs - {files["checkpoint_folder"]} == {files[name] for name in writes}
+    assert described["cmd"].endswith(f"--pipelines {stage}")
+    watched = {section for files in described["params"] for sections in files.values() for section in sections}
+    used = {name.removeprefix("params:").split(".")[0] for name in pipelines[stage].inputs() if "params:" in name}
+    assert watched == used
+    assert all((ROOT / path).exists() for path in described["deps"] if path.startswith("src/"))
+
+
+def test_metrics_are_named_by_arm_and_have_the_adaptation_step() -> None:
+    generation = {
+        "steps": [0, 5],
+        "arms": {"adapted": {"fid": [3.0, 1.0], "kid": [None, 0.5]}, "real": {"fid": 0.1}},
+        "gap_closed": [0.0, 0.9],
+        "embedder": {"accuracy_20way_1shot": 0.95},
+        "seconds": {"meta_train": 60.0},
+    }
+    assert metrics(generation) == {
+        "adapted/fid": [{"value": 3.0, "step": 0}, {"value": 1.0, "step": 5}],
+        "adapted/kid": [{"value": 0.5, "step": 5}],
+        "real/fid": [{"value": 0.1, "step": 0}],
+        "gap_closed": [{"value": 0.0, "step": 0}, {"value": 0.9, "step": 5}],
+        "embedder/accuracy_20way_1shot": [{"value": 0.95, "step": 0}],
+        "seconds/meta_train": [{"value": 60.0, "step": 0}],
+    }

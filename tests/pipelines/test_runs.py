@@ -1,0 +1,210 @@
+"""Whole runs from the command line, in a copy of the project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from metagan.parameters import Parameters
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+METRICS = {
+    "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
+}  # fmt: skip
+ADAPTING = {"adapted", "scratch", "fine_tuned"}
+ARTEFACTS = {
+    "report.html",
+    "generation.json",
+    "data_card.json",
+    "class_table.csv",
+    "training_history.csv",
+    "joint_history.csv",
+    "pictures/contact_sheet.png",
+    "pictures/samples.png",
+    "checkpoints/meta_model.pt",
+    "checkpoints/joint_gan.pt",
+    "checkpoints/evaluation_embedder.pt",
+    "checkpoints/objective_embedder.pt",
+}
+
+
+def client(project: Project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
+
+
+def runs(project: Project) -> list[Run]:
+    """All runs of the project, the latest first."""
+    experiment = client(project).get_experiment_by_name("metagan")
+    return list(client(project).search_runs([experiment.experiment_id]))
+
+
+def artefacts(project: Project, run: Run, folder: str = "") -> set[str]:
+    found: set[str] = set()
+    for file in client(project).list_artifacts(run.info.run_id, folder or None):
+        found |= artefacts(project, run, file.path) if file.is_dir else {file.path}
+    return found
+
+
+@pytest.fixture(scope="module")
+def smoke(copy_project: Callable[[str], Project]) -> Project:
+    """A copy in which `kedro run --env smoke` has been run once."""
+    project = copy_project("smoke")
+    started = monotonic()
+    done = project.run("kedro", "run", "--env", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert monotonic() - started < 60
+    return project
+
+
+@pytest.fixture(scope="module")
+def finished(smoke: Project) -> Run:
+    return runs(smoke)[-1]
+
+
+@pytest.mark.slow
+class TestSmokeRun:
+    """One run, and everything that it must leave behind."""
+
+    def test_it_is_finished(self, smoke: Project, finished: Run) -> None:
+        assert finished.info.status == "FINISHED"
+        assert finished.data.tags["mlflow.source.git.commit"] == smoke.git("rev-parse", "HEAD")
+        assert finished.data.tags["mlflow.source.git.dirty"] == "false"
+        assert finished.info.artifact_uri.startswith((smoke.path / "mlruns").as_uri())
+
+    def test_it_holds_every_parameter(self, finished: Run) -> None:
+        def leaves(values: dict, prefix: str = "") -> set[str]:
+            return set().union(
+                *(
+                    leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}"}
+                    for name, value in values.items()
+                )
+            )
+
+        assert finished.data.params.keys() == leaves(Parameters().model_dump())
+        assert finished.data.params["tasks.source"] == "digits"
+
+    def test_it_holds_every_metric_by_adaptation_step(self, smoke: Project, finished: Run) -> None:
+        expected = {f"{arm}/{metric}" for arm in (*ADAPTING, "copycat", "real") for metric in METRICS}
+        expected |= {"gap_closed", "embedder/accuracy_20way_1shot", "seconds/meta_train", "seconds/adapt_one_task"}
+        assert expected <= finished.data.metrics.keys()
+        assert any(name.startswith("meta_train/") for name in finished.data.metrics)
+        assert any(name.startswith("joint_gan/") for name in finished.data.metrics)
+        history = client(smoke).get_metric_history(finished.info.run_id, "adapted/fjd")
+        generation = json.loads((smoke.path / "data/08_reporting/generation.json").read_text(encoding="utf-8"))
+        assert {point.step: point.value for point in history} == pytest.approx(
+            dict(zip(generation["steps"], generation["arms"]["adapted"]["fjd"], strict=True))
+        )
+
+    def test_it_holds_pictures_checkpoints_and_the_report(self, smoke: Project, finished: Run) -> None:
+        found = artefacts(smoke, finished)
+        assert found >= ARTEFACTS
+        assert any(name.startswith("images/") for name in found), "sample grids drawn while it trained"
+
+    def test_generation_json_is_complete(self, smoke: Project) -> None:
+        generation = json.loads((smoke.path / "data/08_reporting/generation.json").read_text(encoding="utf-8"))
+        steps = generation["steps"]
+        assert (generation["source"], generation["split"], generation["n_tasks"]) == ("digits", "test", 4)
+        assert 0 <= generation["embedder"]["accuracy_20way_1shot"] <= 1
+        assert generation["arms"].keys() == {*ADAPTING, "copycat", "real"}
+        for arm, table in generation["arms"].items():
+            assert table.keys() == METRICS
+            for values in table.values():
+                assert len(values) == len(steps) if arm in ADAPTING else isinstance(values, float)
+        assert len(generation["gap_closed"]) == len(steps)
+        assert all(generation["seconds"][name] > 0 for name in ("meta_train", "adapt_one_task"))
+
+    def test_the_report_opens_without_a_network(self, smoke: Project) -> None:
+        report = (smoke.path / "data/08_reporting/report.html").read_text(encoding="utf-8")
+        assert "<img" in report
+        assert all(outside not in report for outside in ('src="http', 'href="http', "url(http", "@import"))
+
+    def test_git_sees_nothing_of_it(self, smoke: Project) -> None:
+        assert smoke.git("status", "--porcelain") == ""
+
+    def test_from_another_folder_the_same_database_is_used(self, smoke: Project) -> None:
+        before = len(runs(smoke))
+        done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "report", folder="conf")
+        assert done.returncode == 0, done.stderr
+        assert len(runs(smoke)) == before + 1
+        assert smoke.git("status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+class TestBadInput:
+    """What is wrong is said in one line, and the MLflow run does not claim success."""
+
+    def test_a_bad_parameter_stops_before_anything_is_written(self, copy_project: Callable[[str], Project]) -> None:
+        project = copy_project("bad parameter")
+        done = project.run("kedro", "run", "--env", "smoke", "--params", "tasks.source=letters")
+        assert done.returncode != 0
+        assert done.stderr.strip() == (
+            "Error: tasks.source: 'letters' is not one of 'glyphs', 'digits', 'omniglot', 'image_folder'"
+        )
+        assert not (project.path / "mlflow.db").exists()
+        assert [path.name for path in (project.path / "data").rglob("*") if path.is_file()] == [".gitkeep"] * 4
+
+    def test_a_failing_node_makes_a_failed_run(self, smoke: Project, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'empty'}"
+        done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks", "--params", parameters)
+        assert done.returncode != 0
+        assert str(tmp_path / "empty") in done.stderr.strip().splitlines()[-1]
+        assert runs(smoke)[0].info.status == "FAILED"
+
+    def test_a_truncated_checkpoint_is_named(self, smoke: Project) -> None:
+        path = smoke.path / "data/06_models/meta_model.pt"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:100])
+        done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "evaluate")
+        path.write_bytes(whole)
+        assert done.returncode != 0
+        assert "meta_model.pt: damaged" in done.stderr.strip().splitlines()[-1]
+        assert runs(smoke)[0].info.status == "FAILED"
+
+    def test_a_checkpoint_of_another_architecture_is_refused(self, smoke: Project) -> None:
+        other = "meta_train.networks.generator_width=16"
+        done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "evaluate", "--params", other)
+        assert done.returncode != 0
+        assert "generator_width" in done.stderr.strip().splitlines()[-1]
+        assert runs(smoke)[0].info.status == "FAILED"
+
+    def test_an_interrupted_run_is_not_finished(self, smoke: Project) -> None:
+        script = (
+            "import mlflow, os, signal\n"
+            "from metagan.hooks import _end_as_killed_when_interrupted\n"
+            f"mlflow.set_tracking_uri('sqlite:///{smoke.path / 'mlflow.db'}')\n"
+            "mlflow.set_experiment('metagan')\n"
+            "mlflow.start_run()\n"
+            "_end_as_killed_when_interrupted()\n"
+            "os.kill(os.getpid(), signal.SIGTERM)\n"
+        )
+        assert smoke.run("python", "-c", script).returncode != 0
+        assert runs(smoke)[0].info.status == "KILLED"
+
+
+@pytest.mark.slow
+def test_dvc_repro_is_one_run_and_skips_what_has_not_changed(smoke: Project) -> None:
+    file = smoke.path / "dvc.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("env: local", "env: smoke"), encoding="utf-8")
+    before = {run.info.run_id for run in runs(smoke)}
+
+    done = smoke.run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (run for run in runs(smoke) if run.info.run_id not in before)
+    assert run.info.status == "FINISHED"
+    assert artefacts(smoke, run) >= ARTEFACTS
+    assert "adapted/fid" in run.data.metrics
+
+    done = smoke.run("dvc", "repro")
+    assert done.stdout.count("didn't change, skipping") == 5
+    assert len(runs(smoke)) == len(before) + 1
+    assert {line[3:] for line in smoke.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}

@@ -13,10 +13,14 @@ Critic = Callable[[Tensor], Tensor]
 
 
 class GanLoss(NamedTuple):
-    """Losses of both players from (N,) real and (M,) generated logits; `gradient_penalty` weighs WGAN-GP's term."""
+    """Losses of both players from (N,) real and (M,) generated logits.
+
+    `relativistic`: the generator's loss looks at the real logits too. `gradient_penalty` weighs WGAN-GP's term.
+    """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
+    relativistic: bool = False
     gradient_penalty: float = 0.0
 
 
@@ -39,7 +43,7 @@ GAN_LOSSES: dict[str, GanLoss] = {
     "wgan_gp": GanLoss(
         lambda real, fake: fake.mean() - real.mean(), lambda real, fake: -fake.mean(), gradient_penalty=10.0
     ),
-    "relativistic": GanLoss(_relativistic, lambda real, fake: _relativistic(fake, real)),
+    "relativistic": GanLoss(_relativistic, lambda real, fake: _relativistic(fake, real), relativistic=True),
 }
 
 

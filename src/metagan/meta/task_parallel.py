@@ -1,71 +1,101 @@
-"""Work on many tasks at once: threads on CPU, `vmap` in chunks on CUDA, a loop as the reference. All three agree."""
+"""Work on many tasks at once: by threads, by `vmap` in chunks, or in a loop as the reference. All three agree."""
 
 from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import TypeVar
 
 import torch
-from torch.utils import _pytree as pytree
+from torch import Tensor
 
-from metagan.meta.differentiation import Differentiate, by_autograd, by_functional
+from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners.base import Learner, TaskTensors
 
-TaskFunction = Callable[[Learner, TaskTensors, Differentiate], pytree.PyTree]
-"""(learner, task, differentiate) -> a tree of tensors."""
-
-
-def resolve(mode: str, device: torch.device) -> str:
-    """`auto` is `threads` on a CPU and `vmap` on a GPU."""
-    if mode != "auto":
-        return mode
-    return "threads" if device.type == "cpu" else "vmap"
+Result = TypeVar("Result")
+TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
+"""(learner, meta-parameters, task, differentiate) -> a tensor."""
 
 
 class TaskMap:
-    """Apply a task function to every task and stack the results along a new first axis.
+    """Applies a task function to every task of a batch, whose tensors count tasks along the first axis.
 
-    Threads swap parameters inside modules, so each has a copy of the learner, and one intra-op thread: on networks
-    this small more gain nothing. The number of intra-op threads is a property of the process while a map runs.
+    Threads swap parameters inside modules, so each has a copy of the learner, and one intra-op thread: on one task
+    more gain nothing. Under `vmap` tensors that no task adapts stay shared, so that their convolutions run over all
+    tasks as one batch; where every tensor is adapted, threads are faster on a CPU.
     """
 
     def __init__(self, learner: Learner, mode: str, chunk: int, workers: int | None = None) -> None:
         self.learner, self.mode, self.chunk = learner, mode, chunk
-        self.workers = workers or os.cpu_count() or 1
-        self._pool: ThreadPoolExecutor | None = None
         self._learners: SimpleQueue[Learner] = SimpleQueue()
         if mode == "threads":
-            self._pool = ThreadPoolExecutor(self.workers, "task")
-            for _ in range(self.workers):
+            workers = workers or os.cpu_count() or 1
+            self._pool = ThreadPoolExecutor(workers, "task")
+            for _ in range(workers):
                 self._learners.put(copy.deepcopy(learner))
 
-    def __call__(self, function: TaskFunction, tasks: TaskTensors) -> pytree.PyTree:
-        """`tasks` holds tensors whose first axis counts tasks."""
+    def results(self, function: TaskFunction, meta_parameters: Parameters, tasks: TaskTensors) -> Tensor:
+        """What the function returns for each task, stacked; without gradients."""
+
+        def detached(learner: Learner, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+            return function(learner, meta_parameters, task, differentiate).detach()
+
         if self.mode == "vmap":
-            return torch.vmap(
-                lambda task: function(self.learner, task, by_functional), chunk_size=self.chunk, randomness="error"
-            )(tasks)
-        count = len(next(iter(tasks.values())))
-        each = [{name: value[index] for name, value in tasks.items()} for index in range(count)]
-        if self._pool is None:
-            return _stack([function(self.learner, task, by_autograd) for task in each])
+            return torch.vmap(lambda task: detached(self.learner, task, by_functional), chunk_size=self.chunk)(tasks)
+        return torch.stack(list(self._map(detached, tasks)))
+
+    def mean_gradient(
+        self, loss: TaskFunction, meta_parameters: Parameters, tasks: TaskTensors
+    ) -> tuple[Tensor, Parameters]:
+        """Mean over the tasks of a scalar task function, and its gradient in the meta-parameters."""
+        count = _count(tasks)
+        names = list(meta_parameters)
+        if self.mode == "vmap":
+            parts = [
+                self._vmapped_gradient(loss, meta_parameters, {name: tasks[name][first : first + self.chunk] for name in tasks})
+                for first in range(0, count, self.chunk)
+            ]
+        else:
+
+            def gradient(learner: Learner, task: TaskTensors, differentiate: Differentiate) -> tuple[Tensor, Parameters]:
+                return by_autograd(lambda candidate: loss(learner, candidate, task, differentiate), meta_parameters, False)
+
+            parts = list(self._map(gradient, tasks))
+        value = torch.stack([part for part, _ in parts]).sum() / count
+        return value, {name: torch.stack([gradients[name] for _, gradients in parts]).sum(0) / count for name in names}
+
+    def _vmapped_gradient(
+        self, loss: TaskFunction, meta_parameters: Parameters, tasks: TaskTensors
+    ) -> tuple[Tensor, Parameters]:
+        """The sum over tasks is differentiated outside `vmap`, so that shared tensors get one gradient, not one a task."""
+
+        def total(candidate: Parameters) -> Tensor:
+            return torch.vmap(lambda task: loss(self.learner, candidate, task, by_functional))(tasks).sum()
+
+        return by_autograd(total, meta_parameters, False)
+
+    def _map(self, function: Callable[[Learner, TaskTensors, Differentiate], Result], tasks: TaskTensors) -> Iterable[Result]:
+        each = [{name: value[index] for name, value in tasks.items()} for index in range(_count(tasks))]
+        if self.mode == "loop":
+            return [function(self.learner, task, by_autograd) for task in each]
+
+        def with_own_learner(task: TaskTensors) -> Result:
+            learner = self._learners.get()
+            try:
+                return function(learner, task, by_autograd)
+            finally:
+                self._learners.put(learner)
+
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return _stack(list(self._pool.map(lambda task: self._with_own_learner(function, task), each)))
+            return list(self._pool.map(with_own_learner, each))
         finally:
             torch.set_num_threads(before)
 
-    def _with_own_learner(self, function: TaskFunction, task: TaskTensors) -> pytree.PyTree:
-        learner = self._learners.get()
-        try:
-            return function(learner, task, by_autograd)
-        finally:
-            self._learners.put(learner)
 
-
-def _stack(results: Sequence[pytree.PyTree]) -> pytree.PyTree:
-    return pytree.tree_map(lambda *leaves: torch.stack(leaves), *results)
+def _count(tasks: TaskTensors) -> int:
+    return len(next(iter(tasks.values())))

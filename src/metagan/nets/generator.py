@@ -1,4 +1,4 @@
-"""A small convolutional generator whose first map can be redrawn by a few inner steps."""
+"""A small convolutional generator that a task redraws through its maps and biases."""
 
 from __future__ import annotations
 
@@ -9,30 +9,46 @@ from torch import Tensor, nn
 class Generator(nn.Module):
     """(N, noise_size) normal noise -> (N, channels, H, W) in [0, 1].
 
-    A linear map draws a coarse canvas (its bias is the part that noise cannot move, and the quickest for an inner
-    step to change); two sub-pixel stages (Shi et al. 2016) refine it. With `context_size` > 0 a context vector
-    scales and shifts every stage (FiLM, Perez et al. 2018, as in CAVIA, Zintgraf et al. 2019, section 3.2).
+    Noise draws a coarse map at a quarter of the size; two sub-pixel stages (Shi et al. 2016) refine it. `maps` are
+    learned maps at a quarter, half and full size, added where that size is reached: what a class looks like lives
+    there, so that an inner step on them redraws while the convolutions, shared by all tasks, keep making strokes.
+    With `context_size` > 0 a context vector scales and shifts the channels of every stage (FiLM, Perez et al. 2018,
+    used as in CAVIA, Zintgraf et al. 2019, section 3.2).
     """
 
     def __init__(self, channels: int, image_size: int, width: int, noise_size: int, context_size: int) -> None:
         super().__init__()
-        self.width = width
-        self.canvas_size = image_size // 4
-        self.canvas = nn.Linear(noise_size, width * self.canvas_size**2)
+        self.shape = (width, image_size // 4, image_size // 4)
+        fine_width = width // 2
+        self.noise = nn.Linear(noise_size, width * (image_size // 4) ** 2, bias=False)
+        # Quiet noise at first: what the maps say must not drown in it.
+        nn.init.normal_(self.noise.weight, std=0.1 / noise_size**0.5)
+        self.maps = nn.ParameterList(
+            [
+                nn.Parameter(0.1 * torch.randn(self.shape)),
+                nn.Parameter(torch.zeros(fine_width, image_size // 2, image_size // 2)),
+                nn.Parameter(torch.full((channels, image_size, image_size), -2.0)),
+            ]
+        )
         self.coarse = nn.Conv2d(width, width, 3, padding=1)
-        self.coarse_up = nn.Conv2d(width, 4 * width, 3, padding=1)
-        self.fine = nn.Conv2d(width, width, 3, padding=1)
-        self.fine_up = nn.Conv2d(width, 4 * channels, 3, padding=1)
+        self.coarse_up = nn.Conv2d(width, 4 * fine_width, 3, padding=1)
+        self.fine = nn.Conv2d(fine_width, fine_width, 3, padding=1)
+        self.fine_up = nn.Conv2d(fine_width, 4 * channels, 3, padding=1)
+        self.film = nn.Linear(context_size, 2 * (width + fine_width)) if context_size else None
+        self.context = nn.Parameter(torch.zeros(context_size)) if context_size else None
         self.activation = nn.LeakyReLU(0.2)
         self.shuffle = nn.PixelShuffle(2)
-        if context_size:
-            self.context = nn.Parameter(torch.zeros(context_size))
-            self.film = nn.Linear(context_size, 2 * 3 * width)
 
     def forward(self, noise: Tensor) -> Tensor:
-        maps = self.canvas(noise).view(-1, self.width, self.canvas_size, self.canvas_size)
-        for stage in (self.coarse, self.coarse_up, self.fine):
-            maps = stage(self.activation(maps))
-            if stage is self.coarse_up:
-                maps = self.shuffle(maps)
-        return torch.sigmoid(self.shuffle(self.fine_up(self.activation(maps))))
+        coarse = self.noise(noise).unflatten(1, self.shape) + self.maps[0]
+        coarse = self._modulate(self.coarse(self.activation(coarse)), 0)
+        fine = self.shuffle(self.coarse_up(self.activation(coarse))) + self.maps[1]
+        fine = self._modulate(self.fine(self.activation(fine)), 2 * self.shape[0])
+        return torch.sigmoid(self.shuffle(self.fine_up(self.activation(fine))) + self.maps[2])
+
+    def _modulate(self, maps: Tensor, first: int) -> Tensor:
+        if self.film is None:
+            return maps
+        channels = maps.shape[1]
+        scale, shift = self.film(self.context)[first : first + 2 * channels].view(2, channels, 1, 1)
+        return maps * (1 + scale) + shift

@@ -21,7 +21,7 @@ from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.task_parallel import TaskMap, resolve
+from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UpdateRule
 from metagan.meta.update_rules.base import RULE_PREFIX
 from metagan.parameters import MetaTrain
@@ -126,10 +126,9 @@ class MetaTraining(L.LightningModule):
         done = self._share_done()
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * self._decay(done)
-        losses, gradients = self.task_map(self._task_gradient(), batch)
-        loss = losses.mean()
+        loss, gradients = self.task_map.mean_gradient(self._task_loss(), self.meta_parameters(), batch)
         for name, parameter in self.meta.items():
-            parameter.grad = gradients[name.replace("/", ".")].mean(0) if name.replace("/", ".") in gradients else None
+            parameter.grad = gradients[name.replace("/", ".")]
         norm = nn.utils.clip_grad_norm_(self.meta.values(), self.settings.clip_gradient_norm)
         self.meta_step += 1
         if torch.isfinite(norm) and torch.isfinite(loss):
@@ -202,16 +201,16 @@ class MetaTraining(L.LightningModule):
         for name, value in checkpoint["progress"].items():
             setattr(self, name, value)
 
-    def _task_gradient(self) -> Callable[[Learner, TaskTensors, Differentiate], tuple[Tensor, Parameters]]:
-        settings, meta_parameters = self.settings, self.meta_parameters()
+    def _task_loss(self) -> TaskFunction:
+        settings = self.settings
         warming_up = self.meta_step < settings.warm_up.meta_steps
         meta_gradient = META_GRADIENTS[settings.warm_up.meta_gradient if warming_up else settings.meta_gradient]
         weights = step_weights(settings.inner.steps, settings.first_step_weight)
 
-        def gradient(learner: Learner, task: TaskTensors, differentiate: Differentiate) -> tuple[Tensor, Parameters]:
-            return meta_gradient(learner, self.rule, meta_parameters, task, weights, differentiate)
+        def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+            return meta_gradient(learner, self.rule, parameters, task, weights, differentiate)
 
-        return gradient
+        return loss
 
     def _skip(self) -> None:
         self.skipped += 1

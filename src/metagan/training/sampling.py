@@ -20,12 +20,12 @@ def sample_trajectory(
     `steps` increases; 0 is the unadapted generator. Tasks need no query images, and inner noise for max(steps) steps.
     """
 
-    def sample(learner: GanLearner, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        trajectory = adapt(learner, rule, meta_parameters, task, max(steps), differentiate, create_graph=False)
-        made = [learner.generate(meta_parameters, task["outer_noise"]).detach()] if 0 in steps else []
-        for step, parameters in enumerate(trajectory, start=1):
+    def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        trajectory = adapt(learner, rule, parameters, task, max(steps), differentiate, create_graph=False)
+        made = [learner.generate(parameters, task["outer_noise"])] if 0 in steps else []
+        for step, adapted in enumerate(trajectory, start=1):
             if step in steps:
-                made.append(learner.generate(parameters, task["outer_noise"]).detach())
+                made.append(learner.generate(adapted, task["outer_noise"]))
         return torch.stack(made)
 
-    return task_map(sample, tasks)
+    return task_map.results(sample, meta_parameters, tasks)

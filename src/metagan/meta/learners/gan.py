@@ -88,9 +88,10 @@ class GanLearner:
         return loss
 
     def _generator_loss(self, parameters: Parameters, real: Tensor, noise: Tensor) -> Tensor:
-        fake = self.generate(parameters, noise)
-        logits = self.discriminate(parameters, torch.cat([real, fake]))
-        return GAN_LOSSES[self.gan_loss].generator(logits[: len(real)], logits[len(real) :])
+        loss = GAN_LOSSES[self.gan_loss]
+        real = real if loss.relativistic else real[:0]
+        logits = self.discriminate(parameters, torch.cat([real, self.generate(parameters, noise)]))
+        return loss.generator(logits[: len(real)], logits[len(real) :])
 
     def _distances(self, samples: Tensor, query: Tensor) -> Tensor:
         """(S,) distances of (S, N, C, H, W) samples to (Q, C, H, W) query images; each image is embedded once."""

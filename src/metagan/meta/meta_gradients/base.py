@@ -14,7 +14,10 @@ from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
 
 
 class MetaGradient(Protocol):
-    """(outer loss, gradient of every learned meta-parameter) of one task; `step_weights` has one weight per inner step."""
+    """A scalar of one task whose gradient in the meta-parameters is the task's meta-gradient.
+
+    `step_weights` has the weight of the outer loss after each inner step.
+    """
 
     def __call__(
         self,
@@ -24,7 +27,7 @@ class MetaGradient(Protocol):
         task: TaskTensors,
         step_weights: Sequence[float],
         differentiate: Differentiate,
-    ) -> tuple[Tensor, Parameters]: ...
+    ) -> Tensor: ...
 
 
 def through_the_inner_loop(
@@ -35,29 +38,14 @@ def through_the_inner_loop(
     step_weights: Sequence[float],
     differentiate: Differentiate,
     second_order: bool,
-) -> tuple[Tensor, Parameters]:
-    """Gradient of the weighted outer losses after each inner step (multi-step loss, MAML++, section 4)."""
-    fixed, learned = split_learned(rule, meta_parameters)
-    value: Tensor | None = None
-    gradients: Parameters = {}
+) -> Tensor:
+    """Weighted outer losses after each inner step (multi-step loss, MAML++, section 4), each for those it judges."""
+    total = task["support"].new_zeros(())
     for judge in learner.judges:
-        judged = {name: tensor for name, tensor in learned.items() if name.removeprefix(RULE_PREFIX).startswith(judge)}
-
-        def loss(candidate: Parameters, judge: str = judge) -> Tensor:
-            start = {**fixed, **learned, **candidate}
-            trajectory = adapt(learner, rule, start, task, len(step_weights), differentiate, second_order)
-            return learner.outer_loss(judge, list(trajectory), step_weights, task)
-
-        judge_value, judge_gradients = differentiate(loss, judged, False)
-        value = judge_value if value is None else value + judge_value
-        for name, gradient in judge_gradients.items():
-            gradients[name] = gradients[name] + gradient if name in gradients else gradient
-    return value, gradients
-
-
-def split_learned(rule: UpdateRule, meta_parameters: Parameters) -> tuple[Parameters, Parameters]:
-    """Fixed and learned meta-parameters; only a fixed rule's rates are fixed."""
-    fixed = {
-        name: value for name, value in meta_parameters.items() if name.startswith(RULE_PREFIX) and not rule.learned
-    }
-    return fixed, {name: value for name, value in meta_parameters.items() if name not in fixed}
+        start = {
+            name: value if name.removeprefix(RULE_PREFIX).startswith(judge) else value.detach()
+            for name, value in meta_parameters.items()
+        }
+        trajectory = adapt(learner, rule, start, task, len(step_weights), differentiate, second_order)
+        total = total + learner.outer_loss(judge, list(trajectory), step_weights, task)
+    return total

@@ -10,7 +10,6 @@ from torch import Tensor
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.meta_gradients.base import split_learned
 from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
 
 
@@ -21,15 +20,13 @@ def reptile(
     task: TaskTensors,
     step_weights: Sequence[float],
     differentiate: Differentiate,
-) -> tuple[Tensor, Parameters]:
-    """A rule's own meta-parameters get a gradient of zero; the value is the mean squared way."""
-    adapted = meta_parameters
-    for parameters in adapt(learner, rule, meta_parameters, task, len(step_weights), differentiate, create_graph=False):
-        adapted = parameters
-    _, learned = split_learned(rule, meta_parameters)
-    gradients = {
-        name: torch.zeros_like(value) if name.startswith(RULE_PREFIX) else (value - adapted[name]).detach()
-        for name, value in learned.items()
-    }
-    moved = torch.cat([gradient.flatten() for gradient in gradients.values()])
-    return moved.square().mean(), gradients
+) -> Tensor:
+    """Half the squared way, with the adapted end held constant; of `step_weights` only the number counts."""
+    constant = {name: value.detach() for name, value in meta_parameters.items()}
+    *_, adapted = adapt(learner, rule, constant, task, len(step_weights), differentiate, create_graph=False)
+    ways = [
+        (value - adapted[name].detach()).square().sum()
+        for name, value in meta_parameters.items()
+        if not name.startswith(RULE_PREFIX)
+    ]
+    return 0.5 * torch.stack(ways).sum()

@@ -8,11 +8,11 @@ from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
 
 
-def _initialise(rates: dict[str, float], steps: int) -> Parameters:
+def _initialise(rates: dict[str, float]) -> Parameters:
     return {RULE_PREFIX + name: torch.tensor(rate) for name, rate in rates.items()}
 
 
-def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters, step: int) -> Parameters:
+def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters) -> Parameters:
     return {name: value - meta_parameters[RULE_PREFIX + name] * gradients[name] for name, value in values.items()}
 
 

@@ -191,6 +191,7 @@ class MetaTrain(Section):
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
+    burn_in: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (0, 5, 0, 15)
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()

@@ -20,6 +20,13 @@ TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tenso
 """(learner, meta-parameters, task, differentiate) -> a tensor."""
 
 
+def resolve(mode: str, device: torch.device) -> str:
+    """`auto` is `threads` on a CPU and `vmap` on a GPU."""
+    if mode != "auto":
+        return mode
+    return "threads" if device.type == "cpu" else "vmap"
+
+
 class TaskMap:
     """Applies a task function to every task of a batch, whose tensors count tasks along the first axis.
 
@@ -55,13 +62,19 @@ class TaskMap:
         names = list(meta_parameters)
         if self.mode == "vmap":
             parts = [
-                self._vmapped_gradient(loss, meta_parameters, {name: tasks[name][first : first + self.chunk] for name in tasks})
+                self._vmapped_gradient(
+                    loss, meta_parameters, {name: tasks[name][first : first + self.chunk] for name in tasks}
+                )
                 for first in range(0, count, self.chunk)
             ]
         else:
 
-            def gradient(learner: Learner, task: TaskTensors, differentiate: Differentiate) -> tuple[Tensor, Parameters]:
-                return by_autograd(lambda candidate: loss(learner, candidate, task, differentiate), meta_parameters, False)
+            def gradient(
+                learner: Learner, task: TaskTensors, differentiate: Differentiate
+            ) -> tuple[Tensor, Parameters]:
+                return by_autograd(
+                    lambda candidate: loss(learner, candidate, task, differentiate), meta_parameters, False
+                )
 
             parts = list(self._map(gradient, tasks))
         value = torch.stack([part for part, _ in parts]).sum() / count
@@ -77,7 +90,9 @@ class TaskMap:
 
         return by_autograd(total, meta_parameters, False)
 
-    def _map(self, function: Callable[[Learner, TaskTensors, Differentiate], Result], tasks: TaskTensors) -> Iterable[Result]:
+    def _map(
+        self, function: Callable[[Learner, TaskTensors, Differentiate], Result], tasks: TaskTensors
+    ) -> Iterable[Result]:
         each = [{name: value[index] for name, value in tasks.items()} for index in range(_count(tasks))]
         if self.mode == "loop":
             return [function(self.learner, task, by_autograd) for task in each]

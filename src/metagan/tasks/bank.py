@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import psutil
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -83,7 +83,7 @@ class BankPlan:
         folder = Path(folder)
         try:
             with _replaced(folder) as building:
-                _write_files(self.source, building, self.workers or os.cpu_count() or 1, progress)
+                _write_files(self.source, building, self.workers or cpu_count(), progress)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise

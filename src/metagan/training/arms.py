@@ -51,7 +51,7 @@ def build_samplers(
 
 def make_sampler(task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters) -> Sampler:
     """A sampler that adapts `meta_parameters` by `rule`."""
-    noise_size = meta_parameters["generator.canvas.weight"].shape[1]
+    noise_size = meta_parameters["generator.noise.weight"].shape[1]
 
     def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
         count, k_shot = supports.shape[:2]

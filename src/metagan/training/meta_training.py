@@ -103,7 +103,7 @@ class MetaTraining(L.LightningModule):
             settings.tasks_per_step,
             settings.k_shot,
             settings.n_query,
-            settings.inner.steps,
+            settings.inner.steps + max(settings.burn_in),
             settings.networks.noise_size,
             settings.turn_classes,
         )
@@ -176,8 +176,8 @@ class MetaTraining(L.LightningModule):
         for step in steps:
             row[f"val/gain_{step}"] = row[f"val/recognisability_{step}"] - row["val/recognisability_0"]
         row["val/score"] = float(np.mean([row[f"val/recognisability_{step}"] for step in steps]))
-        self.log_dict({name: float(value) for name, value in row.items()})
-        self.log("gain", row[f"val/gain_{max(steps)}"], prog_bar=True, logger=False)
+        self.log_dict({name: float(value) for name, value in row.items()}, batch_size=1)
+        self.log("gain", row[f"val/gain_{max(steps)}"], prog_bar=True, logger=False, batch_size=1)
         loss = float(np.mean(self._losses)) if self._losses else None
         self._losses = []
         self.history.append(
@@ -206,9 +206,10 @@ class MetaTraining(L.LightningModule):
         warming_up = self.meta_step < settings.warm_up.meta_steps
         meta_gradient = META_GRADIENTS[settings.warm_up.meta_gradient if warming_up else settings.meta_gradient]
         weights = step_weights(settings.inner.steps, settings.first_step_weight)
+        burn_in = burn_in_of(settings, self.meta_step)
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-            return meta_gradient(learner, self.rule, parameters, task, weights, differentiate)
+            return meta_gradient(learner, self.rule, parameters, task, weights, burn_in, differentiate)
 
         return loss
 
@@ -230,6 +231,11 @@ class MetaTraining(L.LightningModule):
         """Cosine from 1 to `final_learning_rate_fraction`."""
         last = self.settings.final_learning_rate_fraction
         return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def burn_in_of(settings: MetaTrain, meta_step: int) -> int:
+    """Inner steps before the differentiated ones, in turn over the meta-steps."""
+    return settings.burn_in[meta_step % len(settings.burn_in)]
 
 
 def step_weights(steps: int, first: float) -> list[float]:

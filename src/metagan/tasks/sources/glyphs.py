@@ -10,6 +10,7 @@ import math
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -72,66 +73,96 @@ FILL = 0.74
 def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script.
 
-    The largest scripts (Canadian Aboriginal and Latin) are always in train; the seed deals out the others, at least 100
-    letters to test and 40 to val.
+    The largest scripts (Canadian Aboriginal and Latin by default) are always in train; the seed deals out the others, at
+    least 100 letters to test and 40 to val, or an eighth and a twentieth where letters are few.
     """
     settings = tasks.glyphs
-    faces = _faces_of_letters()
-    script = {letter: name for letter in faces if (name := _script(letter))}
-    scripts = list(SCRIPTS.values())
-    candidates = [
-        letter
-        for letter in sorted(script, key=lambda letter: (scripts.index(script[letter]), letter))
-        if REFERENCE_FACE in faces[letter] and len(faces[letter]) >= settings.minimum_faces
-    ]
-    letters = _distinct(candidates)
-    sizes = Counter(script[letter] for letter in letters)
-    minimum: dict[Split, int] = {"train": len(letters) // 2, "test": 100, "val": 40}
-    try:
-        split_of = splits.by_group(sizes, minimum, seed)
-    except ValueError as error:
-        raise ValueError(
-            f"tasks.glyphs.minimum_faces = {settings.minimum_faces} leaves too few letters: {error}"
-        ) from error
+    letters = _letters(settings.minimum_faces)
+    sizes = Counter(letter.script for letter in letters)
+    count = len(letters)
+    minimum: dict[Split, int] = {"train": count // 2, "test": min(100, count // 8), "val": min(40, count // 20)}
+    split_of = splits.by_group(sizes, minimum, seed)
     classes, drawings = [], []
     for letter in letters:
-        name, group = unicodedata.name(letter).lower(), script[letter]
-        classes.append(ClassRecord(name, group, split_of[group], settings.samples_per_class))
-        drawings.append(partial(_draw, letter, faces[letter], settings.samples_per_class, tasks.image_size, seed))
+        name, samples = unicodedata.name(letter.character).lower(), settings.samples_per_class
+        classes.append(ClassRecord(name, letter.script, split_of[letter.script], samples))
+        drawings.append(partial(_draw, letter, samples, tasks.image_size, seed))
     return Source("glyphs", NOTE, tasks.image_size, 1, tuple(classes), tuple(drawings))
 
 
-def _fonts() -> Path:
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+@dataclass(frozen=True)
+class Letter:
+    """A character, its script and the faces that have it, the reference face first."""
+
+    character: str
+    script: str
+    faces: tuple[str, ...]
+
+
+@lru_cache
+def _letters(minimum_faces: int) -> tuple[Letter, ...]:
+    """The different-looking letters in at least `minimum_faces` faces, by script."""
+    faces = defaultdict(list)
+    for face in FACES:
+        with TTFont(_path(face), lazy=True) as font:
+            for code in font.getBestCmap():
+                faces[chr(code)].append(face)
+    scripts = list(SCRIPTS.values())
+    letters = (
+        Letter(character, script, tuple(names))
+        for character, names in faces.items()
+        if names[0] == REFERENCE_FACE and len(names) >= minimum_faces and (script := _script(character))
+    )
+    return _distinct(sorted(letters, key=lambda letter: (scripts.index(letter.script), letter.character)))
+
+
+def _script(character: str) -> str | None:
+    """Script of a plain letter; None for modifiers, accented letters and compatibility forms."""
+    plain = unicodedata.category(character) in ("Lu", "Ll", "Lo")
+    if not plain or unicodedata.normalize("NFKD", character) != character:
+        return None
+    return SCRIPTS.get(unicodedata.name(character, "?").split()[0])
+
+
+def _distinct(letters: Sequence[Letter]) -> tuple[Letter, ...]:
+    """The letters, in order, that are no blot and look different from every earlier one."""
+    distances = np.stack([_signed_distance(letter.character, REFERENCE_FACE) for letter in letters])
+    same = _stray_ink(distances, 0.06) <= 0.01
+    blot = distances.max(axis=(1, 2)) > BLOT * SIDE
+    kept: list[int] = []
+    for row in range(len(letters)):
+        if not blot[row] and not same[row, kept].any():
+            kept.append(row)
+    return tuple(letters[row] for row in kept)
+
+
+def _stray_ink(distances: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+    """Share of the ink of one letter that is farther than `tolerance` from the ink of another, (n, n), symmetric.
+
+    Letters are signed distances (n, side, side); `tolerance` is a share of their longer side.
+    """
+    flat = distances[:, ::2, ::2].reshape(len(distances), -1)
+    ink = (flat > 0).astype(np.float32)
+    far = (flat < -tolerance * SIDE).astype(np.float32)
+    stray: NDArray[np.float32] = ink @ far.T / ink.sum(axis=1, keepdims=True)
+    return np.maximum(stray, stray.T)
+
+
+def _path(face: str) -> str:
+    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf")
 
 
 @lru_cache(maxsize=len(FACES))
 def _font(face: str) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(_fonts() / f"{face}.ttf"), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(_path(face), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _faces_of_letters() -> dict[str, tuple[str, ...]]:
-    faces = defaultdict(list)
-    for face in FACES:
-        with TTFont(_fonts() / f"{face}.ttf", lazy=True) as font:
-            for code in font.getBestCmap():
-                faces[chr(code)].append(face)
-    return {letter: tuple(names) for letter, names in faces.items()}
-
-
-def _script(letter: str) -> str | None:
-    """Script of a plain letter; None for modifiers, accented letters and compatibility forms."""
-    if unicodedata.category(letter) not in ("Lu", "Ll", "Lo") or unicodedata.normalize("NFKD", letter) != letter:
-        return None
-    return SCRIPTS.get(unicodedata.name(letter, "?").split()[0])
-
-
-def _signed_distance(letter: str, face: str) -> NDArray[np.float32]:
+def _signed_distance(character: str, face: str) -> NDArray[np.float32]:
     """Distance to the outline, positive inside, (SIDE + 2 MARGIN) squared; the letter's longer side is SIDE long."""
     font = _font(face)
-    left, top, right, bottom = font.getbbox(letter)
+    left, top, right, bottom = font.getbbox(character)
     canvas = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
-    ImageDraw.Draw(canvas).text((-left, -top), letter, fill=255, font=font)
+    ImageDraw.Draw(canvas).text((-left, -top), character, fill=255, font=font)
     letter_only = canvas.crop(canvas.getbbox())
     scale = SIDE / max(letter_only.size)
     size = [max(1, round(length * scale)) for length in letter_only.size]
@@ -143,10 +174,11 @@ def _signed_distance(letter: str, face: str) -> NDArray[np.float32]:
     return gaussian_filter(distance, 1.0).astype(np.float32)
 
 
-def _rasterise(
-    distance: NDArray[np.float32], grid: NDArray[np.float64], image_size: int, growth: float = 0.0
-) -> Images:
-    """Anti-aliased ink at the points `grid` (2, image_size * image_size), in units of the letter's longer side."""
+def _rasterise(distance: NDArray[np.float32], grid: NDArray[np.float64], image_size: int, growth: float) -> Images:
+    """Anti-aliased ink at the points `grid` (2, image_size squared), in units of the letter's longer side.
+
+    Strokes are `growth` pixels wider on either side.
+    """
     points = grid * SIDE + (len(distance) - 1) / 2
     values = map_coordinates(distance, points, order=1, mode="nearest") * (FILL * image_size / SIDE)
     return (255 * np.clip(values + growth + 0.5, 0, 1)).round().astype(np.uint8).reshape(image_size, image_size)
@@ -177,10 +209,10 @@ def _jittered(
     return rotation @ shear @ scale @ grid + bend + shift
 
 
-def _draw(letter: str, faces: tuple[str, ...], samples: int, image_size: int, seed: int) -> Images:
-    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ord(letter),)))
-    distances = np.stack([_signed_distance(letter, face) for face in faces])
-    # Some faces draw another form of the letter: leave out those that stray far from the first.
+def _draw(letter: Letter, samples: int, image_size: int, seed: int) -> Images:
+    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ord(letter.character),)))
+    distances = np.stack([_signed_distance(letter.character, face) for face in letter.faces])
+    # Some faces draw another form of the letter: leave out those that stray far from the reference.
     distances = distances[_stray_ink(distances, 0.12)[0] <= 0.1]
     order = generator.permutation(len(distances))
     grid = _grid(image_size)
@@ -188,30 +220,6 @@ def _draw(letter: str, faces: tuple[str, ...], samples: int, image_size: int, se
     images = []
     for sample in range(samples):
         distance = distances[order[sample % len(order)]]
-        growth = generator.uniform(-0.15, 0.35)
+        growth = generator.uniform(-0.15, 0.35) * image_size / 28
         images.append(_rasterise(distance, _jittered(grid, knot_weights, generator), image_size, growth))
     return np.stack(images)[:, None]
-
-
-def _stray_ink(distances: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
-    """Share of the ink of one letter that is farther than `tolerance` from the ink of another, (n, n), symmetric.
-
-    Letters are signed distances (n, side, side); `tolerance` is a share of their longer side.
-    """
-    flat = distances[:, ::2, ::2].reshape(len(distances), -1)
-    ink = (flat > 0).astype(np.float32)
-    far = (flat < -tolerance * SIDE).astype(np.float32)
-    stray = ink @ far.T / ink.sum(axis=1, keepdims=True)
-    return np.maximum(stray, stray.T)
-
-
-def _distinct(letters: Sequence[str]) -> list[str]:
-    """The letters, in order, that are no blot and look different from every earlier one."""
-    distances = np.stack([_signed_distance(letter, REFERENCE_FACE) for letter in letters])
-    same = _stray_ink(distances, 0.06) <= 0.01
-    blot = distances.max(axis=(1, 2)) > BLOT * SIDE
-    kept: list[int] = []
-    for row in range(len(letters)):
-        if not blot[row] and not same[row, kept].any():
-            kept.append(row)
-    return [letters[row] for row in kept]

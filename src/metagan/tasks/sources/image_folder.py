@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,17 @@ from metagan.tasks import splits
 from metagan.tasks.sources.base import ClassRecord, Images, Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-LARGEST_PICTURE = 50_000_000
+# What Pillow raises for a picture that is corrupt, truncated or a decompression bomb.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    zlib.error,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 def image_folder_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
@@ -63,20 +74,12 @@ def _draw(files: tuple[Path, ...], image_size: int, channels: int) -> Images:
 def _read(file: Path, image_size: int, channels: int) -> Images:
     """One picture, uint8 (channels, image_size, image_size)."""
     try:
-        with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.width * picture.height > LARGEST_PICTURE:
-                raise ValueError(f"{picture.width} x {picture.height} pixels are more than {LARGEST_PICTURE}")
-            upright = ImageOps.exif_transpose(picture)
-            square = ImageOps.fit(_opaque(upright).convert("RGB" if channels == 3 else "L"), (image_size, image_size))
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        zlib.error,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
+                upright = _opaque(ImageOps.exif_transpose(picture))
+        square = ImageOps.fit(upright.convert("RGB" if channels == 3 else "L"), (image_size, image_size))
+    except UNREADABLE as error:
         raise ValueError(f"{file} cannot be read as a picture: {error}") from error
     return np.asarray(square).reshape(image_size, image_size, channels).transpose(2, 0, 1)
 

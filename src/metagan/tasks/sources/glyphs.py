@@ -73,8 +73,8 @@ FILL = 0.74
 def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script.
 
-    The largest scripts (Canadian Aboriginal and Latin by default) are always in train. The seed deals out the others: at
-    least 100 letters to test and 40 to val, or an eighth and a twentieth of all where these are few.
+    The largest scripts (Canadian Aboriginal and Latin by default) are always in train. The seed deals out the others:
+    at least 100 letters to test and 40 to val, or an eighth and a twentieth of all where these are few.
     """
     settings = tasks.glyphs
     letters = _letters(settings.minimum_faces)

@@ -14,7 +14,9 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-PROJECT_FILES = ("conf", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore", ".telemetry")
+PROJECT_FILES = (
+    "conf", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", ".telemetry"
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="session")

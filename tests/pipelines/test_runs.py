@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,14 +54,20 @@ def artefacts(project: Project, run: Run, folder: str = "") -> set[str]:
     return found
 
 
+def processor_seconds() -> float:
+    """Of all commands so far; unlike the time on the wall, no other work on the machine adds to it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.fixture(scope="module")
 def smoke(copy_project: Callable[[str], Project]) -> Project:
     """A copy in which `kedro run --env smoke` has been run once."""
     project = copy_project("smoke")
-    started = monotonic()
+    before = processor_seconds()
     done = project.run("kedro", "run", "--env", "smoke")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert monotonic() - started < 60
+    assert processor_seconds() - before < 60
     return project
 
 
@@ -109,10 +115,12 @@ class TestSmokeRun:
         assert found >= ARTEFACTS
         assert any(name.startswith("images/") for name in found), "sample grids drawn while it trained"
 
-    def test_generation_json_is_complete(self, smoke: Project) -> None:
+    def test_generation_json_is_complete(self, smoke: Project, finished: Run) -> None:
         generation = json.loads((smoke.path / "data/08_reporting/generation.json").read_text(encoding="utf-8"))
         steps = generation["steps"]
-        assert (generation["source"], generation["split"], generation["n_tasks"]) == ("digits", "test", 4)
+        assert (generation["source"], generation["split"]) == ("digits", "test")
+        for name in ("n_tasks", "k_shot", "steps"):
+            assert str(generation[name]) == finished.data.params[f"evaluate.{name}"]
         assert 0 <= generation["embedder"]["accuracy_20way_1shot"] <= 1
         assert generation["arms"].keys() == {*ADAPTING, "copycat", "real"}
         for arm, table in generation["arms"].items():
@@ -179,7 +187,9 @@ class TestBadInput:
 
     def test_an_interrupted_run_is_not_finished(self, smoke: Project) -> None:
         script = (
-            "import mlflow, os, signal\n"
+            "import os, signal, sys\n"
+            "sys.path.insert(0, 'src')\n"
+            "import mlflow\n"
             "from metagan.hooks import _end_as_killed_when_interrupted\n"
             f"mlflow.set_tracking_uri('sqlite:///{smoke.path / 'mlflow.db'}')\n"
             "mlflow.set_experiment('metagan')\n"
@@ -207,4 +217,4 @@ def test_dvc_repro_is_one_run_and_skips_what_has_not_changed(smoke: Project) -> 
     done = smoke.run("dvc", "repro")
     assert done.stdout.count("didn't change, skipping") == 5
     assert len(runs(smoke)) == len(before) + 1
-    assert {line[3:] for line in smoke.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}
+    assert {line.split()[-1] for line in smoke.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}

@@ -14,9 +14,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-PROJECT_FILES = (
-    "conf", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", ".telemetry"
-)  # fmt: skip
+PROJECT_FILES = ("conf", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore")
+PROJECT_FILES += (".gitignore", ".telemetry")
 
 
 @pytest.fixture(autouse=True, scope="session")

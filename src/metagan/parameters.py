@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0.0)]
+Rate = Annotated[float, Field(gt=0, le=10)]
 
 DIGITS_SMALLEST_CLASS = 174
 
@@ -191,7 +192,7 @@ class MetaTrain(Section):
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
-    burn_in: tuple[Annotated[int, Field(ge=0, le=100)], ...] = (0, 5, 0, 15)
+    burn_in: Annotated[tuple[Annotated[int, Field(ge=0, le=100)], ...], Field(min_length=1)] = (0, 5, 0, 15)
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()
@@ -215,7 +216,7 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
-    baseline_learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = (0.03, 0.1, 0.3)
+    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.03, 0.1, 0.3)
 
 
 class Report(Section):

@@ -73,7 +73,8 @@ def smoke(copy_project: Callable[[str], Project]) -> Project:
 
 @pytest.fixture(scope="module")
 def finished(smoke: Project) -> Run:
-    return runs(smoke)[-1]
+    (run,) = runs(smoke)
+    return run
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def adapt(
                 return learner.inner_loss(player, {**parameters, **candidate}, task, step)  # noqa: B023
 
             _, gradients = differentiate(loss, values, create_graph)
-            parameters = {**parameters, **rule.update(meta_parameters, values, gradients)}
+            parameters = {**parameters, **rule.update(meta_parameters, values, gradients, step)}
         yield parameters
 
 

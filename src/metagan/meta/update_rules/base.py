@@ -15,9 +15,9 @@ class UpdateRule(NamedTuple):
     """A pair of pure functions, and whether the rule's meta-parameters are learned in the outer loop.
 
     `initialise(rates)`: the rule's meta-parameters from one initial rate per adapted tensor.
-    `update(meta_parameters, values, gradients)`: new values of the tensors in `values`.
+    `update(meta_parameters, values, gradients, step)`: new values of the tensors in `values`; `step` counts from 0.
     """
 
     initialise: Callable[[dict[str, float]], Parameters]
-    update: Callable[[Parameters, Parameters, Parameters], Parameters]
+    update: Callable[[Parameters, Parameters, Parameters, int], Parameters]
     learned: bool

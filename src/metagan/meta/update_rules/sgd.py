@@ -12,7 +12,7 @@ def _initialise(rates: dict[str, float]) -> Parameters:
     return {RULE_PREFIX + name: torch.tensor(rate) for name, rate in rates.items()}
 
 
-def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters) -> Parameters:
+def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters, step: int) -> Parameters:
     return {name: value - meta_parameters[RULE_PREFIX + name] * gradients[name] for name, value in values.items()}
 
 

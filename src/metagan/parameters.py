@@ -165,7 +165,8 @@ class JointGan(Section):
     steps: Positive = 4000
     batch_size: Annotated[int, Field(ge=2)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
-    r1: NonNegative = 0.5
+    gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
+    r1: NonNegative = 1.0
 
 
 class MetaTrain(Section):
@@ -192,7 +193,8 @@ class MetaTrain(Section):
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
-    burn_in: Annotated[tuple[Annotated[int, Field(ge=0, le=100)], ...], Field(min_length=1)] = (0, 5, 0, 15)
+    burn_in: Annotated[tuple[Annotated[int, Field(ge=0, le=100)], ...], Field(min_length=1)] = (0, 2, 0, 5, 0, 12, 0, 17)
+    burn_in_from: Fraction = 0.3
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()
@@ -216,7 +218,7 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
-    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.03, 0.1, 0.3)
+    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.1, 0.3, 1.0)
 
 
 class Report(Section):

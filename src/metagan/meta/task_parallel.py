@@ -14,17 +14,19 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners.base import Learner, TaskTensors
+from metagan.meta.update_rules.base import RULE_PREFIX
 
 Result = TypeVar("Result")
 TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
 """(learner, meta-parameters, task, differentiate) -> a tensor."""
 
 
-def resolve(mode: str, device: torch.device) -> str:
-    """`auto` is `threads` on a CPU and `vmap` on a GPU."""
+def resolve(mode: str, device: torch.device, meta_parameters: Parameters) -> str:
+    """`auto` is `threads` on a CPU if an inner step adapts every tensor, else `vmap`."""
     if mode != "auto":
         return mode
-    return "threads" if device.type == "cpu" else "vmap"
+    adapts_all = all(RULE_PREFIX + name in meta_parameters for name in meta_parameters if not name.startswith(RULE_PREFIX))
+    return "threads" if device.type == "cpu" and adapts_all else "vmap"
 
 
 class TaskMap:

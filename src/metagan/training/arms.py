@@ -40,7 +40,9 @@ def build_samplers(
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
     _, joint_networks = load_gan(joint_gan, "joint_gan", architecture)
-    task_map = TaskMap(learner, resolve(training.task_parallel, torch.device("cpu")), training.vmap_chunk)
+    task_map = TaskMap(
+        learner, resolve(training.task_parallel, torch.device("cpu"), meta_parameters), training.vmap_chunk
+    )
     starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
     baselines = {
         arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)

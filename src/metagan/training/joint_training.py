@@ -112,7 +112,9 @@ def train_joint_gan(
     An interrupted training with the same parameters and task bank goes on from `folder`.
     """
     architecture = architecture_of(bank, settings)
-    learner = replace(build_learner(architecture, settings.inner), r1=settings.joint.r1)
+    learner = replace(
+        build_learner(architecture, settings.inner), gan_loss=settings.joint.gan_loss, r1=settings.joint.r1
+    )
     module = JointTraining(bank, learner, initial_networks(architecture, seed), settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, settings.accelerator)

@@ -115,7 +115,7 @@ class MetaTraining(L.LightningModule):
     def on_fit_start(self) -> None:
         if self.learner.embed is not None:
             self.learner.embed.to(self.device)
-        mode = resolve(self.settings.task_parallel, self.device)
+        mode = resolve(self.settings.task_parallel, self.device, self.meta_parameters())
         self.task_map = TaskMap(self.learner, mode, self.settings.vmap_chunk)
 
     def on_train_start(self) -> None:
@@ -206,7 +206,7 @@ class MetaTraining(L.LightningModule):
         warming_up = self.meta_step < settings.warm_up.meta_steps
         meta_gradient = META_GRADIENTS[settings.warm_up.meta_gradient if warming_up else settings.meta_gradient]
         weights = step_weights(settings.inner.steps, settings.first_step_weight)
-        burn_in = burn_in_of(settings, self.meta_step)
+        burn_in = burn_in_of(settings, self.meta_step, self._share_done())
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
             return meta_gradient(learner, self.rule, parameters, task, weights, burn_in, differentiate)
@@ -233,9 +233,9 @@ class MetaTraining(L.LightningModule):
         return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def burn_in_of(settings: MetaTrain, meta_step: int) -> int:
-    """Inner steps before the differentiated ones, in turn over the meta-steps."""
-    return settings.burn_in[meta_step % len(settings.burn_in)]
+def burn_in_of(settings: MetaTrain, meta_step: int, share_done: float) -> int:
+    """Inner steps before the differentiated ones: none at first, then in turn over the meta-steps."""
+    return 0 if share_done < settings.burn_in_from else settings.burn_in[meta_step % len(settings.burn_in)]
 
 
 def step_weights(steps: int, first: float) -> list[float]:

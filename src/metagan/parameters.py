@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0.0)]
+StepCount = Annotated[int, Field(ge=0, le=100)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 DIGITS_SMALLEST_CLASS = 174
@@ -193,7 +194,7 @@ class MetaTrain(Section):
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
-    burn_in: Annotated[tuple[Annotated[int, Field(ge=0, le=100)], ...], Field(min_length=1)] = (0, 2, 0, 5, 0, 12, 0, 17)
+    burn_in: Annotated[tuple[StepCount, ...], Field(min_length=1)] = (0, 2, 0, 5, 0, 12, 0, 17)
     burn_in_from: Fraction = 0.3
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()

@@ -25,7 +25,8 @@ def resolve(mode: str, device: torch.device, meta_parameters: Parameters) -> str
     """`auto` is `threads` on a CPU if an inner step adapts every tensor, else `vmap`."""
     if mode != "auto":
         return mode
-    adapts_all = all(RULE_PREFIX + name in meta_parameters for name in meta_parameters if not name.startswith(RULE_PREFIX))
+    networks = [name for name in meta_parameters if not name.startswith(RULE_PREFIX)]
+    adapts_all = all(RULE_PREFIX + name in meta_parameters for name in networks)
     return "threads" if device.type == "cpu" and adapts_all else "vmap"
 
 
@@ -85,7 +86,7 @@ class TaskMap:
     def _vmapped_gradient(
         self, loss: TaskFunction, meta_parameters: Parameters, tasks: TaskTensors
     ) -> tuple[Tensor, Parameters]:
-        """The sum over tasks is differentiated outside `vmap`, so that shared tensors get one gradient, not one a task."""
+        """The sum is differentiated outside `vmap`, so that shared tensors get one gradient, not one for each task."""
 
         def total(candidate: Parameters) -> Tensor:
             return torch.vmap(lambda task: loss(self.learner, candidate, task, by_functional))(tasks).sum()

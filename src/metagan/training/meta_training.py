@@ -22,13 +22,13 @@ from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
-from metagan.meta.update_rules import UpdateRule
+from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.meta.update_rules.base import RULE_PREFIX
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import MetaBatches, generation_tasks
 from metagan.training.embedder import load_embedder
-from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.fitting import BEST, fingerprint, finish, fit
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.sampling import sample_trajectory
 
@@ -50,6 +50,7 @@ class MetaTraining(L.LightningModule):
         learner: GanLearner,
         rule: UpdateRule,
         start: Parameters,
+        scratch: Parameters,
         evaluation_embed: nn.Module,
         settings: MetaTrain,
         seed: int,
@@ -57,41 +58,40 @@ class MetaTraining(L.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.bank, self.learner, self.rule, self.settings, self.seed, self.show = (
-            bank,
-            learner,
-            rule,
-            settings,
-            seed,
-            show,
-        )
+        self.bank, self.learner, self.rule, self.scratch = bank, learner, rule, scratch
+        self.settings, self.seed, self.show = settings, seed, show
         # In a tuple, so that neither embedder becomes a part of this module and its checkpoints.
         self._evaluation_embed = (evaluation_embed,)
+        self.fixed_parameters = (
+            {} if rule.learned else {name: value for name, value in start.items() if is_of_rule(name)}
+        )
         # Parameter names may not hold dots.
         self.meta = nn.ParameterDict(
-            {name.replace(".", "/"): nn.Parameter(value.clone()) for name, value in start.items()}
+            {
+                name.replace(".", "/"): nn.Parameter(start[name].clone())
+                for name in start
+                if name not in self.fixed_parameters
+            }
         )
         self.average = nn.ParameterDict(
-            {name: nn.Parameter(value.clone(), requires_grad=False) for name, value in self.meta.items()}
+            {name: nn.Parameter(value.detach().clone(), requires_grad=False) for name, value in self.meta.items()}
         )
         self.meta_step = self.skipped = self.skipped_in_a_row = 0
         self.seconds = 0.0
         self.history: list[Row] = []
         self._losses: list[float] = []
+        self._scratch_values: dict[str, float] | None = None
 
     def meta_parameters(self, averaged: bool = False) -> Parameters:
-        """The meta-parameters by name, or their average over time."""
+        """The learned meta-parameters by name, or their average over time."""
         return {name.replace("/", "."): value for name, value in (self.average if averaged else self.meta).items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        rule = [value for name, value in self.meta.items() if name.startswith(RULE_PREFIX.rstrip("."))]
-        networks = [value for name, value in self.meta.items() if not name.startswith(RULE_PREFIX.rstrip("."))]
+        settings, parameters = self.settings, self.meta_parameters()
         groups = [
-            {"params": networks, "lr": self.settings.learning_rate},
-            {"params": rule, "lr": self.settings.rule_learning_rate if self.rule.learned else 0.0},
+            {"params": [value for name, value in parameters.items() if is_of_rule(name) == of_rule], "initial_lr": rate}
+            for of_rule, rate in ((False, settings.learning_rate), (True, settings.rule_learning_rate))
         ]
-        for group in groups:
-            group["initial_lr"] = group["lr"]
         return torch.optim.Adam(groups, betas=(0.5, 0.99))
 
     def train_dataloader(self) -> DataLoader[TaskTensors]:
@@ -134,6 +134,7 @@ class MetaTraining(L.LightningModule):
         if torch.isfinite(norm) and torch.isfinite(loss):
             optimiser.step()
             self.skipped_in_a_row = 0
+            # Early on, an average over few steps.
             decay = min(self.settings.ema_decay, self.meta_step / (self.meta_step + 9))
             get_ema_multi_avg_fn(decay)(list(self.average.values()), list(self.meta.values()), None)
             self._losses.append(loss.item())
@@ -157,27 +158,24 @@ class MetaTraining(L.LightningModule):
             max(steps),
             settings.networks.noise_size,
         )
-        parameters = {name: value.detach() for name, value in self.meta_parameters(averaged=True).items()}
         tasks = {name: value.to(self.device) for name, value in tasks.items()}
-        samples = sample_trajectory(self.task_map, self.rule, parameters, tasks, (0, *steps)).cpu()
-        values = validation_metrics(
-            self._evaluation_embed[0],
-            samples,
-            tasks["support"].cpu(),
-            tasks["query"].cpu(),
-            np.array(classes),
-            self.seed,
-        )
-        row = {
-            f"val/{metric}_{step}": value
-            for metric, per_step in values.items()
-            for step, value in zip((0, *steps), per_step, strict=True)
-        }
+
+        def measure(rule: UpdateRule, parameters: Parameters) -> tuple[Tensor, dict[str, float]]:
+            samples = sample_trajectory(self.task_map, rule, parameters, tasks, (0, *steps)).cpu()
+            real = tasks["support"].cpu(), tasks["query"].cpu()
+            values = validation_metrics(self._evaluation_embed[0], samples, *real, np.array(classes), self.seed)
+            per_step = {metric: zip((0, *steps), column, strict=True) for metric, column in values.items()}
+            return samples, {f"val/{metric}_{step}": value for metric in per_step for step, value in per_step[metric]}
+
+        if self._scratch_values is None:
+            _, self._scratch_values = measure(UPDATE_RULES["sgd"], self.scratch)
+        samples, row = measure(self.rule, {**self.fixed_parameters, **self.meta_parameters(averaged=True)})
         for step in steps:
-            row[f"val/gain_{step}"] = row[f"val/recognisability_{step}"] - row["val/recognisability_0"]
+            name = f"recognisability_{step}"
+            row[f"val/gap_{step}"] = row[f"val/{name}"] - self._scratch_values[f"val/{name}"]
         row["val/score"] = float(np.mean([row[f"val/recognisability_{step}"] for step in steps]))
-        self.log_dict({name: float(value) for name, value in row.items()}, batch_size=1)
-        self.log("gain", row[f"val/gain_{max(steps)}"], prog_bar=True, logger=False, batch_size=1)
+        self.log_dict(row, batch_size=1)
+        self.log("gap", row[f"val/gap_{max(steps)}"], prog_bar=True, logger=False, batch_size=1)
         loss = float(np.mean(self._losses)) if self._losses else None
         self._losses = []
         self.history.append(
@@ -209,7 +207,9 @@ class MetaTraining(L.LightningModule):
         burn_in = burn_in_of(settings, self.meta_step, self._share_done())
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-            return meta_gradient(learner, self.rule, parameters, task, weights, burn_in, differentiate)
+            return meta_gradient(
+                learner, self.rule, {**self.fixed_parameters, **parameters}, task, weights, burn_in, differentiate
+            )
 
         return loss
 
@@ -231,6 +231,11 @@ class MetaTraining(L.LightningModule):
         """Cosine from 1 to `final_learning_rate_fraction`."""
         last = self.settings.final_learning_rate_fraction
         return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def is_of_rule(name: str) -> bool:
+    """Whether a meta-parameter belongs to the update rule."""
+    return name.startswith(RULE_PREFIX)
 
 
 def burn_in_of(settings: MetaTrain, meta_step: int, share_done: float) -> int:
@@ -262,11 +267,17 @@ def meta_train(
     learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder))
     networks = initial_networks(architecture, seed)
     rule, rule_parameters = initial_rule(settings.inner, networks)
-    start = {**networks, **rule_parameters}
-    module = MetaTraining(bank, learner, rule, start, load_embedder(evaluation_embedder), settings, seed, show)
+    scratch = {**networks, **initial_rule(settings.inner, networks, "sgd")[1]}
+    embed = load_embedder(evaluation_embedder)
+    module = MetaTraining(bank, learner, rule, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, settings.accelerator, settings.validate_every)
-    best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
+    if not (folder / BEST).exists():
+        raise ValueError(
+            f"meta_train.validate_every: {settings.validate_every} is more than the {module.meta_step} meta-steps that "
+            "were trained, so no checkpoint could be selected; lower it"
+        )
+    best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
     prefix = "average."
     state = {
         name.removeprefix(prefix).replace("/", "."): value
@@ -280,4 +291,5 @@ def meta_train(
         "meta_step": best["progress"]["meta_step"],
     }
     finish(folder)
+    state = {**module.fixed_parameters, **state}
     return payload("meta_model", architecture, settings.inner, state, **facts), module.history

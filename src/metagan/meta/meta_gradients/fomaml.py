@@ -1,4 +1,4 @@
-"""First-order MAML: inner gradients count as constants (Finn et al. 2017, section 5.2; Nichol et al. 2018, section 5)."""
+"""First-order MAML: inner gradients are constants (Finn et al. 2017, section 5.2; Nichol et al. 2018, section 5)."""
 
 from __future__ import annotations
 

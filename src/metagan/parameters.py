@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0.0)]
-StepCount = Annotated[int, Field(ge=0, le=100)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 DIGITS_SMALLEST_CLASS = 174
@@ -160,6 +159,13 @@ class WarmUp(Section):
     meta_steps: Annotated[int, Field(ge=0)] = 0
 
 
+class Curriculum(Section):
+    """Fewer inner steps at first: cheaper, and a good start for more."""
+
+    steps: Annotated[int, Field(ge=1, le=50)] = 3
+    share: Fraction = 0.5
+
+
 class JointGan(Section):
     """The ordinary GAN on all train classes that the fine_tuned arm starts from."""
 
@@ -194,8 +200,7 @@ class MetaTrain(Section):
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
-    burn_in: Annotated[tuple[StepCount, ...], Field(min_length=1)] = (0, 2, 0, 5, 0, 12, 0, 17)
-    burn_in_from: Fraction = 0.3
+    curriculum: Curriculum = Curriculum()
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()
@@ -205,6 +210,8 @@ class MetaTrain(Section):
     def _ends(self) -> MetaTrain:
         if self.meta_steps is None and self.minutes is None:
             raise ValueError("meta_steps: must be a number when meta_train.minutes is null, or training never ends")
+        if self.curriculum.steps > self.inner.steps:
+            raise ValueError(f"curriculum.steps: must not be above inner.steps, {self.inner.steps}")
         if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
         return self

@@ -17,18 +17,14 @@ def adapt(
     steps: int,
     differentiate: Differentiate,
     create_graph: bool,
-    start: Parameters | None = None,
-    first_step: int = 0,
 ) -> Iterator[Parameters]:
     """Yield the parameters after each of `steps` inner steps on the task's support set.
 
-    Tensors adapted are those that the rule has meta-parameters for; all others stay as they are. `start` (the
-    meta-parameters unless given) is where step `first_step` begins.
+    Tensors adapted are those that the rule has meta-parameters for; all others stay as they are.
     """
-    start = meta_parameters if start is None else start
-    parameters = {name: value for name, value in start.items() if not name.startswith(RULE_PREFIX)}
+    parameters = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
     adapted = {player: adapted_names(meta_parameters, player) for player in learner.players}
-    for step in range(first_step, first_step + steps):
+    for step in range(steps):
         for player in learner.players:
             values = {name: parameters[name] for name in adapted[player]}
 

@@ -81,7 +81,7 @@ def initial_rule(
                 f"it has {', '.join(name for name in networks if name.startswith(player))}"
             )
     rule = UPDATE_RULES[update_rule or inner.update_rule]
-    return rule, rule.initialise(chosen)
+    return rule, rule.initialise(chosen, inner.steps)
 
 
 def payload(

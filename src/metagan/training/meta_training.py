@@ -103,7 +103,7 @@ class MetaTraining(L.LightningModule):
             settings.tasks_per_step,
             settings.k_shot,
             settings.n_query,
-            settings.inner.steps + max(settings.burn_in),
+            settings.inner.steps,
             settings.networks.noise_size,
             settings.turn_classes,
         )
@@ -203,8 +203,8 @@ class MetaTraining(L.LightningModule):
         settings = self.settings
         warming_up = self.meta_step < settings.warm_up.meta_steps
         meta_gradient = META_GRADIENTS[settings.warm_up.meta_gradient if warming_up else settings.meta_gradient]
-        weights = step_weights(settings.inner.steps, settings.first_step_weight)
-        burn_in = burn_in_of(settings, self.meta_step, self._share_done())
+        early = self._share_done() < settings.curriculum.share
+        weights = step_weights(settings.curriculum.steps if early else settings.inner.steps, settings.first_step_weight)
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
             return meta_gradient(
@@ -236,11 +236,6 @@ class MetaTraining(L.LightningModule):
 def is_of_rule(name: str) -> bool:
     """Whether a meta-parameter belongs to the update rule."""
     return name.startswith(RULE_PREFIX)
-
-
-def burn_in_of(settings: MetaTrain, meta_step: int, share_done: float) -> int:
-    """Inner steps before the differentiated ones: none at first, then in turn over the meta-steps."""
-    return 0 if share_done < settings.burn_in_from else settings.burn_in[meta_step % len(settings.burn_in)]
 
 
 def step_weights(steps: int, first: float) -> list[float]:

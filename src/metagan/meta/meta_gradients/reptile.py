@@ -19,12 +19,11 @@ def reptile(
     meta_parameters: Parameters,
     task: TaskTensors,
     step_weights: Sequence[float],
-    burn_in: int,
     differentiate: Differentiate,
 ) -> Tensor:
     """Half the squared way, with the adapted end held constant; of the steps only their number counts."""
     constant = {name: value.detach() for name, value in meta_parameters.items()}
-    *_, adapted = adapt(learner, rule, constant, task, burn_in + len(step_weights), differentiate, create_graph=False)
+    *_, adapted = adapt(learner, rule, constant, task, len(step_weights), differentiate, create_graph=False)
     ways = [
         (value - adapted[name].detach()).square().sum()
         for name, value in meta_parameters.items()

@@ -14,10 +14,10 @@ RULE_PREFIX = "rule."
 class UpdateRule(NamedTuple):
     """A pair of pure functions, and whether the rule's meta-parameters are learned in the outer loop.
 
-    `initialise(rates)`: the rule's meta-parameters from one initial rate per adapted tensor.
+    `initialise(rates, steps)`: the rule's meta-parameters from one initial rate per adapted tensor.
     `update(meta_parameters, values, gradients, step)`: new values of the tensors in `values`; `step` counts from 0.
     """
 
-    initialise: Callable[[dict[str, float]], Parameters]
+    initialise: Callable[[dict[str, float], int], Parameters]
     update: Callable[[Parameters, Parameters, Parameters, int], Parameters]
     learned: bool

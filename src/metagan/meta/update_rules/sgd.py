@@ -8,7 +8,7 @@ from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
 
 
-def _initialise(rates: dict[str, float]) -> Parameters:
+def _initialise(rates: dict[str, float], steps: int) -> Parameters:
     return {RULE_PREFIX + name: torch.tensor(rate) for name, rate in rates.items()}
 
 

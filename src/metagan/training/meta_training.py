@@ -208,7 +208,7 @@ class MetaTraining(L.LightningModule):
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
             return meta_gradient(
-                learner, self.rule, {**self.fixed_parameters, **parameters}, task, weights, burn_in, differentiate
+                learner, self.rule, {**self.fixed_parameters, **parameters}, task, weights, differentiate
             )
 
         return loss

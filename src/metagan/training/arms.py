@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import torch
@@ -34,8 +35,9 @@ def build_samplers(
     """All arms adapt the same networks by as many steps of the same losses.
 
     `adapted` uses the meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint
-    GAN; they step by gradient descent with the rate out of `baseline_learning_rates` that has the lowest FJD on val
-    classes, averaged over the steps. Raises ValueError when a model was trained with another architecture.
+    GAN; they step by gradient descent, on the same tensors or on all, with the rate out of `baseline_learning_rates`:
+    whichever has the lowest FJD on val classes, averaged over the steps. Raises ValueError when a model was trained
+    with another architecture.
     """
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
@@ -77,15 +79,16 @@ def best_sgd(
     evaluation: Evaluate,
     seed: int,
 ) -> Sampler:
-    """The sampler by gradient descent whose rate does best on val classes."""
+    """The sampler by gradient descent that does best on val classes: of all rates, adapting the same part or all."""
     steps = tuple(step for step in evaluation.steps if step > 0)
     shape = (training.k_shot, training.n_query, max(steps), training.networks.noise_size)
     tasks, classes = generation_tasks(bank, "val", seed, range(training.validation_tasks), *shape)
 
-    def sampler_of(rate: float) -> Sampler:
-        inner = training.inner.model_copy(update={"generator_learning_rate": rate, "discriminator_learning_rate": rate})
-        rule, rates = initial_rule(inner, start, "sgd")
-        return make_sampler(task_map, rule, {**start, **rates})
+    def sampler_of(rate: float, adapt_parameters: str) -> Sampler:
+        rates = {"generator_learning_rate": rate, "discriminator_learning_rate": rate}
+        inner = training.inner.model_copy(update={**rates, "adapt_parameters": adapt_parameters})
+        rule, rule_parameters = initial_rule(inner, start, "sgd")
+        return make_sampler(task_map, rule, {**start, **rule_parameters})
 
     def mean_fjd(sampler: Sampler) -> float:
         samples = sampler(tasks["support"], steps, training.n_query, seed)
@@ -94,4 +97,5 @@ def best_sgd(
         )
         return float(np.mean(values["fjd"]))
 
-    return min(map(sampler_of, evaluation.baseline_learning_rates), key=mean_fjd)
+    choices = product(evaluation.baseline_learning_rates, sorted({training.inner.adapt_parameters, "all"}))
+    return min((sampler_of(*choice) for choice in choices), key=mean_fjd)

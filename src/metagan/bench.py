@@ -1,0 +1,360 @@
+"""`make bench`: how fast a meta-step is, beside `higher` and `torchopt`, and how much memory it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TypedDict, TypeVar
+
+import torch
+import torch.nn.functional as F
+from kedro.config import OmegaConfigLoader
+from omegaconf.resolvers import oc
+from rich.console import Console
+from rich.table import Column, Table
+from torch import Tensor
+
+from metagan.files import replaced
+from metagan.meta.differentiation import Differentiate, Parameters
+from metagan.meta.learners.base import Learner, TaskTensors
+from metagan.meta.learners.classifier import PREFIX, ClassifierLearner
+from metagan.meta.meta_gradients import META_GRADIENTS
+from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
+from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.nets.conv4 import Conv4
+from metagan.nets.embedder import Embedder
+from metagan.parameters import Parameters as Settings
+from metagan.parameters import validate
+from metagan.training.gan import build_learner, initial_networks, initial_rule
+
+RESULT = Path("data/08_reporting/bench.json")
+CPU = torch.device("cpu")
+MODES = ("threads", "vmap", "loop")
+MAML_REPEATS, GAN_REPEATS = 7, 5
+TOLERANCE = 1e-5
+"""Largest difference of two right gradients, as a share of the largest entry: float32, sums in another order."""
+
+Step = Callable[[], object]
+Result = TypeVar("Result")
+Case = TypeVar("Case", bound=Hashable)
+
+
+class MamlSeconds(TypedDict):
+    """Median seconds of a MAML step, and how well its gradients agree with the loop's."""
+
+    metagan: float
+    loop: float
+    higher: float
+    torchopt: float
+    ratio_to_fastest_peer: float
+    max_gradient_difference: float
+
+
+class Bench(TypedDict):
+    """What `data/08_reporting/bench.json` holds; `gan_step` by meta-gradient and mode, `threads` by their number."""
+
+    maml_step: MamlSeconds
+    gan_step: dict[str, dict[str, float]]
+    threads: dict[str, float]
+    peak_memory_mib: float
+
+
+@dataclass(frozen=True)
+class MamlProblem:
+    """One inner step of MAML (Finn et al. 2017, algorithm 1) with Conv4, and a batch of tasks of random pixels."""
+
+    network: Conv4
+    tasks: TaskTensors
+    rate: float = 0.4
+
+    @property
+    def count(self) -> int:
+        return len(self.tasks["support"])
+
+    def inner_loss(self, network: Callable[[Tensor], Tensor], index: int) -> Tensor:
+        return F.cross_entropy(network(self.tasks["support"][index]), self.tasks["support_labels"][index])
+
+    def outer_loss(self, network: Callable[[Tensor], Tensor], index: int) -> Tensor:
+        """The task's share of the mean."""
+        return F.cross_entropy(network(self.tasks["query"][index]), self.tasks["query_labels"][index]) / self.count
+
+    def gradients(self) -> Parameters:
+        """What `backward` has left behind."""
+        return {PREFIX + name: value.grad for name, value in self.network.named_parameters()}
+
+
+def maml_problem(count: int = 32, width: int = 64, n_way: int = 5, k_shot: int = 1, n_query: int = 15) -> MamlProblem:
+    """5-way 1-shot with 15 query images per class, 28x28, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Conv4(channels=1, width=width, n_way=n_way)
+    labels = torch.arange(n_way)
+    return MamlProblem(
+        network,
+        {
+            "support": torch.rand(count, n_way * k_shot, 1, 28, 28, generator=generator),
+            "support_labels": labels.repeat_interleave(k_shot).expand(count, -1),
+            "query": torch.rand(count, n_way * n_query, 1, 28, 28, generator=generator),
+            "query_labels": labels.repeat_interleave(n_query).expand(count, -1),
+        },
+    )
+
+
+def metagan_step(problem: MamlProblem, mode: str, workers: int | None = None) -> Callable[[], Parameters]:
+    """The step by this package."""
+    networks = {PREFIX + name: value.detach() for name, value in problem.network.named_parameters()}
+    rule = UPDATE_RULES["sgd"]
+    meta_parameters = {**networks, **rule.initialise(dict.fromkeys(networks, problem.rate), 1)}
+    mode = resolve(mode, CPU, meta_parameters)
+    task_map = TaskMap(ClassifierLearner(problem.network), mode, problem.count, workers)
+    loss = task_loss("maml", rule, [1.0])
+
+    def step() -> Parameters:
+        _, gradients = task_map.mean_gradient(loss, meta_parameters, problem.tasks)
+        return {name: gradients[name] for name in networks}
+
+    return step
+
+
+def higher_step(problem: MamlProblem) -> Callable[[], Parameters]:
+    """The step as the documentation of `higher` writes it."""
+    import higher
+
+    optimiser = torch.optim.SGD(problem.network.parameters(), problem.rate)
+
+    def step() -> Parameters:
+        problem.network.zero_grad()
+        for index in range(problem.count):
+            with higher.innerloop_ctx(
+                problem.network, optimiser, copy_initial_weights=False, track_higher_grads=True
+            ) as (network, inner):
+                inner.step(problem.inner_loss(network, index))
+                problem.outer_loss(network, index).backward()
+        return problem.gradients()
+
+    return step
+
+
+def torchopt_step(problem: MamlProblem) -> Callable[[], Parameters]:
+    """The step as the documentation of `torchopt` writes it."""
+    import torchopt
+
+    network = problem.network
+    inner = torchopt.MetaSGD(network, lr=problem.rate)
+
+    def step() -> Parameters:
+        network.zero_grad()
+        start = torchopt.extract_state_dict(network, by="reference")
+        fresh = torchopt.extract_state_dict(inner, by="reference")
+        for index in range(problem.count):
+            inner.step(problem.inner_loss(network, index))
+            problem.outer_loss(network, index).backward()
+            torchopt.recover_state_dict(network, start)
+            torchopt.recover_state_dict(inner, fresh)
+        return problem.gradients()
+
+    return step
+
+
+PEERS = {"higher": higher_step, "torchopt": torchopt_step}
+
+
+def task_loss(meta_gradient: str, rule: UpdateRule, weights: Sequence[float]) -> TaskFunction:
+    """The named meta-gradient as `TaskMap.mean_gradient` takes it."""
+
+    def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        return META_GRADIENTS[meta_gradient](learner, rule, parameters, task, weights, differentiate)
+
+    return loss
+
+
+def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
+    """One GAN meta-step on tasks of random pixels; Reptile learns no rates and takes the fixed ones."""
+    training, size, channels = settings.meta_train, settings.tasks.image_size, settings.tasks.channels
+    inner, count, noise_size = training.inner, training.tasks_per_step, training.networks.noise_size
+    embedder = settings.embedder.objective
+    embed = Embedder(channels, embedder.width, embedder.feature_size, size).requires_grad_(False)
+    architecture = {"channels": channels, "image_size": size, **training.networks.model_dump()}
+    networks = initial_networks(architecture, settings.seed)
+    rule, rates = initial_rule(inner, networks, "sgd" if meta_gradient == "reptile" else None)
+    meta_parameters = {**networks, **rates}
+    tasks = {
+        "support": torch.rand(count, training.k_shot, channels, size, size),
+        "query": torch.rand(count, training.n_query, channels, size, size),
+        "inner_noise": torch.randn(count, inner.steps, 2, training.k_shot, noise_size),
+        "outer_noise": torch.randn(count, training.n_query, noise_size),
+    }
+    learner = build_learner(architecture, inner, training, embed)
+    task_map = TaskMap(learner, resolve(mode, CPU, meta_parameters), training.vmap_chunk)
+    loss = task_loss(meta_gradient, rule, [1.0] * inner.steps)
+    return lambda: task_map.mean_gradient(loss, meta_parameters, tasks)
+
+
+def with_intra_op_threads(number: int, step: Callable[[], Result]) -> Callable[[], Result]:
+    """The step with that many of torch's threads inside each operation."""
+
+    def limited() -> Result:
+        before = torch.get_num_threads()
+        torch.set_num_threads(number)
+        try:
+            return step()
+        finally:
+            torch.set_num_threads(before)
+
+    return limited
+
+
+def medians(cases: Mapping[Case, Step], repeats: int) -> dict[Case, float]:
+    """Median seconds of each case; after a warm-up the cases take turns, so that a busy machine slows all alike."""
+    seconds: dict[Case, list[float]] = {name: [] for name in cases}
+    for step in cases.values():
+        step()
+    for _ in range(repeats):
+        for name, step in cases.items():
+            start = perf_counter()
+            step()
+            seconds[name].append(perf_counter() - start)
+    return {name: median(values) for name, values in seconds.items()}
+
+
+def measure_maml(problem: MamlProblem, repeats: int) -> tuple[MamlSeconds, dict[str, float]]:
+    """The MAML step of this package and its peers, and of this package by number of workers.
+
+    The loop and the peers run with torch's own number of threads and with one; the faster of the two counts.
+    Raises ArithmeticError when gradients differ by more than rounding.
+    """
+    cores = os.cpu_count() or 1
+    ours = {workers: metagan_step(problem, "auto", workers) for workers in sorted({1, 2, cores})}
+    others = {"loop": metagan_step(problem, "loop"), **{name: peer(problem) for name, peer in PEERS.items()}}
+    difference = gradient_difference({"metagan": ours[cores], **others})
+    cases: dict[tuple[str, int], Step] = {("metagan", workers): step for workers, step in ours.items()}
+    for name, step in others.items():
+        for number in {1, torch.get_num_threads()}:
+            cases[name, number] = with_intra_op_threads(number, step)
+    seconds = medians(cases, repeats)
+    fastest = {name: min(value for case, value in seconds.items() if case[0] == name) for name in others}
+    metagan = seconds["metagan", cores]
+    result = MamlSeconds(
+        metagan=metagan,
+        loop=fastest["loop"],
+        higher=fastest["higher"],
+        torchopt=fastest["torchopt"],
+        ratio_to_fastest_peer=min(fastest[name] for name in PEERS) / metagan,
+        max_gradient_difference=difference,
+    )
+    return result, {str(workers): seconds["metagan", workers] for workers in ours}
+
+
+def gradient_difference(steps: Mapping[str, Callable[[], Parameters]]) -> float:
+    """Largest absolute difference of any step's gradients from those of `loop`, with one thread inside operations."""
+    gradients = {name: with_intra_op_threads(1, step)() for name, step in steps.items()}
+    reference = gradients["loop"]
+    scale = max(value.abs().max().item() for value in reference.values())
+    largest = 0.0
+    for case, found in gradients.items():
+        difference = max((found[name] - value).abs().max().item() for name, value in reference.items())
+        if not difference <= TOLERANCE * scale:
+            raise ArithmeticError(f"the gradients of {case} differ from the loop's by {difference:.1e} of {scale:.1e}")
+        largest = max(largest, difference)
+    return largest
+
+
+def measure_gan(settings: Settings, repeats: int) -> dict[str, dict[str, float]]:
+    """Seconds of a GAN meta-step by meta-gradient and mode."""
+    cases = {(name, mode): gan_step(settings, name, mode) for name in META_GRADIENTS for mode in MODES}
+    seconds = medians(cases, repeats)
+    return {name: {mode: seconds[name, mode] for mode in MODES} for name in META_GRADIENTS}
+
+
+def peak_memory_mib(settings: Settings) -> float:
+    """Peak memory of a fresh process that takes the default GAN meta-step.
+
+    To be measured before anything else: on Linux a process inherits the peak of the one that started it.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(own_peak_memory_mib, settings).result()
+
+
+def own_peak_memory_mib(settings: Settings) -> float:
+    """Peak memory of this process so far, after a few default GAN meta-steps."""
+    training = settings.meta_train
+    step = gan_step(settings, training.meta_gradient, training.task_parallel)
+    for _ in range(3):
+        step()
+    units_per_mib = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_mib
+
+
+def default_settings(project: Path) -> Settings:
+    """The parameters of conf/base. Raises FileNotFoundError when the folder is no metagan project."""
+    if not (project / "conf" / "base").is_dir():
+        raise FileNotFoundError(f"{project}: no conf/base here; run the benchmark in the folder of the project")
+    loader = OmegaConfigLoader(
+        str(project / "conf"), base_env="base", default_run_env="base", custom_resolvers={"oc.env": oc.env}
+    )
+    return validate(loader["parameters"])
+
+
+def table(bench: Bench) -> Table:
+    """The results for a terminal: median seconds, and how many times those of the fastest way of the same work."""
+    maml = bench["maml_step"]
+    groups = {
+        "MAML step": {way: maml[way] for way in ("metagan", "loop", *PEERS)},
+        "MAML step by threads": bench["threads"],
+        **{f"GAN meta-step, {name}": row for name, row in bench["gan_step"].items()},
+    }
+    shown = Table("", "", Column("seconds", justify="right"), Column("x fastest", justify="right"))
+    for work, ways in groups.items():
+        fastest = min(ways.values())
+        for index, (way, seconds) in enumerate(ways.items()):
+            shown.add_row("" if index else work, way, f"{seconds:.3f}", f"{seconds / fastest:.2f}")
+        shown.add_section()
+    return shown
+
+
+def write(bench: Bench, path: Path) -> None:
+    """Write the results as JSON, whole or not at all."""
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(bench, indent=2) + "\n", encoding="utf-8")
+
+
+def main(project: Path) -> None:
+    """Measure, print and write; SystemExit with one line when the peers are missing."""
+    missing = [name for name in PEERS if find_spec(name) is None]
+    if missing:
+        raise SystemExit(f"{' and '.join(missing)} not installed: the bench extra brings them (pip install '.[bench]')")
+    settings = default_settings(project)
+    console = Console()
+    with console.status("peak memory") as status:
+        memory = peak_memory_mib(settings)
+        status.update("MAML step")
+        maml, threads = measure_maml(maml_problem(), MAML_REPEATS)
+        status.update("GAN meta-step")
+        gan = measure_gan(settings, GAN_REPEATS)
+    bench = Bench(maml_step=maml, gan_step=gan, threads=threads, peak_memory_mib=round(memory, 1))
+    write(bench, project / RESULT)
+    console.print("Medians. MAML step: Conv4, 5-way 1-shot, 15 queries per class, 1 inner step, 32 tasks.")
+    console.print(table(bench))
+    console.print(
+        f"{maml['ratio_to_fastest_peer']:.2f} times as fast as the faster peer; gradients differ by at most "
+        f"{maml['max_gradient_difference']:.1e}; peak memory of the default meta-step {memory:.0f} MiB"
+    )
+    console.print(f"written to {RESULT}")
+
+
+if __name__ == "__main__":
+    try:
+        main(Path.cwd())
+    except (FileNotFoundError, ValueError, ArithmeticError) as error:
+        raise SystemExit(str(error)) from None

@@ -159,13 +159,6 @@ class WarmUp(Section):
     meta_steps: Annotated[int, Field(ge=0)] = 0
 
 
-class Curriculum(Section):
-    """Fewer inner steps at first: cheaper, and a good start for more."""
-
-    steps: Annotated[int, Field(ge=1, le=50)] = 3
-    share: Fraction = 0.5
-
-
 class JointGan(Section):
     """The ordinary GAN on all train classes that the fine_tuned arm starts from."""
 
@@ -200,7 +193,6 @@ class MetaTrain(Section):
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
-    curriculum: Curriculum = Curriculum()
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()
@@ -210,8 +202,6 @@ class MetaTrain(Section):
     def _ends(self) -> MetaTrain:
         if self.meta_steps is None and self.minutes is None:
             raise ValueError("meta_steps: must be a number when meta_train.minutes is null, or training never ends")
-        if self.curriculum.steps > self.inner.steps:
-            raise ValueError(f"curriculum.steps: must not be above inner.steps, {self.inner.steps}")
         if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
         return self

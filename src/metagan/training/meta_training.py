@@ -203,8 +203,7 @@ class MetaTraining(L.LightningModule):
         settings = self.settings
         warming_up = self.meta_step < settings.warm_up.meta_steps
         meta_gradient = META_GRADIENTS[settings.warm_up.meta_gradient if warming_up else settings.meta_gradient]
-        early = self._share_done() < settings.curriculum.share
-        weights = step_weights(settings.curriculum.steps if early else settings.inner.steps, settings.first_step_weight)
+        weights = step_weights(settings.inner.steps, settings.first_step_weight)
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
             return meta_gradient(

@@ -103,7 +103,6 @@ def test_the_mirror_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatc
         ("evaluate.steps", [0, 5, 1], "increasing order"),
         ("evaluate.steps", [], "increasing order"),
         ("evaluate.baseline_learning_rates", [], "at least 1 item"),
-        ("meta_train.burn_in", [], "at least 1 item"),
         ("seed", "tomorrow", "valid integer"),
         ("tasks.glyphs.faces", 3, "unknown parameter; known here are minimum_faces, samples_per_class"),
         ("task", {}, "unknown parameter; known here are seed, tasks, embedder, meta_train, evaluate, report"),

@@ -45,7 +45,7 @@ class Project:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         environment |= {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
         return subprocess.run(
-            command, cwd=self.path / folder, env=environment, capture_output=True, text=True, timeout=300
+            command, cwd=self.path / folder, env=environment, capture_output=True, text=True, timeout=900
         )
 
     def git(self, *arguments: str) -> str:

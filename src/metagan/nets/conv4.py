@@ -10,7 +10,8 @@ class Conv4(nn.Module):
 
     As MAML has it for Omniglot (Finn et al. 2017, section 5.2): 3x3 filters with stride 2, ReLU, the mean over
     positions and a linear head. BatchNorm is transductive: it has no buffers and always takes the statistics of its
-    batch, so that the network is a function of parameters and images alone.
+    batch, so that the network is a function of parameters and images alone. Its second derivative under `vmap` is
+    wrong in torch (2.13), without an error: adapt by threads or in a loop.
     """
 
     def __init__(self, channels: int, width: int, n_way: int) -> None:

@@ -181,6 +181,7 @@ class MetaTrain(Section):
     minutes: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     rule_learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    decay_from: Annotated[float, Field(ge=0, lt=1)] = 0.8
     final_learning_rate_fraction: Fraction = 0.05
     clip_gradient_norm: Annotated[float, Field(gt=0)] = 10.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99

@@ -227,9 +227,10 @@ class MetaTraining(L.LightningModule):
         return max(by_step, self.seconds / (60 * self.settings.minutes)) if self.settings.minutes else by_step
 
     def _decay(self, done: float) -> float:
-        """Cosine from 1 to `final_learning_rate_fraction`."""
-        last = self.settings.final_learning_rate_fraction
-        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        """1, then from `decay_from` of the budget on a cosine to `final_learning_rate_fraction`."""
+        first, last = self.settings.decay_from, self.settings.final_learning_rate_fraction
+        decayed = min(max((done - first) / (1 - first), 0.0), 1.0)
+        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * decayed))
 
 
 def is_of_rule(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import lightning as L
@@ -25,17 +26,17 @@ def fit(
     With `validate_every` (steps) the checkpoint with the highest `val/score` is kept as well.
     """
     if validate_every:
-        checkpoints = ModelCheckpoint(
-            folder, "best", monitor="val/score", mode="max", save_last=True, enable_version_counter=False
-        )
+        best = ModelCheckpoint(folder, "best", monitor="val/score", mode="max", enable_version_counter=False)
+        # After `best`, so that a resumed training knows the best score.
+        checkpoints = [best, ModelCheckpoint(folder, "last", enable_version_counter=False)]
     else:
-        checkpoints = ModelCheckpoint(folder, "last", every_n_train_steps=500, enable_version_counter=False)
+        checkpoints = [ModelCheckpoint(folder, "last", every_n_train_steps=500, enable_version_counter=False)]
     trainer = L.Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=1,
         logger=logger or False,
-        callbacks=[checkpoints, RichProgressBar(leave=True)],
+        callbacks=[*checkpoints, RichProgressBar(leave=True)],
         plugins=[AtomicCheckpoints()],
         val_check_interval=validate_every,
         check_val_every_n_epoch=None,
@@ -45,7 +46,11 @@ def fit(
         enable_model_summary=False,
     )
     last = folder / LAST
-    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+    with warnings.catch_warnings():
+        # Both speak of Lightning's own inside, or of a state that a resumed training does not need.
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        warnings.filterwarnings("ignore", ".*no pre-optimization state was saved.*")
+        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
 
 
 def fingerprint(settings: Section, seed: int, content_hash: str) -> str:

@@ -344,12 +344,11 @@ def main(project: Path) -> None:
         gan = measure_gan(settings, GAN_REPEATS)
     bench = Bench(maml_step=maml, gan_step=gan, threads=threads, peak_memory_mib=round(memory, 1))
     write(bench, project / RESULT)
-    console.print("Medians. MAML step: Conv4, 5-way 1-shot, 15 queries per class, 1 inner step, 32 tasks.")
+    console.print("MAML step: 5-way 1-shot, 15 queries per class, 1 inner step, 32 tasks, Conv4")
     console.print(table(bench))
-    console.print(
-        f"{maml['ratio_to_fastest_peer']:.2f} times as fast as the faster peer; gradients differ by at most "
-        f"{maml['max_gradient_difference']:.1e}; peak memory of the default meta-step {memory:.0f} MiB"
-    )
+    console.print(f"{maml['ratio_to_fastest_peer']:.2f} times as fast as the faster of {' and '.join(PEERS)}")
+    console.print(f"gradients differ by at most {maml['max_gradient_difference']:.1e}")
+    console.print(f"peak memory of the default meta-step: {memory:.0f} MiB")
     console.print(f"written to {RESULT}")
 
 

@@ -223,7 +223,7 @@ class MetaTraining(L.LightningModule):
 
     def _share_done(self) -> float:
         """Share of the training budget that is spent: of the meta-steps, or of the minutes, whichever is further."""
-        by_step = self.meta_step / self.settings.meta_steps if self.settings.meta_steps > 0 else 0.0
+        by_step = self.meta_step / self.settings.meta_steps if self.settings.meta_steps else 0.0
         return max(by_step, self.seconds / (60 * self.settings.minutes)) if self.settings.minutes else by_step
 
     def _decay(self, done: float) -> float:

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from metagan.meta.task_parallel import TaskMap
+from metagan.parameters import Evaluate, MetaTrain
+from metagan.tasks.bank import TaskBank
+from metagan.training import arms
+from metagan.training.arms import Sampler, build_samplers, make_sampler
+from metagan.training.embedder import load_embedder
+from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule, load_gan, payload
+
+MakeSettings = Callable[..., MetaTrain]
+CHOICES = [(rate, adapts) for rate in (0.03, 0.3, 1.0) for adapts in ("all", "maps|head")]
+EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2), baseline_learning_rates=(0.03, 0.3, 1.0))
+
+
+@pytest.fixture
+def models(bank: TaskBank, make_settings: MakeSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A meta-model and a joint GAN as training hands them over, untrained."""
+    settings = make_settings()
+    architecture = architecture_of(bank, settings)
+    networks = initial_networks(architecture, 11)
+    meta = {**networks, **initial_rule(settings.inner, networks)[1]}
+    return (
+        payload("meta_model", architecture, settings.inner, meta, update_rule="lslr"),
+        payload("joint_gan", architecture, settings.inner, initial_networks(architecture, 12)),
+    )
+
+
+@pytest.fixture
+def build(
+    bank: TaskBank, make_settings: MakeSettings, models: tuple[dict[str, Any], ...], embedders: tuple[Any, Any]
+) -> Callable[..., dict[str, Sampler]]:
+    def samplers(**changes: Any) -> dict[str, Sampler]:
+        return build_samplers(bank, load_embedder(embedders[0]), *models, make_settings(**changes), EVALUATION, seed=0)
+
+    return samplers
+
+
+@pytest.fixture
+def supports() -> Tensor:
+    return torch.rand(2, 3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_three_arms_sample_alike_and_deterministically(
+    build: Callable[..., dict[str, Sampler]], supports: Tensor
+) -> None:
+    arms_of = build()
+    assert list(arms_of) == ["adapted", "scratch", "fine_tuned"]
+    made = {arm: sampler(supports, (0, 2), 5, 3) for arm, sampler in arms_of.items()}
+    for arm, samples in made.items():
+        assert samples.shape == (2, 2, 5, 1, 16, 16)
+        assert samples.min() >= 0
+        assert samples.max() <= 1
+        assert not torch.allclose(samples[:, 0], samples[:, 1]), arm
+        assert torch.equal(arms_of[arm](supports, (0, 2), 5, 3), samples)
+        assert not torch.equal(arms_of[arm](supports, (0, 2), 5, 4), samples)
+    assert not torch.allclose(made["adapted"], made["scratch"])
+    assert not torch.allclose(made["scratch"], made["fine_tuned"])
+
+
+def test_each_arm_starts_from_its_own_networks(
+    build: Callable[..., dict[str, Sampler]],
+    bank: TaskBank,
+    make_settings: MakeSettings,
+    models: tuple[dict[str, Any], dict[str, Any]],
+    supports: Tensor,
+) -> None:
+    """Unadapted, an arm is its start: meta-model, seeded random networks, joint GAN."""
+    settings = make_settings()
+    learner = build_learner(architecture_of(bank, settings), settings.inner)
+    rule, rates = initial_rule(settings.inner, initial_networks(architecture_of(bank, settings), 0))
+    starts = {
+        "adapted": models[0]["state"],
+        "scratch": initial_networks(architecture_of(bank, settings), 0),
+        "fine_tuned": models[1]["state"],
+    }
+    for arm, sampler in build().items():
+        expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**starts[arm], **rates})(supports, (0, 1), 4, 0)
+        torch.testing.assert_close(sampler(supports, (0, 1), 4, 0)[:, 0], expected[:, 0])
+
+
+@pytest.mark.parametrize(("rate", "adapts"), [(0.03, "maps|head"), (0.3, "all"), (1.0, "maps|head")])
+def test_baselines_take_the_rate_and_the_part_that_do_best_on_val_classes(
+    build: Callable[..., dict[str, Sampler]],
+    make_settings: MakeSettings,
+    models: tuple[dict[str, Any], dict[str, Any]],
+    supports: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+    adapts: str,
+) -> None:
+    """The mean over the steps decides, among three rates and, of each, all tensors or the part that is adapted."""
+    calls: list[str] = []
+
+    def verdict(*arguments: object) -> dict[str, list[float]]:
+        calls.append("")
+        return {"fjd": [5.0, 5.0] if (len(calls) - 1) % 6 != CHOICES.index((rate, adapts)) else [7.0, 1.0]}
+
+    monkeypatch.setattr(arms, "validation_metrics", verdict)
+    sampler = build(inner={"adapt_parameters": "maps|head"})["fine_tuned"]
+    inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate, "adapt_parameters": adapts}
+    learner, start = load_gan(models[1], "joint_gan")
+    rule, rates = initial_rule(make_settings(inner=inner).inner, start, "sgd")
+    expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**start, **rates})
+    torch.testing.assert_close(sampler(supports, (1, 2), 4, 0), expected(supports, (1, 2), 4, 0))
+
+
+def test_models_of_another_architecture_are_refused(build: Callable[..., dict[str, Sampler]]) -> None:
+    with pytest.raises(
+        ValueError, match=r"meta_model was trained with another architecture \(noise_size is 4, not 6\)"
+    ):
+        build(networks={"noise_size": 6})

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+import torch
+
+from metagan.tasks.bank import TaskBank
+from metagan.training.data import MetaBatches, generation_tasks, task_noise
+
+SHAPE = (3, 4, 2, 5)  # k_shot, n_query, steps, noise_size
+
+
+def test_shapes_and_ranges_of_stacked_tasks(bank: TaskBank) -> None:
+    tasks, classes = generation_tasks(bank, "val", 0, range(4), *SHAPE)
+    assert {name: tuple(value.shape) for name, value in tasks.items()} == {
+        "support": (4, 3, 1, 16, 16),
+        "query": (4, 4, 1, 16, 16),
+        "inner_noise": (4, 2, 2, 3, 5),
+        "outer_noise": (4, 4, 5),
+    }
+    assert tasks["support"].min() >= 0
+    assert tasks["query"].max() <= 1
+    assert len(set(classes)) == 4
+    assert set(classes) <= set(bank.splits["val"].tolist())
+
+
+@pytest.mark.parametrize("turn_classes", [False, True])
+def test_a_task_is_the_same_in_any_batch(bank: TaskBank, turn_classes: bool) -> None:
+    """Task i depends on the seed and on i alone, so that any worker or rank can draw it."""
+    batch, classes = generation_tasks(bank, "train", 7, range(3, 8), *SHAPE, turn_classes)
+    alone, alone_class = generation_tasks(bank, "train", 7, range(5, 6), *SHAPE, turn_classes)
+    assert alone_class == classes[2:3]
+    assert all(torch.equal(batch[name][2:3], value) for name, value in alone.items())
+    other, _ = generation_tasks(bank, "train", 8, range(5, 6), *SHAPE, turn_classes)
+    assert not any(torch.equal(other[name], value) for name, value in alone.items())
+
+
+def test_turning_turns_support_and_query_alike(bank: TaskBank) -> None:
+    plain, _ = generation_tasks(bank, "train", 0, range(12), *SHAPE)
+    turned, _ = generation_tasks(bank, "train", 0, range(12), *SHAPE, turn_classes=True)
+    turns = []
+    for task in range(12):
+        turns += [
+            turn
+            for turn in range(4)
+            if all(
+                torch.equal(torch.rot90(plain[part][task], turn, (-2, -1)), turned[part][task])
+                for part in ("support", "query")
+            )
+        ]
+    assert len(turns) == 12
+    assert len(set(turns)) > 1
+
+
+def test_noise_is_standard_normal_and_differs_between_tasks_and_seeds() -> None:
+    noise = task_noise(3, 5, 10_000)
+    assert noise.mean().abs() < 0.05
+    assert (noise.std() - 1).abs() < 0.05
+    assert torch.equal(noise, task_noise(3, 5, 10_000))
+    for other in (task_noise(3, 6, 10_000), task_noise(4, 5, 10_000)):
+        assert torch.corrcoef(torch.stack([noise, other]))[0, 1].abs() < 0.05
+
+
+def test_batches_go_on_from_any_meta_step(bank: TaskBank) -> None:
+    """What resuming rests on."""
+    k_shot, n_query, steps, noise_size = SHAPE
+
+    def batches(start: int) -> MetaBatches:
+        return MetaBatches(bank, 0, start, 2, k_shot, n_query, steps, noise_size, True)
+
+    whole, rest = list(islice(batches(0), 4)), list(islice(batches(2), 2))
+    for left, right in zip(whole[2:], rest, strict=True):
+        assert all(torch.equal(left[name], right[name]) for name in left)
+    assert not torch.equal(whole[0]["support"], whole[1]["support"])
+    assert all(len(value) == 2 for value in whole[0].values())

@@ -1,0 +1,310 @@
+"""Meta-training: faults, interruptions, seeds, and what it hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+from metagan.meta.differentiation import Parameters
+from metagan.meta.meta_gradients import META_GRADIENTS
+from metagan.meta.task_parallel import TaskMap
+from metagan.parameters import MetaTrain
+from metagan.tasks.bank import TaskBank
+from metagan.training import meta_training
+from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan
+from metagan.training.meta_training import step_weights
+
+MakeSettings = Callable[..., MetaTrain]
+Trained = tuple[dict[str, Any], list[dict[str, Any]]]
+Train = Callable[..., Trained]
+
+
+class Numbers(Logger):
+    """Keeps what is logged."""
+
+    name, version = "numbers", 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logged: list[dict[str, float]] = []
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.logged.append(dict(metrics))
+
+    def log_hyperparams(self, *arguments: object, **named: object) -> None:
+        pass
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[Parameters]]]:
+    """Watch the meta-parameters before each update, and put a NaN into the gradients of some updates."""
+
+    def watch(poisoned: Callable[[int], bool] = lambda call: False) -> list[Parameters]:
+        original, seen = TaskMap.mean_gradient, []
+
+        def mean_gradient(self: TaskMap, loss: Any, parameters: Parameters, tasks: Any) -> tuple[Tensor, Parameters]:
+            value, gradients = original(self, loss, parameters, tasks)
+            if poisoned(len(seen)):
+                gradients["generator.fine.weight"].view(-1)[3] = float("nan")
+            seen.append({name: part.detach().clone() for name, part in parameters.items()})
+            return value, gradients
+
+        monkeypatch.setattr(TaskMap, "mean_gradient", mean_gradient)
+        return seen
+
+    return watch
+
+
+def same(first: Parameters, second: Parameters) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def checkpoint(folder: Path, name: str) -> dict[str, Any]:
+    (path,) = folder.glob(f"*/{name}")
+    return torch.load(path, weights_only=True)
+
+
+def without_time(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def falling_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look on the val classes is worse than the one before."""
+    looks = iter(range(100))
+
+    def metrics(embed: object, samples: Tensor, *rest: object) -> dict[str, list[float]]:
+        value = 0.9 - 0.1 * next(looks)
+        return {name: [value] * samples.shape[1] for name in ("recognisability", "fjd", "diversity")}
+
+    monkeypatch.setattr(meta_training, "validation_metrics", metrics)
+
+
+# What training hands over
+
+
+def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSettings) -> None:
+    shown: list[tuple[tuple[int, ...], int]] = []
+    settings = make_settings()
+    model, history = train(settings, show=lambda pictures, step: shown.append((tuple(pictures.shape), step)))
+    learner, parameters = load_gan(model, "meta_model", architecture_of(bank, settings))
+    images = learner.generate(parameters, torch.randn(3, 4))
+    assert images.shape == (3, 1, 16, 16)
+    assert model["update_rule"] == "lslr"
+    assert {f"rule.{name}" for name in initial_networks(architecture_of(bank, settings), 0)} < parameters.keys()
+    assert [row["meta_step"] for row in history] == [2, 4]
+    assert all(row["skipped"] == 0 and row["train_loss"] is not None for row in history)
+    for row in history:
+        scratch = row["val/recognisability_2"] - row["val/gap_2"]
+        assert scratch == pytest.approx(history[0]["val/recognisability_2"] - history[0]["val/gap_2"])
+        assert row["val/score"] == pytest.approx((row["val/recognisability_1"] + row["val/recognisability_2"]) / 2)
+    assert shown == [((5, 3 + 3 * 4, 1, 16, 16), 2), ((5, 3 + 3 * 4, 1, 16, 16), 4)]  # support; steps 0, 1, 2
+
+
+def test_the_model_is_the_average_of_the_best_look(
+    train: Train, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    falling_scores(monkeypatch)
+    model, history = train(make_settings(meta_steps=6))
+    assert [row["val/score"] for row in history] == pytest.approx([0.8, 0.7, 0.6])  # scratch was looked at first
+    assert model["meta_step"] == 2
+    saved = checkpoint(tmp_path / "training", "best.ckpt")["state_dict"]
+    assert same(model["state"], {k[8:].replace("/", "."): v for k, v in saved.items() if k.startswith("average.")})
+
+
+def test_the_average_over_time_follows_its_formula(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]], tmp_path: Path
+) -> None:
+    """Decay min(ema_decay, t / (t + 9)), from the start on; the last update is in the checkpoint."""
+    before_updates = spy()
+    train(make_settings(meta_steps=3, validate_every=3, ema_decay=0.2))
+    saved = checkpoint(tmp_path / "training", "best.ckpt")["state_dict"]
+    last = {name[5:].replace("/", "."): value for name, value in saved.items() if name.startswith("meta.")}
+    average = dict(before_updates[0])
+    for step, parameters in enumerate([*before_updates[1:], last], start=1):
+        decay = min(0.2, step / (step + 9))
+        average = {name: decay * value + (1 - decay) * parameters[name] for name, value in average.items()}
+    for name, value in average.items():
+        torch.testing.assert_close(saved[f"average.{name.replace('.', '/')}"], value)
+
+
+def test_training_starts_from_the_seeded_networks(
+    train: Train, bank: TaskBank, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
+) -> None:
+    seen, settings = spy(), make_settings(meta_steps=2)
+    train(settings, seed=3)
+    networks = initial_networks(architecture_of(bank, settings), 3)
+    assert same(seen[0], {**networks, **initial_rule(settings.inner, networks)[1]})
+    assert not same(seen[0], seen[1])
+
+
+def test_fixed_rates_are_never_updated(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
+) -> None:
+    seen = spy()
+    model, _ = train(make_settings(inner={"update_rule": "sgd"}))
+    assert not any(name.startswith("rule.") for name in seen[0])
+    rates = {name: value.item() for name, value in model["state"].items() if name.startswith("rule.")}
+    assert rates
+    assert list(rates.values()) == pytest.approx([0.1] * len(rates))
+
+
+def test_training_can_be_bounded_by_minutes_alone(train: Train, make_settings: MakeSettings) -> None:
+    model, _ = train(make_settings(meta_steps=None, minutes=0.03))
+    assert 1.8 <= model["seconds"] < 30
+
+
+# Faults
+
+
+def test_a_poisoned_gradient_skips_its_update_and_is_told(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
+) -> None:
+    seen, numbers = spy(lambda call: call in (1, 3)), Numbers()
+    model, history = train(make_settings(meta_steps=6, maximum_skipped_in_a_row=2), logger=numbers)
+    unchanged = [same(before, after) for before, after in pairwise(seen)]
+    assert unchanged == [False, True, False, True, False]
+    assert all(value.isfinite().all() for value in model["state"].values())
+    assert [row["skipped"] for row in history] == [1, 2, 2]
+
+
+def test_skipped_updates_are_logged(
+    train: Train,
+    make_settings: MakeSettings,
+    spy: Callable[..., list[Parameters]],
+) -> None:
+    spy(lambda call: call == 1)
+    numbers = Numbers()
+    train(make_settings(meta_steps=10, validate_every=10), logger=numbers)  # Lightning logs every tenth step
+    assert [row["skipped"] for row in numbers.logged if "skipped" in row] == [1.0]
+
+
+def test_a_run_of_poisoned_gradients_ends_training(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
+) -> None:
+    seen = spy(lambda call: call >= 1)
+    with pytest.raises(FloatingPointError, match=r"3 meta-gradients in a row .* lower meta_train\.learning_rate"):
+        train(make_settings(meta_steps=10, maximum_skipped_in_a_row=3))
+    assert len(seen) == 4
+
+
+# Seeds and interruptions
+
+
+@pytest.fixture
+def uninterrupted(train: Train, make_settings: MakeSettings) -> Trained:
+    return train(make_settings(meta_steps=6), folder="uninterrupted")
+
+
+def test_same_seed_same_numbers_other_seed_other_numbers(
+    train: Train, make_settings: MakeSettings, uninterrupted: Trained
+) -> None:
+    torch.rand(1)  # the global random state does not count
+    again, other = (train(make_settings(meta_steps=6), seed=seed, folder=f"seed {seed}") for seed in (0, 1))
+    assert same(again[0]["state"], uninterrupted[0]["state"])
+    assert without_time(again[1]) == without_time(uninterrupted[1])
+    assert not same(other[0]["state"], uninterrupted[0]["state"])
+
+
+def stop_at(meta_step: int) -> Callable[[Tensor, int], None]:
+    def show(pictures: Tensor, step: int) -> None:
+        if step == meta_step:
+            raise InterruptedError("stopped by the test")
+
+    return show
+
+
+def last_state(folder: Path) -> dict[str, Any]:
+    return checkpoint(folder, "best.ckpt")["state_dict"]
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(
+    train: Train,
+    make_settings: MakeSettings,
+    uninterrupted: Trained,
+    spy: Callable[..., list[Parameters]],
+) -> None:
+    """Weights, optimiser, average, history: stopped at its second look, taken up from its first."""
+    settings = make_settings(meta_steps=6)
+    with pytest.raises(InterruptedError):
+        train(settings, show=stop_at(4))
+    seen = spy()
+    model, history = train(settings)
+    assert len(seen) == 4  # steps 3 to 6
+    assert same(model["state"], uninterrupted[0]["state"])
+    assert without_time(history) == without_time(uninterrupted[1])
+
+
+def test_the_last_checkpoint_is_the_last_even_when_scores_fall(
+    train: Train,
+    make_settings: MakeSettings,
+    spy: Callable[..., list[Parameters]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    falling_scores(monkeypatch)
+    settings = make_settings(meta_steps=6)
+    with pytest.raises(InterruptedError):
+        train(settings, show=stop_at(6))
+    seen = spy()
+    train(settings)
+    assert len(seen) == 2  # steps 5 and 6
+
+
+@pytest.mark.parametrize("change", ["seed", "settings"])
+def test_only_the_same_training_is_resumed(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]], change: str
+) -> None:
+    with pytest.raises(InterruptedError):
+        train(make_settings(), show=stop_at(4))
+    seen = spy()
+    train(make_settings(learning_rate=2e-3) if change == "settings" else make_settings(), seed=int(change == "seed"))
+    assert len(seen) == 4
+
+
+def test_a_finished_training_starts_again(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
+) -> None:
+    train(make_settings())
+    seen = spy()
+    train(make_settings())
+    assert len(seen) == 4
+
+
+def test_all_modes_train_alike(train: Train, make_settings: MakeSettings) -> None:
+    models = {
+        mode: train(make_settings(meta_steps=2, task_parallel=mode), folder=mode)[0]["state"]
+        for mode in ("loop", "threads", "vmap")
+    }
+    assert same(models["loop"], models["threads"])
+    for name, value in models["loop"].items():
+        torch.testing.assert_close(models["vmap"][name], value, rtol=1e-2, atol=2e-3)
+
+
+# The plan of the meta-steps
+
+
+def test_warm_up_switches_the_meta_gradient(
+    train: Train, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+    for name, estimate in META_GRADIENTS.items():
+
+        def recorded(*arguments: Any, _name: str = name, _estimate: Any = estimate) -> Tensor:
+            used.append(_name)
+            return _estimate(*arguments)
+
+        monkeypatch.setitem(meta_training.META_GRADIENTS, name, recorded)
+    train(make_settings(tasks_per_step=1, warm_up={"meta_gradient": "fomaml", "meta_steps": 3}))
+    assert used == ["fomaml", "fomaml", "fomaml", "maml"]
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, [1.0]), (3, [0.2, 0.6, 1.0])])
+def test_later_steps_weigh_more(steps: int, expected: list[float]) -> None:
+    assert step_weights(steps, 0.2) == pytest.approx(expected)

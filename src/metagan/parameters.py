@@ -217,7 +217,7 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
-    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.1, 1.0)
+    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.1, 1.0, 10.0)
 
 
 class Report(Section):

@@ -26,10 +26,13 @@ def by_autograd(loss: Loss, parameters: Parameters, create_graph: bool) -> tuple
             # steps; the gradient meant is the partial one.
             inputs = {name: value.view_as(value) for name, value in parameters.items()}
         else:
-            inputs = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-        value = loss(inputs)
-        gradients = torch.autograd.grad(value, list(inputs.values()), create_graph=create_graph, materialize_grads=True)
-    return value.detach(), dict(zip(inputs, gradients, strict=True))
+            inputs = {name: value.detach() for name, value in parameters.items()}
+        for value in inputs.values():
+            if not value.requires_grad:
+                value.requires_grad_()
+        result = loss(inputs)
+        gradients = torch.autograd.grad(result, list(inputs.values()), create_graph=create_graph, materialize_grads=True)
+    return result.detach(), dict(zip(inputs, gradients, strict=True))
 
 
 def by_functional(loss: Loss, parameters: Parameters, create_graph: bool) -> tuple[Tensor, Parameters]:

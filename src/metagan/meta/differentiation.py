@@ -31,7 +31,9 @@ def by_autograd(loss: Loss, parameters: Parameters, create_graph: bool) -> tuple
             if not value.requires_grad:
                 value.requires_grad_()
         result = loss(inputs)
-        gradients = torch.autograd.grad(result, list(inputs.values()), create_graph=create_graph, materialize_grads=True)
+        gradients = torch.autograd.grad(
+            result, list(inputs.values()), create_graph=create_graph, materialize_grads=True
+        )
     return result.detach(), dict(zip(inputs, gradients, strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -277,6 +278,26 @@ def test_a_finished_training_starts_again(
     assert len(seen) == 4
 
 
+def test_a_stop_after_the_last_step_trains_no_further(
+    train: Train,
+    make_settings: MakeSettings,
+    uninterrupted: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped between the end of training and the saving of its result."""
+
+    def stopped(folder: Path) -> None:
+        raise InterruptedError("stopped by the test")
+
+    settings = make_settings(meta_steps=6)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(meta_training, "finish", stopped)
+        train(settings)
+    model, history = train(settings)
+    assert same(model["state"], uninterrupted[0]["state"])
+    assert without_time(history) == without_time(uninterrupted[1])
+
+
 def test_all_modes_train_alike(train: Train, make_settings: MakeSettings) -> None:
     models = {
         mode: train(make_settings(meta_steps=2, task_parallel=mode), folder=mode)[0]["state"]
@@ -308,3 +329,22 @@ def test_warm_up_switches_the_meta_gradient(
 @pytest.mark.parametrize(("steps", "expected"), [(1, [1.0]), (3, [0.2, 0.6, 1.0])])
 def test_later_steps_weigh_more(steps: int, expected: list[float]) -> None:
     assert step_weights(steps, 0.2) == pytest.approx(expected)
+
+
+def test_rates_fall_on_a_cosine_at_the_end(
+    train: Train, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+    step = torch.optim.Adam.step
+
+    def recorded(self: torch.optim.Adam, *arguments: Any, **named: Any) -> Any:
+        used.append([group["lr"] for group in self.param_groups])
+        return step(self, *arguments, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", recorded)
+    rates = {"learning_rate": 1e-3, "rule_learning_rate": 1e-2, "final_learning_rate_fraction": 0.1, "decay_from": 0.5}
+    train(make_settings(meta_steps=8, validate_every=8, **rates))
+    falling = [0.1 + 0.9 * (1 + math.cos(math.pi * share)) / 2 for share in (0.0, 0.25, 0.5, 0.75)]
+    factors = [1.0] * 4 + falling
+    assert [networks for networks, _ in used] == pytest.approx([1e-3 * factor for factor in factors])
+    assert [rule for _, rule in used] == pytest.approx([1e-2 * factor for factor in factors])

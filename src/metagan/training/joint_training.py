@@ -72,6 +72,7 @@ class JointTraining(L.LightningModule):
 
     def on_train_start(self) -> None:
         self._started = perf_counter() - self.seconds
+        self.trainer.should_stop = self.step >= self.settings.joint.steps
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         losses = {}

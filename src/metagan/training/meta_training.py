@@ -120,6 +120,8 @@ class MetaTraining(L.LightningModule):
 
     def on_train_start(self) -> None:
         self._started = perf_counter() - self.seconds
+        # A training that was stopped after its last step has nothing left to do.
+        self.trainer.should_stop = self._share_done() >= 1
 
     def training_step(self, batch: TaskTensors, batch_idx: int) -> None:
         optimiser = self.optimizers()

@@ -220,6 +220,26 @@ class Evaluate(Section):
     baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.1, 1.0, 10.0)
 
 
+Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Robustness(Section):
+    """Accuracy of adapted classifiers under attack, judged by an independent library."""
+
+    split: Literal["val", "test"] = "test"
+    episodes: Annotated[int, Field(ge=2)] = 100
+    n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (5,)
+    k_shot: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1,)
+    n_query: Positive = 10
+    linf_epsilons: tuple[Epsilon, ...] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
+    l2_epsilons: tuple[NonNegative, ...] = (0.5, 1.0, 2.0)
+    steps: Positive = 20
+    restarts: Positive = 1
+    poisoned_epsilon: Epsilon | None = 0.1
+    masking_episodes: Annotated[int, Field(ge=2)] = 20
+    auto_attack: bool = False
+
+
 class Report(Section):
     title: str = "metagan"
 

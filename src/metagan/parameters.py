@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -169,12 +169,11 @@ class JointGan(Section):
     r1: NonNegative = 1.0
 
 
-class MetaTrain(Section):
-    """Meta-training of the GAN, and of the joint GAN that is the fine-tuned arm."""
+class OuterLoop(Section):
+    """What every meta-training has; `section` is its name in the configuration."""
 
-    meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
-    k_shot: Positive = 8
-    n_query: Positive = 12
+    section: ClassVar[str]
+
     tasks_per_step: Positive = 4
     turn_classes: bool = True
     meta_steps: Positive | None = 300
@@ -190,6 +189,24 @@ class MetaTrain(Section):
     vmap_chunk: Positive = 16
     validate_every: Positive = 100
     validation_tasks: Positive = 20
+    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
+
+    @model_validator(mode="after")
+    def _ends(self) -> OuterLoop:
+        if self.meta_steps is None and self.minutes is None:
+            name = f"{self.section}.minutes"
+            raise ValueError(f"meta_steps: must be a number when {name} is null, or training never ends")
+        return self
+
+
+class MetaTrain(OuterLoop):
+    """Meta-training of the GAN, and of the joint GAN that is the fine-tuned arm."""
+
+    section: ClassVar[str] = "meta_train"
+
+    meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
+    k_shot: Positive = 8
+    n_query: Positive = 12
     validation_steps: Steps = (5, 20)
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
@@ -197,12 +214,9 @@ class MetaTrain(Section):
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()
-    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
 
     @model_validator(mode="after")
-    def _ends(self) -> MetaTrain:
-        if self.meta_steps is None and self.minutes is None:
-            raise ValueError("meta_steps: must be a number when meta_train.minutes is null, or training never ends")
+    def _rule_is_learned(self) -> MetaTrain:
         if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
         return self

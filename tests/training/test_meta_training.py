@@ -20,7 +20,7 @@ from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan
-from metagan.training.meta_training import step_weights
+from metagan.training.outer_loop import step_weights
 
 MakeSettings = Callable[..., MetaTrain]
 Trained = tuple[dict[str, Any], list[dict[str, Any]]]

@@ -1,0 +1,194 @@
+"""The outer loop on Lightning, whatever is meta-learned: hand-written steps, averaged weights, resumable."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from metagan.meta.differentiation import Parameters
+from metagan.meta.learners import TaskTensors
+from metagan.meta.learners.base import Learner
+from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
+from metagan.meta.update_rules import UpdateRule
+from metagan.meta.update_rules.base import RULE_PREFIX
+from metagan.parameters import OuterLoop as Settings
+from metagan.training.fitting import BEST
+
+Row = dict[str, float | int | None]
+
+
+class OuterLoop(L.LightningModule):
+    """Meta-gradients of a batch of tasks, clipped, applied by Adam, averaged over time (EMA).
+
+    An update whose gradient has a NaN or Inf is skipped and counted; `maximum_skipped_in_a_row` of them end the run
+    with a FloatingPointError. A subclass draws the batches, says what a task's loss is and looks at the val classes.
+    """
+
+    def __init__(self, learner: Learner, rule: UpdateRule, start: Parameters, settings: Settings) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.learner, self.rule, self.settings = learner, rule, settings
+        self.fixed_parameters = (
+            {} if rule.learned else {name: value for name, value in start.items() if is_of_rule(name)}
+        )
+        # Parameter names may not hold dots.
+        self.meta = nn.ParameterDict(
+            {
+                name.replace(".", "/"): nn.Parameter(start[name].clone())
+                for name in start
+                if name not in self.fixed_parameters
+            }
+        )
+        self.average = nn.ParameterDict(
+            {name: nn.Parameter(value.detach().clone(), requires_grad=False) for name, value in self.meta.items()}
+        )
+        self.meta_step = self.skipped = self.skipped_in_a_row = 0
+        self.seconds = 0.0
+        self.history: list[Row] = []
+        self._losses: list[float] = []
+
+    def batches(self) -> torch.utils.data.IterableDataset[TaskTensors]:
+        """Batches of tasks from `meta_step` on."""
+        raise NotImplementedError
+
+    def task_loss(self) -> TaskFunction:
+        """The scalar whose gradient is the meta-gradient of one task, at this meta-step."""
+        raise NotImplementedError
+
+    def measure(self) -> Row:
+        """What the averaged meta-parameters do on the val classes, as `val/*`; `val/score` selects checkpoints."""
+        raise NotImplementedError
+
+    def meta_parameters(self, averaged: bool = False) -> Parameters:
+        """The learned meta-parameters by name, or their average over time."""
+        return {name.replace("/", "."): value for name, value in (self.average if averaged else self.meta).items()}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        settings, parameters = self.settings, self.meta_parameters()
+        groups = [
+            {"params": [value for name, value in parameters.items() if is_of_rule(name) == of_rule], "initial_lr": rate}
+            for of_rule, rate in ((False, settings.learning_rate), (True, settings.rule_learning_rate))
+        ]
+        return torch.optim.Adam([group for group in groups if group["params"]], betas=(0.5, 0.99))
+
+    def train_dataloader(self) -> DataLoader[TaskTensors]:
+        return DataLoader(self.batches(), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        return DataLoader([0], batch_size=None)
+
+    def on_fit_start(self) -> None:
+        mode = resolve(self.settings.task_parallel, self.device, self.meta_parameters())
+        self.task_map = TaskMap(self.learner, mode, self.settings.vmap_chunk)
+
+    def on_train_start(self) -> None:
+        self._started = perf_counter() - self.seconds
+        # A training that was stopped after its last step has nothing left to do.
+        self.trainer.should_stop = self._share_done() >= 1
+
+    def training_step(self, batch: TaskTensors, batch_idx: int) -> None:
+        optimiser = self.optimizers()
+        done = self._share_done()
+        for group in optimiser.param_groups:
+            group["lr"] = group["initial_lr"] * self._decay(done)
+        loss, gradients = self.task_map.mean_gradient(self.task_loss(), self.meta_parameters(), batch)
+        for name, parameter in self.meta.items():
+            parameter.grad = gradients[name.replace("/", ".")]
+        norm = nn.utils.clip_grad_norm_(self.meta.values(), self.settings.clip_gradient_norm)
+        self.meta_step += 1
+        if torch.isfinite(norm) and torch.isfinite(loss):
+            optimiser.step()
+            self.skipped_in_a_row = 0
+            # Early on, an average over few steps.
+            decay = min(self.settings.ema_decay, self.meta_step / (self.meta_step + 9))
+            get_ema_multi_avg_fn(decay)(list(self.average.values()), list(self.meta.values()), None)
+            self._losses.append(loss.item())
+        else:
+            self._skip()
+        self.seconds = perf_counter() - self._started
+        self.log_dict({"train_loss": loss, "gradient_norm": norm}, prog_bar=True)
+        self.log("skipped", float(self.skipped))
+        self.trainer.should_stop = self._share_done() >= 1
+
+    def validation_step(self, batch: int, batch_idx: int) -> None:
+        row = self.measure()
+        self.log_dict(row, batch_size=1)
+        loss = float(np.mean(self._losses)) if self._losses else None
+        self._losses = []
+        self.history.append(
+            {
+                "meta_step": self.meta_step,
+                "seconds": round(self.seconds, 1),
+                "train_loss": loss,
+                "skipped": self.skipped,
+                **row,
+            }
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        names = ("meta_step", "skipped", "skipped_in_a_row", "seconds", "history")
+        checkpoint["progress"] = {name: getattr(self, name) for name in names}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for name, value in checkpoint["progress"].items():
+            setattr(self, name, value)
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        self.skipped_in_a_row += 1
+        if self.skipped_in_a_row >= self.settings.maximum_skipped_in_a_row:
+            raise FloatingPointError(
+                f"{self.skipped_in_a_row} meta-gradients in a row had a NaN or Inf (meta-step {self.meta_step}): lower "
+                f"{self.settings.section}.learning_rate or the rates of {self.settings.section}.inner"
+            )
+
+    def _share_done(self) -> float:
+        """Share of the training budget that is spent: of the meta-steps, or of the minutes, whichever is further."""
+        by_step = self.meta_step / self.settings.meta_steps if self.settings.meta_steps else 0.0
+        return max(by_step, self.seconds / (60 * self.settings.minutes)) if self.settings.minutes else by_step
+
+    def _decay(self, done: float) -> float:
+        """1, then from `decay_from` of the budget on a cosine to `final_learning_rate_fraction`."""
+        first, last = self.settings.decay_from, self.settings.final_learning_rate_fraction
+        decayed = min(max((done - first) / (1 - first), 0.0), 1.0)
+        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * decayed))
+
+
+def best_average(module: OuterLoop, folder: Path) -> tuple[Parameters, int]:
+    """The averaged meta-parameters that scored best on the val classes, fixed ones included, and their meta-step.
+
+    Raises ValueError when training ended before the first look at the val classes.
+    """
+    if not (folder / BEST).exists():
+        settings = module.settings
+        raise ValueError(
+            f"{settings.section}.validate_every: {settings.validate_every} is more than the {module.meta_step} "
+            "meta-steps that were trained, so no checkpoint could be selected; lower it"
+        )
+    best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
+    prefix = "average."
+    state = {
+        name.removeprefix(prefix).replace("/", "."): value
+        for name, value in best["state_dict"].items()
+        if name.startswith(prefix)
+    }
+    return {**module.fixed_parameters, **state}, best["progress"]["meta_step"]
+
+
+def is_of_rule(name: str) -> bool:
+    """Whether a meta-parameter belongs to the update rule."""
+    return name.startswith(RULE_PREFIX)
+
+
+def step_weights(steps: int, first: float) -> list[float]:
+    """Weights of the outer losses after each inner step, from `first` evenly up to 1."""
+    return np.linspace(first, 1.0, steps).tolist() if steps > 1 else [1.0]

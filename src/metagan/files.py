@@ -12,7 +12,7 @@ from pathlib import Path
 def replaced(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; what is written there takes the place of `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         with open(temporary, "rb") as file:

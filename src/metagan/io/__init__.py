@@ -1,8 +1,18 @@
 """Kedro datasets of our own."""
 
 from metagan.io.arrays import ArraysDataset
+from metagan.io.atomic import CSVDataset, ImageDataset, JSONDataset, TextDataset
 from metagan.io.folder import FolderDataset
 from metagan.io.task_bank import TaskBankDataset
 from metagan.io.weights import WeightsDataset
 
-__all__ = ["ArraysDataset", "FolderDataset", "TaskBankDataset", "WeightsDataset"]
+__all__ = [
+    "ArraysDataset",
+    "CSVDataset",
+    "FolderDataset",
+    "ImageDataset",
+    "JSONDataset",
+    "TaskBankDataset",
+    "TextDataset",
+    "WeightsDataset",
+]

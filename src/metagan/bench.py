@@ -98,7 +98,7 @@ def maml_problem(count: int = 32, width: int = 64, n_way: int = 5, k_shot: int =
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Conv4(channels=1, width=width, n_way=n_way)
+        network = Conv4(channels=1, width=width, image_size=28, outputs=n_way)
     labels = torch.arange(n_way)
     return MamlProblem(
         network,

@@ -189,6 +189,7 @@ class OuterLoop(Section):
     vmap_chunk: Positive = 16
     validate_every: Positive = 100
     validation_tasks: Positive = 20
+    retreat_margin: Annotated[float, Field(gt=0)] = 0.05
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
 
     @model_validator(mode="after")
@@ -237,6 +238,71 @@ class Evaluate(Section):
 Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+MethodName = Literal["maml", "fomaml", "reptile", "anil", "prototypical", "matching", "matching_fce", "fine_tune"]
+
+
+class ClassifierNetwork(Section):
+    width: Annotated[int, Field(ge=4, le=512)] = 64
+    pooling: Literal["max", "stride"] = "stride"
+    batch_norm: Literal["transductive", "inductive"] = "inductive"
+
+
+class ClassifierInner(Section):
+    """Inner steps on the support set; methods without them ignore it."""
+
+    steps: Annotated[int, Field(ge=1, le=50)] = 1
+    test_steps: Annotated[int, Field(ge=1, le=500)] = 3
+    update_rule: Literal["sgd", "lslr"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.4
+
+
+class AdversarySettings(Section):
+    """Which images training attacks, how, and what it learns from them."""
+
+    where: Literal["none", "support", "query", "both"] = "none"
+    attack: Literal["fgsm", "pgd"] = "fgsm"
+    norm: Literal["linf", "l2"] = "linf"
+    epsilon: NonNegative = 0.1
+    steps: Positive = 7
+    step_size: Annotated[float, Field(gt=0)] | None = None
+    random_start: bool = True
+    loss: Literal["adversarial", "clean_and_adversarial", "trades"] = "clean_and_adversarial"
+    weight: NonNegative = 0.5
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> AdversarySettings:
+        if self.norm == "linf" and self.epsilon > 1:
+            raise ValueError(f"epsilon: {self.epsilon} is more than 1, the range of a pixel; linf needs 0 to 1")
+        if self.loss == "clean_and_adversarial" and self.weight > 1:
+            raise ValueError(f"weight: {self.weight} is the share of the attacked images in the loss, so 0 to 1")
+        return self
+
+
+class Classifier(OuterLoop):
+    """Meta-training of a few-shot classifier; its natural twin is trained in the same way without the adversary."""
+
+    section: ClassVar[str] = "classifier"
+
+    method: MethodName = "prototypical"
+    n_way: Annotated[int, Field(ge=2)] = 5
+    k_shot: Positive = 1
+    n_query: Positive = 10
+    network: ClassifierNetwork = ClassifierNetwork()
+    inner: ClassifierInner = ClassifierInner()
+    multi_step_loss: bool = False
+    adversary: AdversarySettings = AdversarySettings()
+
+    @model_validator(mode="after")
+    def _rule_is_learned(self) -> Classifier:
+        if self.method == "reptile" and self.inner.update_rule != "sgd":
+            raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
+        return self
+
+
+class CompareClassifiers(Section):
+    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("prototypical", "maml")
+
+
 class Robustness(Section):
     """Accuracy of adapted classifiers under attack, judged by an independent library."""
 
@@ -244,7 +310,7 @@ class Robustness(Section):
     episodes: Annotated[int, Field(ge=2)] = 100
     n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (5,)
     k_shot: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1,)
-    n_query: Positive = 10
+    n_query: Positive = 5
     linf_epsilons: tuple[Epsilon, ...] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
     l2_epsilons: tuple[NonNegative, ...] = (0.5, 1.0, 2.0)
     steps: Positive = 20
@@ -266,6 +332,9 @@ class Parameters(Section):
     embedder: Embedder = Embedder()
     meta_train: MetaTrain = MetaTrain()
     evaluate: Evaluate = Evaluate()
+    classifier: Classifier = Classifier()
+    compare_classifiers: CompareClassifiers = CompareClassifiers()
+    robustness: Robustness = Robustness()
     report: Report = Report()
 
     @model_validator(mode="after")
@@ -277,6 +346,7 @@ class Parameters(Section):
             "embedder.objective": self.embedder.objective,
             "meta_train": self.meta_train,
             "evaluate": self.evaluate,
+            "classifier": self.classifier,
         }
         for name, settings in users.items():
             if size is not None and settings.k_shot + settings.n_query > size:

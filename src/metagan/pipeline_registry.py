@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from metagan.pipelines import embedder, evaluate, meta_train, report, tasks
+from metagan.pipelines import (
+    classifier,
+    compare_classifiers,
+    embedder,
+    evaluate,
+    evaluate_robustness,
+    meta_train,
+    report,
+    tasks,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The five stages by name, and all of them in order as `__default__`."""
+    """The stages by name, all of the main job in order as `__default__`, and comparisons."""
     stages = {
         "tasks": tasks.create_pipeline(),
         "embedder": embedder.create_pipeline(),
         "meta_train": meta_train.create_pipeline(),
         "evaluate": evaluate.create_pipeline(),
+        "classifier": classifier.create_pipeline(),
+        "evaluate_robustness": evaluate_robustness.create_pipeline(),
         "report": report.create_pipeline(),
     }
-    return {**stages, "__default__": sum(stages.values(), Pipeline([]))}
+    return {
+        **stages,
+        "compare_classifiers": compare_classifiers.create_pipeline(),
+        "__default__": sum(stages.values(), Pipeline([])),
+    }

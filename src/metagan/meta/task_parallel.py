@@ -22,12 +22,13 @@ TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tenso
 
 
 def resolve(mode: str, device: torch.device, meta_parameters: Parameters) -> str:
-    """`auto` is `threads` on a CPU if an inner step adapts every tensor, else `vmap`."""
+    """`auto` is `threads` on a CPU if an inner step adapts every tensor, `loop` if there are none, else `vmap`."""
     if mode != "auto":
         return mode
-    networks = [name for name in meta_parameters if not name.startswith(RULE_PREFIX)]
-    adapts_all = all(RULE_PREFIX + name in meta_parameters for name in networks)
-    return "threads" if device.type == "cpu" and adapts_all else "vmap"
+    adapted = [RULE_PREFIX + name in meta_parameters for name in meta_parameters if not name.startswith(RULE_PREFIX)]
+    if not any(adapted):
+        return "loop"
+    return "threads" if device.type == "cpu" and all(adapted) else "vmap"
 
 
 class TaskMap:

@@ -1,27 +1,64 @@
-"""The four-block convolutional classifier of few-shot learning, with strides in place of pooling."""
+"""The four-block convolutional network of few-shot learning."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+Pooling = Literal["max", "stride"]
+Statistics = list[tuple[Tensor, Tensor]]
+"""Mean and variance of each block's channels, each (1, width, 1, 1)."""
 
 
 class Conv4(nn.Module):
-    """(N, channels, H, W) -> (N, n_way) logits, H and W at least 2.
+    """(N, channels, H, W) -> (N, outputs) logits, or (N, feature_size) features without `outputs`; H and W at least 16.
 
-    As MAML has it for Omniglot (Finn et al. 2017, section 5.2): 3x3 filters with stride 2, ReLU, the mean over
-    positions and a linear head. BatchNorm is transductive: it has no buffers and always takes the statistics of its
-    batch, so that the network is a function of parameters and images alone. Its second derivative under `vmap` is
-    wrong in torch (2.13), without an error: adapt by threads or in a loop.
+    With `max`, 3x3 filters, ReLU and 2x2 max-pooling (Vinyals et al. 2016, section 4.1.1; Snell et al. 2017); with
+    `stride`, stride 2 and at last the mean over positions (Finn et al. 2017, section 5.2). BatchNorm has no buffers,
+    so that the network is a function of parameters and images alone.
     """
 
-    def __init__(self, channels: int, width: int, n_way: int) -> None:
+    def __init__(self, channels: int, width: int, image_size: int, outputs: int = 0, pooling: Pooling = "stride"):
         super().__init__()
-        blocks: list[nn.Module] = []
-        for block in range(4):
-            blocks.append(nn.Conv2d(channels if block == 0 else width, width, 3, stride=2, padding=1, bias=False))
-            blocks += [nn.BatchNorm2d(width, track_running_stats=False), nn.ReLU()]
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(width, n_way)
+        self.pooling = pooling
+        stride = 2 if pooling == "stride" else 1
+        inputs = [channels, width, width, width]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(size, width, 3, stride=stride, padding=1, bias=False) for size in inputs
+        )
+        self.norms = nn.ModuleList(BatchNorm(width) for _ in inputs)
+        self.feature_size = width if pooling == "stride" else width * (image_size // 16) ** 2
+        self.head = nn.Linear(self.feature_size, outputs) if outputs else nn.Identity()
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.blocks(images).mean((2, 3)))
+    def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
+        """BatchNorm takes `statistics`, else those of the batch, which are appended to `found`."""
+        values = images
+        for block, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            values = convolution(values)
+            mean, variance = statistics[block] if statistics else moments(values)
+            if found is not None:
+                found.append((mean, variance))
+            values = norm(values, mean, variance).relu()
+            if self.pooling == "max":
+                values = F.max_pool2d(values, 2)
+        return self.head(values.mean((2, 3)) if self.pooling == "stride" else values.flatten(1))
+
+
+class BatchNorm(nn.Module):
+    """BatchNorm with given statistics, by hand: torch's own has a wrong second derivative under `vmap` (2.13)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, values: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        return (values - mean) * (self.weight.view(-1, 1, 1) * (variance + 1e-5).rsqrt()) + self.bias.view(-1, 1, 1)
+
+
+def moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of the channels of (N, C, H, W)."""
+    mean = values.mean((0, 2, 3), keepdim=True)
+    return mean, (values - mean).square().mean((0, 2, 3), keepdim=True)

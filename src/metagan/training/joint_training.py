@@ -89,7 +89,7 @@ class JointTraining(L.LightningModule):
         self.step += 1
         self.seconds = perf_counter() - self._started
         self.log_dict(losses, prog_bar=True)
-        if self.step % 100 == 0:
+        if self.step % max(1, self.settings.joint.steps // 50) == 0:
             told = {name: value.item() for name, value in losses.items()}
             self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **told})
         self.trainer.should_stop = self.step >= self.settings.joint.steps

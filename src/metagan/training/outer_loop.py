@@ -30,7 +30,8 @@ class OuterLoop(L.LightningModule):
     """Meta-gradients of a batch of tasks, clipped, applied by Adam, averaged over time (EMA).
 
     An update whose gradient has a NaN or Inf is skipped and counted; `maximum_skipped_in_a_row` of them end the run
-    with a FloatingPointError. A subclass draws the batches, says what a task's loss is and looks at the val classes.
+    with a FloatingPointError. When the score on the val classes has fallen by more than `retreat_margin`, training goes
+    back to the averaged weights that scored best, at half the rates. A subclass draws the batches, says what a task's loss is and looks at the val classes.
     """
 
     def __init__(self, learner: Learner, rule: UpdateRule, start: Parameters, settings: Settings) -> None:
@@ -51,7 +52,11 @@ class OuterLoop(L.LightningModule):
         self.average = nn.ParameterDict(
             {name: nn.Parameter(value.detach().clone(), requires_grad=False) for name, value in self.meta.items()}
         )
-        self.meta_step = self.skipped = self.skipped_in_a_row = 0
+        self.best = nn.ParameterDict(
+            {name: nn.Parameter(value.detach().clone(), requires_grad=False) for name, value in self.meta.items()}
+        )
+        self.best_score = -math.inf
+        self.meta_step = self.skipped = self.skipped_in_a_row = self.retreats = 0
         self.seconds = 0.0
         self.history: list[Row] = []
         self._losses: list[float] = []
@@ -99,7 +104,7 @@ class OuterLoop(L.LightningModule):
         optimiser = self.optimizers()
         done = self._share_done()
         for group in optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * self._decay(done)
+            group["lr"] = group["initial_lr"] * self._decay(done) * 0.5**self.retreats
         loss, gradients = self.task_map.mean_gradient(self.task_loss(), self.meta_parameters(), batch)
         for name, parameter in self.meta.items():
             parameter.grad = gradients[name.replace("/", ".")]
@@ -121,6 +126,8 @@ class OuterLoop(L.LightningModule):
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         row = self.measure()
+        self._keep_or_retreat(row["val/score"])
+        row["retreats"] = float(self.retreats)
         self.log_dict(row, batch_size=1)
         loss = float(np.mean(self._losses)) if self._losses else None
         self._losses = []
@@ -135,12 +142,22 @@ class OuterLoop(L.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        names = ("meta_step", "skipped", "skipped_in_a_row", "seconds", "history")
+        names = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "seconds", "history")
         checkpoint["progress"] = {name: getattr(self, name) for name in names}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, value in checkpoint["progress"].items():
             setattr(self, name, value)
+
+    def _keep_or_retreat(self, score: float) -> None:
+        if score > self.best_score:
+            self.best_score = score
+            _copy(self.average, self.best)
+        elif score < self.best_score - self.settings.retreat_margin:
+            self.retreats += 1
+            _copy(self.best, self.meta)
+            _copy(self.best, self.average)
+            self.optimizers().optimizer.state.clear()
 
     def _skip(self) -> None:
         self.skipped += 1
@@ -182,6 +199,12 @@ def best_average(module: OuterLoop, folder: Path) -> tuple[Parameters, int]:
         if name.startswith(prefix)
     }
     return {**module.fixed_parameters, **state}, best["progress"]["meta_step"]
+
+
+@torch.no_grad()
+def _copy(source: nn.ParameterDict, target: nn.ParameterDict) -> None:
+    for name, value in source.items():
+        target[name].copy_(value)
 
 
 def is_of_rule(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The few-shot classifier as a learner: one player, cross-entropy inside and outside."""
+"""The few-shot classifier as a learner: cross-entropy inside and outside, under attack if there is an adversary."""
 
 from __future__ import annotations
 
@@ -10,38 +10,121 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from metagan.meta.adversary import Adversary, Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
+from metagan.nets.conv4 import Statistics
 
 PREFIX = "classifier."
+STATISTICS = "statistics."
 
 
 @dataclass
 class ClassifierLearner:
-    """Tasks hold `support` (S, C, H, W), `support_labels` (S,), `query` (Q, C, H, W) and `query_labels` (Q,).
+    """A network with a head for `n_way` classes, adapted by gradient steps on the support set.
 
-    `network` maps images to logits and needs no buffers; its parameters are named `classifier.*`.
+    Tasks hold `support` (S, C, H, W), `support_labels` (S,), `query` (Q, C, H, W), `query_labels` (Q,), and for an
+    adversary with a random start `support_start` and `query_start` of the images' shapes. The network's parameters are
+    named `classifier.*`. Transductive BatchNorm takes the statistics of the query images that are asked about
+    together; inductive BatchNorm those of the support set.
     """
 
     network: nn.Module
+    transductive: bool = True
+    adversary: Adversary | None = None
 
     players = ("classifier",)
     judges = ("",)
 
-    def classify(self, parameters: Parameters, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, n_way) logits."""
-        own = {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
-        return functional_call(self.network, own, (images,))
+    def apply(
+        self,
+        parameters: Parameters,
+        images: Tensor,
+        statistics: Statistics | None = None,
+        found: Statistics | None = None,
+    ) -> Tensor:
+        """What the network says of images."""
+        return functional_call(self.network, own_parameters(parameters), (images, statistics, found))
+
+    def predictor(self, parameters: Parameters, task: TaskTensors) -> Predict:
+        """Query images (N, C, H, W) -> logits (N, n_way), by parameters that are adapted to the task's support set."""
+        found: Statistics | None = None if self.transductive else []
+        if found is not None:
+            self.apply(parameters, task["support"], found=found)
+        return lambda images: self.apply(parameters, images, found)
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
-        return F.cross_entropy(self.classify(parameters, task["support"]), task["support_labels"])
+        support, labels = task["support"], task["support_labels"]
+        if self.adversary is None or not self.adversary.on_support:
+            return F.cross_entropy(self.apply(parameters, support), labels)
+        constant = constants(parameters)
+        return self.adversary.robust_loss(
+            lambda images: self.apply(parameters, images),
+            lambda images: self.apply(constant, images),
+            support,
+            labels,
+            task["support_start"],
+        )
 
     def outer_loss(
         self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors
     ) -> Tensor:
         losses = [
-            weight * F.cross_entropy(self.classify(parameters, task["query"]), task["query_labels"])
+            weight * self.query_loss(parameters, task)
             for weight, parameters in zip(weights, trajectory, strict=True)
             if weight
         ]
         return torch.stack(losses).sum()
+
+    def query_loss(self, parameters: Parameters, task: TaskTensors) -> Tensor:
+        """The loss of adapted parameters on the query set."""
+        predict, query, labels = self.predictor(parameters, task), task["query"], task["query_labels"]
+        if self.adversary is None or not self.adversary.on_query:
+            return F.cross_entropy(predict(query), labels)
+        constant_predict = self.predictor(constants(parameters), task)
+        return self.adversary.robust_loss(predict, constant_predict, query, labels, task["query_start"])
+
+
+@dataclass
+class FeatureLearner(ClassifierLearner):
+    """A classifier whose network was trained on many classes at once, and stays as it is on a new task.
+
+    Inductive BatchNorm takes the statistics of the training images, which `statistics.*` hold once training has
+    measured them; while it trains it takes those of the batch.
+    """
+
+    players = ()
+
+    def embed(self, parameters: Parameters, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, feature_size)."""
+        return self.apply(parameters, images, None if self.transductive else known_statistics(parameters))
+
+    def query_loss(self, parameters: Parameters, task: TaskTensors) -> Tensor:
+        """With an adversary on the support set, that set is attacked as if it were queries of itself."""
+        if self.adversary is None or not self.adversary.on_support:
+            return super().query_loss(parameters, task)
+        support, labels = task["support"], task["support_labels"]
+        predict = self.predictor(constants(parameters), task)
+        attacked = self.adversary.attacked(predict, support, labels, task["support_start"])
+        loss = super().query_loss(parameters, {**task, "support": attacked})
+        if self.adversary.loss == "adversarial":
+            return loss
+        share = 0.5 if self.adversary.loss == "trades" else self.adversary.weight
+        return (1 - share) * super().query_loss(parameters, task) + share * loss
+
+
+def own_parameters(parameters: Parameters) -> Parameters:
+    """The network's parameters, by the names that it knows."""
+    return {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
+
+
+def constants(parameters: Parameters) -> Parameters:
+    """The same values without gradients."""
+    return {name: value.detach() for name, value in parameters.items()}
+
+
+def known_statistics(parameters: Parameters) -> Statistics | None:
+    """The measured statistics of every block, or None before they are measured."""
+    blocks = sum(name.startswith(STATISTICS) for name in parameters) // 2
+    names = [(f"{STATISTICS}{block}.mean", f"{STATISTICS}{block}.variance") for block in range(blocks)]
+    return [(parameters[mean], parameters[variance]) for mean, variance in names] or None

@@ -1,0 +1,82 @@
+"""Transfer learning: an ordinary classifier of the train classes, with a new head for each task.
+
+The Baseline of Chen et al. 2019 (arXiv 1904.04232, section 3.2): the features stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from metagan.meta.adversary import Predict
+from metagan.meta.differentiation import Parameters
+from metagan.meta.learners.base import TaskTensors
+from metagan.meta.learners.classifier import FeatureLearner, constants
+from metagan.meta.methods.base import Method, through_batch_norm
+from metagan.nets.conv4 import Conv4, Statistics
+
+
+class TwoHeads(nn.Module):
+    """One body with a head for a task's classes, which starts at zero, and one for all train classes."""
+
+    def __init__(self, body: Conv4, n_way: int, base_classes: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = nn.Linear(body.feature_size, n_way)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.base_head = nn.Linear(body.feature_size, base_classes)
+
+    def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
+        """(N, C, H, W) -> (N, n_way + base_classes): the logits of both heads side by side."""
+        features = self.body(images, statistics, found)
+        return torch.cat([self.head(features), self.base_head(features)], 1)
+
+
+@dataclass
+class FineTuneLearner(FeatureLearner):
+    """Trains on the support and query images of a task alike, by their train classes `support_classes` (S,) and
+    `query_classes` (Q,); meets a new task by inner steps on the new head."""
+
+    players = ("classifier",)
+
+    def of_task(self, parameters: Parameters, images: Tensor) -> Tensor:
+        """(N, n_way) logits of the new head."""
+        return self.embed(parameters, images)[:, : len(parameters["classifier.head.bias"])]
+
+    def predictor(self, parameters: Parameters, task: TaskTensors) -> Predict:
+        return lambda images: self.of_task(parameters, images)
+
+    def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
+        return F.cross_entropy(self.of_task(parameters, task["support"]), task["support_labels"])
+
+    def outer_loss(
+        self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors
+    ) -> Tensor:
+        parameters = trajectory[-1]
+        constant = constants(parameters)
+        ways = len(parameters["classifier.head.bias"])
+        images = torch.cat([task["support"], task["query"]])
+        classes = torch.cat([task["support_classes"], task["query_classes"]])
+
+        def predict(own: Parameters) -> Predict:
+            return lambda moved: self.embed(own, moved)[:, ways:]
+
+        if self.adversary is None:
+            return F.cross_entropy(predict(parameters)(images), classes)
+        start = torch.cat([task["support_start"], task["query_start"]])
+        return self.adversary.robust_loss(predict(parameters), predict(constant), images, classes, start)
+
+
+fine_tune = Method(
+    learner=FineTuneLearner,
+    network=lambda architecture: TwoHeads(architecture.conv4(0), architecture.n_way, architecture.base_classes),
+    meta_gradient="fomaml",
+    adapts=r"^head\.",
+    fits_any_way=False,
+    is_transductive=through_batch_norm,
+)

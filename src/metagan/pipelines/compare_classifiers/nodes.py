@@ -1,0 +1,72 @@
+"""Nodes that train several methods at one budget, each in a nested MLflow run of its own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from metagan.io.tracking import run_logger
+from metagan.parameters import Classifier, CompareClassifiers, Robustness
+from metagan.pipelines.evaluate_robustness.nodes import measure
+from metagan.tasks.bank import TaskBank
+from metagan.training.classifier import train_classifier
+
+
+def compare(
+    bank: TaskBank,
+    classifier: dict[str, Any],
+    methods: dict[str, Any],
+    robustness: dict[str, Any],
+    seed: int,
+    checkpoint_folder: Path,
+) -> pd.DataFrame:
+    """The leaderboard: a row for each method and shape of episode, the most robust first."""
+    rows = []
+    for method in CompareClassifiers.model_validate(methods).methods:
+        settings = Classifier.model_validate({**classifier, "method": method})
+        with _nested_run(method):
+            trained, _ = train_classifier(bank, settings, seed, checkpoint_folder / "classifier", run_logger())
+            table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
+            found = [leaderboard_row(model) for model in table["models"]]
+            if mlflow.active_run():
+                mlflow.log_params({"classifier.method": method, "classifier.adversary.where": settings.adversary.where})
+                for row in found:
+                    shape = f"{row['n_way']}way_{row['k_shot']}shot"
+                    mlflow.log_metrics(
+                        {f"{shape}/{name}": value for name, value in row.items() if isinstance(value, float)}
+                    )
+        rows += found
+    return pd.DataFrame(rows).sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
+
+
+def leaderboard_row(model: dict[str, Any]) -> dict[str, Any]:
+    """One model of robustness.json in a line; robust accuracy is that under PGD in linf at the radius nearest to 0.1."""
+    under_pgd = [
+        row
+        for row in model["robust"]
+        if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
+    ]
+    judged = min(under_pgd, key=lambda row: abs(row["eps"] - 0.1))
+    return {
+        "method": model["method"],
+        "adversary": model["adversary"],
+        "n_way": model["n_way"],
+        "k_shot": model["k_shot"],
+        "batch_norm": "transductive" if model["transductive"] else "inductive",
+        "episodes": model["episodes"],
+        "natural_accuracy": model["natural"]["mean"],
+        "natural_ci95": model["natural"]["ci95"],
+        "epsilon": judged["eps"],
+        "robust_accuracy": judged["mean"],
+        "robust_ci95": judged["ci95"],
+        "masking_checks_passed": all(check["passed"] for check in model["masking_checks"].values()),
+        "training_seconds": round(model["seconds"]["meta_train"], 1),
+    }
+
+
+def _nested_run(name: str) -> AbstractContextManager[Any]:
+    return mlflow.start_run(run_name=name, nested=True) if mlflow.active_run() else nullcontext()

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from metagan.pipelines.compare_classifiers.nodes import compare
+
+
+def create_pipeline() -> Pipeline:
+    """Task bank -> the leaderboard of the methods that the configuration names."""
+    return Pipeline(
+        [
+            node(
+                compare,
+                [
+                    "task_bank",
+                    "params:classifier",
+                    "params:compare_classifiers",
+                    "params:robustness",
+                    "params:seed",
+                    "checkpoint_folder",
+                ],
+                "leaderboard",
+                name="compare_classifiers",
+            )
+        ]
+    )

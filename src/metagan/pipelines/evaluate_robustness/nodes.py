@@ -1,0 +1,71 @@
+"""Nodes that measure classifiers on unseen classes, without and under attack."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metagan.evaluation.robustness import evaluate_robustness
+from metagan.parameters import Classifier, Robustness
+from metagan.tasks.bank import TaskBank
+from metagan.training.classifier import Payload
+from metagan.training.robustness import adapted_episodes, support_sets
+
+Pictures = dict[str, NDArray[np.generic]]
+
+
+def evaluate(
+    bank: TaskBank, classifier: Payload, natural_classifier: Payload, settings: dict[str, Any], seed: int
+) -> tuple[dict[str, Any], Pictures]:
+    """Both classifiers in every shape of episode; attacks made for one are tried on the other."""
+    return measure(bank, [classifier, natural_classifier], Robustness.model_validate(settings), seed)
+
+
+def measure(
+    bank: TaskBank, classifiers: list[Payload], settings: Robustness, seed: int
+) -> tuple[dict[str, Any], Pictures]:
+    """One row for each classifier and shape of episode, and the pictures of each row stacked.
+
+    Raises ValueError when a classifier does not fit the number of ways, or the classes are too few or too small.
+    """
+    rows, pictures = [], []
+    for n_way, k_shot in product(settings.n_way, settings.k_shot):
+        shape = (bank, settings.split, seed, n_way, k_shot, settings.n_query)
+        adapts = [adapted_episodes(classifier, *shape) for classifier in classifiers]
+        for index, classifier in enumerate(classifiers):
+            transfer_from = adapts[index - 1] if len(adapts) > 1 else None
+            result = evaluate_robustness(adapts[index], support_sets(*shape), settings, seed, transfer_from)
+            rows.append({**description(classifier, n_way, k_shot), **result.table})
+            pictures.append(result.pictures)
+    return {"models": rows}, {name: np.stack([part[name] for part in pictures]) for name in pictures[0]}
+
+
+def description(classifier: Payload, n_way: int, k_shot: int) -> dict[str, Any]:
+    """What a row of the table says about its classifier."""
+    settings = Classifier.model_validate(classifier["settings"])
+    return {
+        "method": settings.method,
+        "adversary": settings.adversary.where,
+        "n_way": n_way,
+        "k_shot": k_shot,
+        "transductive": settings.network.batch_norm == "transductive",
+        "seconds": {"meta_train": classifier["seconds"]},
+    }
+
+
+def metrics(robustness: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """MLflow metrics: `<adversary>_<ways>way_<shots>shot/natural` and `.../<attack>_<norm>[_poisoned]`, in thousandths of
+    epsilon as step."""
+    logged: dict[str, Any] = {}
+    for model in robustness["models"]:
+        adversary = "natural_classifier" if model["adversary"] == "none" else "classifier"
+        prefix = f"{adversary}/{model['n_way']}way_{model['k_shot']}shot"
+        logged[f"{prefix}/accuracy"] = [{"value": model["natural"]["mean"], "step": 0}]
+        for row in model["robust"]:
+            poisoned = "_poisoned" if row["support"] == "poisoned" else ""
+            name = f"{prefix}/{row['attack']}_{row['norm']}{poisoned}"
+            logged.setdefault(name, []).append({"value": row["mean"], "step": round(1000 * row["eps"])})
+    return logged

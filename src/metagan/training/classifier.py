@@ -1,0 +1,279 @@
+"""Meta-training of few-shot classifiers, with and without an adversary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+from metagan.losses.attacks import Attack, fgsm, perturb, pgd
+from metagan.meta.adaptation import adapt
+from metagan.meta.adversary import Adversary, Predict
+from metagan.meta.differentiation import Differentiate, Parameters, by_autograd
+from metagan.meta.learners import TaskTensors
+from metagan.meta.learners.base import Learner
+from metagan.meta.learners.classifier import (
+    PREFIX,
+    STATISTICS,
+    ClassifierLearner,
+    FeatureLearner,
+    constants,
+)
+from metagan.meta.meta_gradients import META_GRADIENTS
+from metagan.meta.methods import METHODS, Architecture
+from metagan.meta.task_parallel import TaskFunction
+from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.nets.conv4 import Statistics
+from metagan.parameters import AdversarySettings, Classifier
+from metagan.tasks.bank import TaskBank
+from metagan.training.episodes import EpisodeBatches, episode_task
+from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
+
+Payload = dict[str, Any]
+STATISTICS_EPISODES = 20
+VALIDATION_PGD_STEPS = 5
+
+
+@dataclass
+class FewShotClassifier:
+    """A trained classifier, ready to meet new tasks."""
+
+    method: str
+    learner: ClassifierLearner
+    rule: UpdateRule
+    parameters: Parameters
+    steps: int
+    architecture: Architecture
+    is_transductive: bool
+
+    def predictor(self, task: TaskTensors) -> Predict:
+        """Adapt to the task's support set."""
+        *_, parameters = adapt(self.learner, self.rule, self.parameters, task, self.steps, by_autograd, False)
+        return self.learner.predictor(constants(parameters), task)
+
+    def check_fit(self, bank: TaskBank, n_way: int) -> None:
+        """Raises ValueError when the network fits neither the number of ways nor the images."""
+        trained = self.architecture
+        if n_way != trained.n_way and not METHODS[self.method].fits_any_way:
+            raise ValueError(
+                f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways and "
+                f"its head fits no other; train one with classifier.n_way={n_way}"
+            )
+        own, found = (trained.channels, trained.image_size), (bank.channels, bank.image_size)
+        if own != found:
+            raise ValueError(
+                f"classifier: trained on images of (channels, size) {own}, but the task bank has {found}; train again"
+            )
+
+
+class ClassifierTraining(OuterLoop):
+    """The outer loop of a classifier: episodes of train classes, selected by accuracy on the val classes.
+
+    With an adversary the score is the mean of natural and robust accuracy, the latter under PGD of the same ball.
+    """
+
+    learner: ClassifierLearner
+    settings: Classifier
+
+    def __init__(
+        self,
+        bank: TaskBank,
+        learner: ClassifierLearner,
+        rule: UpdateRule,
+        start: Parameters,
+        settings: Classifier,
+        seed: int,
+    ) -> None:
+        super().__init__(learner, rule, start, settings)
+        self.bank, self.seed = bank, seed
+
+    def batches(self) -> EpisodeBatches:
+        settings = self.settings
+        return EpisodeBatches(
+            self.bank,
+            self.seed,
+            self.meta_step,
+            settings.tasks_per_step,
+            settings.n_way,
+            settings.k_shot,
+            settings.n_query,
+            settings.turn_classes,
+            settings.adversary.norm,
+        )
+
+    def task_loss(self) -> TaskFunction:
+        settings = self.settings
+        method = METHODS[settings.method]
+        meta_gradient = META_GRADIENTS[method.meta_gradient]
+        steps = settings.inner.steps if method.adapts is not None else 1
+        weights = step_weights(steps, 0.2) if settings.multi_step_loss else [0.0] * (steps - 1) + [1.0]
+
+        def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+            return meta_gradient(
+                learner, self.rule, {**self.fixed_parameters, **parameters}, task, weights, differentiate
+            )
+
+        return loss
+
+    def measure(self) -> Row:
+        settings = self.settings
+        state = {**self.fixed_parameters, **self.meta_parameters(averaged=True)}
+        state = with_statistics(state, self.learner, self.bank, settings, self.seed)
+        classifier = few_shot_classifier(settings, architecture_of(self.bank, settings), self.learner, self.rule, state)
+        classes = len(self.bank.splits["val"])
+        shape = (min(settings.n_way, classes), settings.k_shot, settings.n_query)
+        tasks = (
+            episode_task(self.bank, "val", self.seed, index, *shape, norm=settings.adversary.norm)
+            for index in range(settings.validation_tasks)
+        )
+        natural, robust = [], []
+        attack = build_attack(settings.adversary.model_copy(update={"attack": "pgd", "steps": VALIDATION_PGD_STEPS}))
+        for task in tasks:
+            task = {name: value.to(self.device) for name, value in task.items()}
+            predict, query, labels = classifier.predictor(task), task["query"], task["query_labels"]
+            natural.append(accuracy(predict, query, labels))
+            if settings.adversary.where != "none":
+                attacked = perturb(loss_of(predict, labels), query, attack, task["query_start"])
+                robust.append(accuracy(predict, attacked, labels))
+        row = {"val/accuracy": sum(natural) / len(natural)}
+        if robust:
+            row["val/robust_accuracy"] = sum(robust) / len(robust)
+        return {**row, "val/score": sum(row.values()) / len(row)}
+
+
+def train_classifier(
+    bank: TaskBank, settings: Classifier, seed: int, folder: Path, logger: Logger | None
+) -> tuple[Payload, list[Row]]:
+    """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
+
+    An interrupted training with the same parameters and task bank goes on from `folder`. Raises ValueError when a
+    split has fewer than `n_way` classes.
+    """
+    if settings.n_way > (found := len(bank.splits["train"])):
+        raise ValueError(f"classifier.n_way: {settings.n_way}, but the train split has only {found} classes")
+    learner, rule, start = initial_classifier(bank, settings, seed)
+    module = ClassifierTraining(bank, learner, rule, start, settings, seed)
+    folder = folder / fingerprint(settings, seed, bank.content_hash)
+    fit(module, folder, logger, settings.accelerator, settings.validate_every)
+    state, meta_step = best_average(module, folder)
+    finish(folder)
+    state = with_statistics(state, learner, bank, settings, seed)
+    return {
+        "kind": "classifier",
+        "settings": settings.model_dump(mode="json"),
+        "architecture": architecture_of(bank, settings)._asdict(),
+        "state": {name: value.detach().cpu().clone() for name, value in state.items()},
+        "seconds": module.seconds,
+        "seed": seed,
+        "meta_step": meta_step,
+    }, module.history
+
+
+def load_classifier(saved: Payload) -> FewShotClassifier:
+    """The trained classifier of `train_classifier`. Raises ValueError for any other payload."""
+    if saved.get("kind") != "classifier":
+        raise ValueError(f"a classifier is needed, but the weights are of kind {saved.get('kind')!r}")
+    settings = Classifier.model_validate(saved["settings"])
+    architecture = Architecture(**saved["architecture"])
+    learner = build_learner(settings, architecture, 0)
+    rule = UPDATE_RULES[settings.inner.update_rule]
+    return few_shot_classifier(settings, architecture, learner, rule, saved["state"])
+
+
+def few_shot_classifier(
+    settings: Classifier, architecture: Architecture, learner: ClassifierLearner, rule: UpdateRule, state: Parameters
+) -> FewShotClassifier:
+    """The learner with trained parameters."""
+    return FewShotClassifier(
+        settings.method,
+        learner,
+        rule,
+        constants(state),
+        settings.inner.test_steps,
+        architecture,
+        METHODS[settings.method].is_transductive(settings.network.batch_norm),
+    )
+
+
+def architecture_of(bank: TaskBank, settings: Classifier) -> Architecture:
+    """Plain values that say which network to build."""
+    network = settings.network
+    return Architecture(
+        bank.channels, bank.image_size, network.width, network.pooling, settings.n_way, len(bank.splits["train"])
+    )
+
+
+def build_learner(settings: Classifier, architecture: Architecture, seed: int) -> ClassifierLearner:
+    """The method's learner with a random network."""
+    method = METHODS[settings.method]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = method.network(architecture)
+    return method.learner(network, settings.network.batch_norm == "transductive", build_adversary(settings.adversary))
+
+
+def initial_classifier(
+    bank: TaskBank, settings: Classifier, seed: int
+) -> tuple[ClassifierLearner, UpdateRule, Parameters]:
+    """Learner, update rule and first meta-parameters."""
+    learner = build_learner(settings, architecture_of(bank, settings), seed)
+    method, inner = METHODS[settings.method], settings.inner
+    parameters = {PREFIX + name: value.detach() for name, value in learner.network.named_parameters()}
+    rule = UPDATE_RULES[inner.update_rule]
+    if method.adapts is None:
+        return learner, rule, parameters
+    adapted = [name for name in parameters if re.search(method.adapts, name.removeprefix(PREFIX))]
+    return learner, rule, parameters | rule.initialise(dict.fromkeys(adapted, inner.learning_rate), inner.steps)
+
+
+def build_adversary(settings: AdversarySettings) -> Adversary | None:
+    """None where nothing is attacked."""
+    if settings.where == "none":
+        return None
+    return Adversary(settings.where, build_attack(settings), settings.loss, settings.weight)
+
+
+def build_attack(settings: AdversarySettings) -> Attack:
+    """The attack that training uses."""
+    if settings.attack == "fgsm":
+        return fgsm(settings.norm, settings.epsilon, settings.random_start)
+    return pgd(settings.norm, settings.epsilon, settings.steps, settings.step_size, settings.random_start)
+
+
+def with_statistics(
+    parameters: Parameters, learner: ClassifierLearner, bank: TaskBank, settings: Classifier, seed: int
+) -> Parameters:
+    """For a network that stays as it is, add the BatchNorm statistics of train images: the mean over episodes."""
+    if learner.transductive or not isinstance(learner, FeatureLearner):
+        return parameters
+    shape = (settings.n_way, settings.k_shot, settings.n_query, settings.turn_classes)
+    seen: list[Statistics] = []
+    for index in range(STATISTICS_EPISODES):
+        task = episode_task(bank, "train", seed, index, *shape)
+        device = next(iter(parameters.values())).device
+        with torch.no_grad():
+            learner.apply(parameters, torch.cat([task["support"], task["query"]]).to(device), found=(found := []))
+        seen.append(found)
+    named = {}
+    for block, pairs in enumerate(zip(*seen, strict=True)):
+        for name, values in zip(("mean", "variance"), zip(*pairs, strict=True), strict=True):
+            named[f"{STATISTICS}{block}.{name}"] = torch.stack(values).mean(0)
+    return {**parameters, **named}
+
+
+def accuracy(predict: Predict, images: Tensor, labels: Tensor) -> float:
+    """Share of the images that are recognised."""
+    with torch.no_grad():
+        return (predict(images).argmax(1) == labels).float().mean().item()
+
+
+def loss_of(predict: Predict, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """Cross-entropy as a function of the images."""
+    return lambda images: torch.nn.functional.cross_entropy(predict(images), labels)

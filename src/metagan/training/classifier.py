@@ -63,8 +63,8 @@ class FewShotClassifier:
         trained = self.architecture
         if n_way != trained.n_way and not METHODS[self.method].fits_any_way:
             raise ValueError(
-                f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways and "
-                f"its head fits no other; train one with classifier.n_way={n_way}"
+                f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways "
+                f"and its head fits no other; train one with classifier.n_way={n_way}"
             )
         own, found = (trained.channels, trained.image_size), (bank.channels, bank.image_size)
         if own != found:

@@ -30,8 +30,9 @@ class OuterLoop(L.LightningModule):
     """Meta-gradients of a batch of tasks, clipped, applied by Adam, averaged over time (EMA).
 
     An update whose gradient has a NaN or Inf is skipped and counted; `maximum_skipped_in_a_row` of them end the run
-    with a FloatingPointError. When the score on the val classes has fallen by more than `retreat_margin`, training goes
-    back to the averaged weights that scored best, at half the rates. A subclass draws the batches, says what a task's loss is and looks at the val classes.
+    with a FloatingPointError. When the score on the val classes has fallen by more than `retreat_margin`, training
+    goes back to the averaged weights that scored best, at half the rates. A subclass draws the batches, says what a
+    task's loss is and looks at the val classes.
     """
 
     def __init__(self, learner: Learner, rule: UpdateRule, start: Parameters, settings: Settings) -> None:

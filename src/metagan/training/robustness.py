@@ -11,7 +11,6 @@ from metagan.training.classifier import Payload, load_classifier
 from metagan.training.episodes import episode_task
 
 
-
 def adapted_episodes(
     classifier: Payload, bank: TaskBank, split: str, seed: int, n_way: int, k_shot: int, n_query: int
 ) -> AdaptEpisode:

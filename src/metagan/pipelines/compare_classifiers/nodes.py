@@ -44,7 +44,7 @@ def compare(
 
 
 def leaderboard_row(model: dict[str, Any]) -> dict[str, Any]:
-    """One model of robustness.json in a line; robust accuracy is that under PGD in linf at the radius nearest to 0.1."""
+    """A model of robustness.json in a line; robust accuracy is that under linf PGD at the radius nearest to 0.1."""
     under_pgd = [
         row
         for row in model["robust"]

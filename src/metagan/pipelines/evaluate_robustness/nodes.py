@@ -56,10 +56,12 @@ def description(classifier: Payload, n_way: int, k_shot: int) -> dict[str, Any]:
     }
 
 
-def metrics(robustness: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """MLflow metrics: `<adversary>_<ways>way_<shots>shot/natural` and `.../<attack>_<norm>[_poisoned]`, in thousandths of
-    epsilon as step."""
-    logged: dict[str, Any] = {}
+def metrics(robustness: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """MLflow metrics `<classifier>/<ways>way_<shots>shot/accuracy` and `.../<attack>_<norm>[_poisoned]`.
+
+    The step of an accuracy under attack is thousandths of epsilon.
+    """
+    logged: dict[str, list[dict[str, float]]] = {}
     for model in robustness["models"]:
         adversary = "natural_classifier" if model["adversary"] == "none" else "classifier"
         prefix = f"{adversary}/{model['n_way']}way_{model['k_shot']}shot"

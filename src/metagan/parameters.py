@@ -303,6 +303,13 @@ class CompareClassifiers(Section):
     methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("prototypical", "maml")
 
 
+class CompareMetaGradients(Section):
+    """Arms by name, each with what it changes in `meta_train`."""
+
+    minutes: Annotated[float, Field(gt=0)] = 6.0
+    arms: Annotated[dict[str, dict[str, object]], Field(min_length=1)] = {"maml": {"meta_gradient": "maml"}}
+
+
 class Robustness(Section):
     """Accuracy of adapted classifiers under attack, judged by an independent library."""
 
@@ -334,6 +341,7 @@ class Parameters(Section):
     evaluate: Evaluate = Evaluate()
     classifier: Classifier = Classifier()
     compare_classifiers: CompareClassifiers = CompareClassifiers()
+    compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
     robustness: Robustness = Robustness()
     report: Report = Report()
 

@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from metagan.pipelines import (
     classifier,
     compare_classifiers,
+    compare_meta_gradients,
     embedder,
     evaluate,
     evaluate_robustness,
@@ -30,5 +31,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         **stages,
         "compare_classifiers": compare_classifiers.create_pipeline(),
+        "compare_meta_gradients": compare_meta_gradients.create_pipeline(),
         "__default__": sum(stages.values(), Pipeline([])),
     }

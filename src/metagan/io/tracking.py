@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import mlflow
 import torch
@@ -19,6 +21,11 @@ class RunLogger(MLFlowLogger):
 
     def finalize(self, status: str = "success") -> None:
         """Nothing: the base class would mark the run FINISHED (or FAILED) here."""
+
+
+def nested_run(name: str) -> AbstractContextManager[Any]:
+    """A run of its own inside the active MLflow run; nothing outside one."""
+    return mlflow.start_run(run_name=name, nested=True) if mlflow.active_run() else nullcontext()
 
 
 def run_logger(prefix: str = "") -> RunLogger | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 
-from metagan.io.tracking import run_logger
+from metagan.io.tracking import nested_run, run_logger
 from metagan.parameters import Classifier, CompareClassifiers, Robustness
 from metagan.pipelines.evaluate_robustness.nodes import measure
 from metagan.tasks.bank import TaskBank
@@ -28,7 +27,7 @@ def compare(
     rows = []
     for method in CompareClassifiers.model_validate(methods).methods:
         settings = Classifier.model_validate({**classifier, "method": method})
-        with _nested_run(method):
+        with nested_run(method):
             trained, _ = train_classifier(bank, settings, seed, checkpoint_folder / "classifier", run_logger())
             table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
             found = [leaderboard_row(model) for model in table["models"]]
@@ -66,7 +65,3 @@ def leaderboard_row(model: dict[str, Any]) -> dict[str, Any]:
         "masking_checks_passed": all(check["passed"] for check in model["masking_checks"].values()),
         "training_seconds": round(model["seconds"]["meta_train"], 1),
     }
-
-
-def _nested_run(name: str) -> AbstractContextManager[Any]:
-    return mlflow.start_run(run_name=name, nested=True) if mlflow.active_run() else nullcontext()

@@ -1,0 +1,86 @@
+"""Nodes that train several meta-gradients for the same time, each in a nested MLflow run of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from metagan.evaluation.validation import validation_metrics
+from metagan.io.tracking import nested_run, run_logger
+from metagan.meta.task_parallel import TaskMap, resolve
+from metagan.meta.update_rules import UPDATE_RULES
+from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain
+from metagan.reporting.figures import sample_grid
+from metagan.tasks.bank import TaskBank
+from metagan.training import meta_training
+from metagan.training.arms import make_sampler
+from metagan.training.data import generation_tasks
+from metagan.training.embedder import load_embedder
+from metagan.training.gan import Payload, load_gan
+
+PICTURE_CLASSES, PICTURE_SAMPLES = 6, 4
+
+
+def compare(
+    bank: TaskBank,
+    evaluation_embedder: Payload,
+    objective_embedder: Payload,
+    meta_train: dict[str, Any],
+    comparison: dict[str, Any],
+    evaluate: dict[str, Any],
+    seed: int,
+    checkpoint_folder: Path,
+) -> tuple[pd.DataFrame, Image.Image]:
+    """A row for each arm and adaptation step on the same unseen tasks, and samples of each arm after each step."""
+    settings, evaluation = CompareMetaGradients.model_validate(comparison), Evaluate.model_validate(evaluate)
+    embed = load_embedder(evaluation_embedder)
+    shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
+    tasks, classes = generation_tasks(bank, evaluation.split, seed, range(evaluation.n_tasks), *shape)
+    rows, pictures = [], [_picture(tasks["support"][:, None])]
+    for arm, changes in settings.arms.items():
+        inner = {**meta_train["inner"], **changes.get("inner", {})}
+        budget = {"meta_steps": None, "minutes": settings.minutes}
+        training = MetaTrain.model_validate({**meta_train, **changes, "inner": inner, **budget})
+        with nested_run(arm):
+            model, history = meta_training.meta_train(
+                bank,
+                evaluation_embedder,
+                objective_embedder,
+                training,
+                seed,
+                checkpoint_folder / "meta_model",
+                run_logger("meta_train"),
+            )
+        learner, parameters = load_gan(model, "meta_model")
+        task_map = TaskMap(
+            learner, resolve(training.task_parallel, torch.device("cpu"), parameters), training.vmap_chunk
+        )
+        sampler = make_sampler(task_map, UPDATE_RULES[model["update_rule"]], parameters)
+        samples = sampler(tasks["support"], evaluation.steps, evaluation.n_query, seed)
+        values = validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)
+        rows += [
+            {
+                "arm": arm,
+                "step": step,
+                **{metric: column[index] for metric, column in values.items()},
+                "meta_steps": history[-1]["meta_step"],
+                "skipped": history[-1]["skipped"],
+                "retreats": history[-1]["retreats"],
+                "seconds": round(model["seconds"], 1),
+            }
+            for index, step in enumerate(evaluation.steps)
+        ]
+        pictures.append(_picture(samples))
+    return pd.DataFrame(rows), sample_grid(np.concatenate(pictures, 1), on_paper=bank.source != "image_folder")
+
+
+def _picture(samples: torch.Tensor) -> NDArray[np.uint8]:
+    """(T, S, n, C, H, W) in [0, 1] -> the first classes, for each step the first samples side by side."""
+    chosen = samples[:PICTURE_CLASSES, :, :PICTURE_SAMPLES].nan_to_num().flatten(1, 2)
+    return chosen.mul(255).round().to(torch.uint8).numpy(force=True)

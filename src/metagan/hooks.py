@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import threading
+import traceback
 from collections.abc import Generator
 from pathlib import Path
 
 import click
+import joblib
 import mlflow
 import psutil
 from kedro.framework.context import KedroContext
@@ -18,10 +20,11 @@ from kedro.framework.hooks import hook_impl
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
 
+import metagan
 from metagan.parameters import validate
 
 
-class ParameterError(click.ClickException, ValueError):
+class InputError(click.ClickException, ValueError):
     """A ValueError that the command line shows as its message alone, without a traceback."""
 
 
@@ -34,7 +37,28 @@ class ParameterHook:
         try:
             validate(context.config_loader["parameters"])
         except ValueError as error:
-            raise ParameterError(str(error)) from None
+            raise InputError(str(error)) from None
+
+
+class ErrorHook:
+    """Says what is wrong with the input of a node in one line; a defect keeps its traceback."""
+
+    @hook_impl(trylast=True)  # kedro-mlflow has marked its run as FAILED
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Look for an expected error among the causes: Kedro and joblib pass on what they caught in their own words."""
+        cause: BaseException | None = error
+        while cause:
+            if _is_expected(cause):
+                raise InputError(" ".join(str(cause).splitlines())) from error
+            cause = cause.__cause__
+
+
+def _is_expected(error: BaseException) -> bool:
+    """A file that the system refuses by name, or what a `raise` of metagan says, here or in a process of joblib."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    raised = (place.line or "").startswith("raise ")
+    ours = any(Path(place.filename).is_relative_to(Path(package.__file__).parent) for package in (metagan, joblib))
+    return (raised and ours) or (isinstance(error, OSError) and error.filename is not None)
 
 
 class TrackingHook:

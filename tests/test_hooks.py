@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog
+
+from metagan.hooks import ErrorHook, InputError
+from metagan.io import JSONDataset, TaskBankDataset, WeightsDataset
+from metagan.parameters import ImageFolder, Tasks
+from metagan.tasks import splits
+from metagan.tasks.bank import open_bank, plan_bank
+
+
+def shown(action: Callable[[], object]) -> str | None:
+    """The one line for what goes wrong in a run, or None where the traceback stays."""
+    with pytest.raises(Exception) as caught:
+        action()
+    try:
+        ErrorHook().on_pipeline_error(caught.value)
+    except InputError as error:
+        return error.format_message()
+    return None
+
+
+def test_bad_input_is_one_line(tmp_path: Path) -> None:
+    assert shown(lambda: splits.at_random(4, 3, 1, seed=0)) == (
+        "the test split needs at least 1 class, but of 4 classes it gets 0"
+    )
+    assert shown(lambda: open_bank(tmp_path / "two\nlines")) == (
+        f"there is no task bank in {tmp_path}/two lines: build it with kedro run --pipeline tasks"
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_picture_is_one_line_however_many_processes_draw(workers: int, tmp_path: Path) -> None:
+    for number in range(10):
+        (tmp_path / f"class {number}").mkdir()
+        for picture in ("1.png", "2.png"):
+            (tmp_path / f"class {number}" / picture).write_bytes(b"no picture")
+    tasks = Tasks(source="image_folder", image_folder=ImageFolder(path=tmp_path), workers=workers)
+    catalog = DataCatalog({"task_bank": TaskBankDataset(str(tmp_path / "bank"))})
+    line = shown(lambda: catalog.save("task_bank", plan_bank(tasks, 0, tmp_path)))
+    assert line is not None
+    assert line.startswith(f"{tmp_path}/class ")
+    assert ".png cannot be read as a picture: " in line
+
+
+@pytest.mark.parametrize("kind", [WeightsDataset, JSONDataset])
+def test_a_missing_file_is_one_line(kind: type[WeightsDataset | JSONDataset], tmp_path: Path) -> None:
+    path = tmp_path / "missing"
+    assert shown(kind(filepath=str(path)).load) == f"[Errno 2] No such file or directory: '{path}'"
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"no model")
+    assert shown(WeightsDataset(str(path)).load) == f"{path}: damaged, or no checkpoint of metagan; train again"
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        lambda _: np.zeros(2) + np.zeros(3),
+        lambda _: splits.at_random(4, train=2, val=1, seed=-1),
+        lambda folder: JSONDataset(filepath=str(folder / "table.json")).save(object()),
+    ],
+)
+def test_a_defect_keeps_its_traceback(defect: Callable[[Path], object], tmp_path: Path) -> None:
+    assert shown(lambda: defect(tmp_path)) is None

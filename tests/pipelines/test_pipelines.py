@@ -10,8 +10,9 @@ from metagan.pipeline_registry import register_pipelines
 from metagan.pipelines.evaluate.nodes import metrics
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("tasks", "embedder", "meta_train", "evaluate", "report")
-LOGGED_ONLY = {"generation_metrics"}
+STAGES = ("tasks", "embedder", "meta_train", "evaluate", "classifier", "evaluate_robustness", "report")
+COMPARISONS = ("compare_classifiers", "compare_meta_gradients")
+LOGGED_ONLY = {"generation_metrics", "robustness_metrics"}
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,14 @@ def data(names: set[str]) -> set[str]:
 
 
 def test_default_is_all_stages_and_needs_nothing_but_folders(pipelines: dict[str, Pipeline]) -> None:
-    assert set(pipelines) == {*STAGES, "__default__"}
+    assert set(pipelines) == {*STAGES, *COMPARISONS, "__default__"}
     assert set(pipelines["__default__"].nodes) == {node for stage in STAGES for node in pipelines[stage].nodes}
     assert data(pipelines["__default__"].inputs()) == {"raw_folder", "checkpoint_folder"}
 
 
 def test_every_hand_over_has_a_file(pipelines: dict[str, Pipeline], files: dict[str, str]) -> None:
-    assert data(pipelines["__default__"].datasets()) == files.keys() | LOGGED_ONLY
+    handed_over = set().union(*(data(pipeline.datasets()) for pipeline in pipelines.values()))
+    assert handed_over == files.keys() | LOGGED_ONLY
     assert len(set(files.values())) == len(files)
     assert all(path.startswith("data/") for path in files.values())
 

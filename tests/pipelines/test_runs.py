@@ -34,6 +34,11 @@ ARTEFACTS = {
     "checkpoints/joint_gan.pt",
     "checkpoints/evaluation_embedder.pt",
     "checkpoints/objective_embedder.pt",
+    "checkpoints/classifier.pt",
+    "checkpoints/natural_classifier.pt",
+    "classifier_history.csv",
+    "natural_classifier_history.csv",
+    "robustness.json",
 }
 
 
@@ -96,7 +101,8 @@ class TestSmokeRun:
                 )
             )
 
-        assert finished.data.params.keys() == leaves(Parameters().model_dump())
+        used = Parameters().model_dump(exclude={"compare_classifiers", "compare_meta_gradients"})
+        assert finished.data.params.keys() == leaves(used)
         assert finished.data.params["tasks.source"] == "digits"
 
     def test_it_holds_every_metric_by_adaptation_step(self, smoke: Project, finished: Run) -> None:

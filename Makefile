@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help run test lint bench repro ui viz lock clean
+.PHONY: help run test lint bench compare reproduce repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -24,6 +24,21 @@ lint: $(STAMP)  ## ruff
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench
+
+compare: $(STAMP)  ## maml, fomaml and reptile for the same time (ENV=omniglot chooses conf/omniglot)
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines tasks,embedder,compare_meta_gradients
+
+METHOD ?= prototypical
+WAYS ?= 5
+SHOTS ?= 1
+comma := ,
+# A classifier with a head is trained for the ways and shots that it is tested at; Reptile trains with more shots.
+OWN_WAYS := $(if $(filter maml fomaml reptile,$(METHOD)),$(comma)classifier.n_way=$(WAYS))
+OWN_SHOTS := $(if $(filter-out reptile,$(METHOD)),$(comma)classifier.k_shot=$(SHOTS))
+
+reproduce: $(STAMP)  ## a published row on Omniglot (METHOD=prototypical WAYS=5 SHOTS=1)
+	$(BIN)/kedro run --env $(METHOD) --pipelines tasks,compare_classifiers \
+	  --params "robustness.n_way=$(WAYS),robustness.k_shot=$(SHOTS)$(OWN_WAYS)$(OWN_SHOTS)"
 
 repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not changed
 	$(BIN)/dvc repro

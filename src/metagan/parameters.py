@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -155,7 +155,10 @@ class OuterObjective(Section):
 
 
 class WarmUp(Section):
+    """The first meta-steps: by another meta-gradient, or with fewer inner steps."""
+
     meta_gradient: Literal["none", "fomaml", "reptile"] = "none"
+    inner_steps: Positive | None = None
     meta_steps: Annotated[int, Field(ge=0)] = 0
 
 
@@ -217,6 +220,12 @@ class MetaTrain(OuterLoop):
     joint: JointGan = JointGan()
 
     @model_validator(mode="after")
+    def _warm_up_is_shorter(self) -> MetaTrain:
+        if self.warm_up.inner_steps is not None and self.warm_up.inner_steps > self.inner.steps:
+            raise ValueError(f"warm_up.inner_steps: must be at most inner.steps = {self.inner.steps}")
+        return self
+
+    @model_validator(mode="after")
     def _rule_is_learned(self) -> MetaTrain:
         if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
@@ -239,6 +248,9 @@ Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 MethodName = Literal["maml", "fomaml", "reptile", "anil", "prototypical", "matching", "matching_fce", "fine_tune"]
+
+
+OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
 
 
 class ClassifierNetwork(Section):
@@ -315,8 +327,8 @@ class Robustness(Section):
 
     split: Literal["val", "test"] = "test"
     episodes: Annotated[int, Field(ge=2)] = 100
-    n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (5,)
-    k_shot: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1,)
+    n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], OneOrMore, Field(min_length=1)] = (5,)
+    k_shot: Annotated[tuple[Positive, ...], OneOrMore, Field(min_length=1)] = (1,)
     n_query: Positive = 5
     linf_epsilons: tuple[Epsilon, ...] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
     l2_epsilons: tuple[NonNegative, ...] = (0.5, 1.0, 2.0)

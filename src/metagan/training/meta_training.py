@@ -75,9 +75,12 @@ class MetaTraining(OuterLoop):
 
     def task_loss(self) -> TaskFunction:
         settings = self.settings
-        warming_up = self.meta_step < settings.warm_up.meta_steps
-        meta_gradient = META_GRADIENTS[settings.warm_up.meta_gradient if warming_up else settings.meta_gradient]
-        weights = step_weights(settings.inner.steps, settings.first_step_weight)
+        warm_up, name, steps = settings.warm_up, settings.meta_gradient, settings.inner.steps
+        if self.meta_step < warm_up.meta_steps:
+            name = name if warm_up.meta_gradient == "none" else warm_up.meta_gradient
+            steps = warm_up.inner_steps or steps
+        meta_gradient = META_GRADIENTS[name]
+        weights = step_weights(steps, settings.first_step_weight)
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
             return meta_gradient(

@@ -22,6 +22,9 @@ class Discriminator(nn.Module):
         self.head_fine = nn.Linear(fine_width * (image_size // 2) ** 2, 1, bias=False)
         self.head_coarse = nn.Linear(width * (image_size // 4) ** 2, 1, bias=False)
         self.head_deep = nn.Linear(width * (image_size // 4) ** 2, 1)
+        # At zero, so that the very first inner step points them at the difference of this task, and at nothing else.
+        for head in (self.head_pixels, self.head_fine, self.head_coarse, self.head_deep):
+            nn.init.zeros_(head.weight)
         self.activation = nn.LeakyReLU(0.2)
         self.unshuffle = nn.PixelUnshuffle(2)
 

@@ -44,9 +44,8 @@ def compare(
     tasks, classes = generation_tasks(bank, evaluation.split, seed, range(evaluation.n_tasks), *shape)
     rows, pictures = [], [_picture(tasks["support"][:, None])]
     for arm, changes in settings.arms.items():
-        inner = {**meta_train["inner"], **changes.get("inner", {})}
         budget = {"meta_steps": None, "minutes": settings.minutes}
-        training = MetaTrain.model_validate({**meta_train, **changes, "inner": inner, **budget})
+        training = MetaTrain.model_validate(merged(merged(meta_train, changes), budget))
         with nested_run(arm):
             model, history = meta_training.meta_train(
                 bank,
@@ -78,6 +77,13 @@ def compare(
         ]
         pictures.append(_picture(samples))
     return pd.DataFrame(rows), sample_grid(np.concatenate(pictures, 1), on_paper=bank.source != "image_folder")
+
+
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The values with changes, section by section."""
+    return values | {
+        name: merged(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
+    }
 
 
 def _picture(samples: torch.Tensor) -> NDArray[np.uint8]:

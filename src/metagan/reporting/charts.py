@@ -25,6 +25,7 @@ class Line:
     x: Sequence[float]
     y: Sequence[float]
     marker: str = ""
+    dash: str = ""
     band: tuple[Sequence[float], Sequence[float]] | None = None
 
 
@@ -60,25 +61,30 @@ def line_chart(
     x_scale: str = "linear",
     y_scale: str = "linear",
     y_bounds: tuple[float, float] | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Markup:
-    """An SVG element; `description` is what a screen reader says. Values outside `y_bounds` are drawn at the edge."""
+    """An SVG element of `size`, width and height in units of which a letter is 11.5 high.
+
+    `description` is what a screen reader says. Values outside `y_bounds` are drawn at the edge.
+    """
+    width, height = size
     xs = [x for line in lines for x in line.x]
     ys = [y for line in lines for y in line.y] + [reference.value for reference in references]
     known = [y for y in ys if math.isfinite(y)]
     low, high = y_bounds or _padded(min(known, default=0.0), max(known, default=1.0))
     x_ticks = _ticks(min(xs), max(xs), 5) if x_ticks is None else x_ticks
     y_ticks = _root_ticks(low, high) if y_scale == "root" else _ticks(low, high, 4)
-    right = WIDTH - (RIGHT_WITH_LABELS if references else RIGHT)
+    right = width - (RIGHT_WITH_LABELS if references else RIGHT)
     x_at = _axis(SCALES[x_scale], min(xs), max(xs), LEFT + 6, right - 6)
-    y_at = _axis(SCALES[y_scale], low, high, HEIGHT - BOTTOM, TOP)
+    y_at = _axis(SCALES[y_scale], low, high, height - BOTTOM, TOP)
 
-    svg = ElementTree.Element("svg", {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": description})
+    svg = ElementTree.Element("svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": description})
     for tick in y_ticks:
         _add(svg, "line", x1=LEFT, x2=right, y1=y_at(tick), y2=y_at(tick), stroke=RULE)
         _text(svg, f"{tick:g}".replace("-", "\N{MINUS SIGN}"), LEFT - 7, y_at(tick) + 4, "end")
     for tick in x_ticks:
-        _text(svg, f"{tick:g}", x_at(tick), HEIGHT - BOTTOM + 16, "middle")
-    _text(svg, x_label, (LEFT + right) / 2, HEIGHT - 4, "middle", fill=QUIET)
+        _text(svg, f"{tick:g}", x_at(tick), height - BOTTOM + 16, "middle")
+    _text(svg, x_label, (LEFT + right) / 2, height - 4, "middle", fill=QUIET)
     _draw_references(svg, [reference for reference in references if math.isfinite(reference.value)], y_at, right)
     for line in lines:
         _draw_line(svg, line, x_at, y_at)
@@ -148,6 +154,7 @@ def _draw_line(
         stroke=line.colour,
         stroke_width=2,
         stroke_linejoin="round",
+        stroke_dasharray=line.dash,
     )
     for x, y, value in points if line.marker else []:
         _draw_marker(svg, line.marker, line.colour, x, y, f"{line.label}: {value:.4g}")

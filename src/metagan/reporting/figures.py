@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -49,6 +51,13 @@ def tile(images: np.ndarray, on_paper: bool = True, columns: int = TILE_COLUMNS)
         canvas[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1] = SEPARATOR
         canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
     return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+
+
+def data_uri(picture: Image.Image) -> str:
+    """The picture as a PNG inside its own address."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def sample_grid(images: np.ndarray, on_paper: bool = True, magnification: int = 2) -> Image.Image:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +13,10 @@ from markupsafe import Markup
 
 from metagan.reporting import tables
 from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
-from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, picture_steps, tile
+from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, data_uri, picture_steps, tile
+from metagan.reporting.robustness import Robustness, percent, robustness_section
 from metagan.reporting.tables import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS, Cell, Generation, Metric
-from metagan.reporting.training_charts import skipped_updates, training_charts
+from metagan.reporting.training_charts import joint_chart, skipped_updates, training_charts
 
 HEADLINE_STEP = 5
 N_WAY = 20
@@ -59,12 +58,17 @@ def build_report(
     embedder_metrics: Mapping[str, object],
     timings: Mapping[str, float],
     title: str = "metagan",
+    robustness: Robustness | None = None,
+    robustness_pictures: Mapping[str, np.ndarray] | None = None,
+    joint_history: pd.DataFrame | None = None,
 ) -> str:
     """The whole report as HTML text.
 
     `generation` is what `generation.json` holds; `pictures` are uint8 arrays of the same test classes, `support` and
     `real` (T, n, C, H, W), `adapted`, `scratch` and `fine_tuned` (T, len(steps), n, C, H, W); `timings` are seconds.
-    Raises ValueError when a list or an array does not match `generation["steps"]`.
+    `robustness` is what `robustness.json` holds, `robustness_pictures` as `robustness_section` takes them; the section
+    is left out without `robustness`. `joint_history` has the losses of the joint GAN.
+    Raises ValueError when a list or an array does not match `generation["steps"]` or `robustness["models"]`.
     """
     steps = generation["steps"]
     check_pictures(pictures, steps)
@@ -79,6 +83,7 @@ def build_report(
     tile_width = _shown_width(picture_width)
 
     seconds = {**generation.get("seconds", {}), **timings}
+    joint = joint_chart(joint_history) if joint_history is not None else None
 
     environment = Environment(
         loader=PackageLoader("metagan", "reporting"),
@@ -87,7 +92,7 @@ def build_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": tables.number, "duration": tables.duration, "cell": _cell}
+    environment.filters |= {"number": tables.number, "duration": tables.duration, "cell": _cell, "percent": percent}
     return environment.get_template("template.html.j2").render(
         title=title,
         generation=generation,
@@ -113,7 +118,8 @@ def build_report(
         on_paper=on_paper and pictures["support"].shape[2] == 1,
         panels=[_panel(generation, metric) for metric in METRICS if _is_measured(generation, metric)],
         gap_panel=_gap_panel(generation),
-        training=training_charts(history),
+        training=training_charts(history) + ([joint] if joint else []),
+        robustness=robustness_section(robustness, robustness_pictures, on_paper) if robustness else None,
         embedder=tables.flatten(embedder_metrics or generation.get("embedder", {})),
         configuration={name: tables.flatten({name: section}) for name, section in parameters.items()},
         facts=facts,
@@ -222,9 +228,7 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
 
 
 def _png(images: np.ndarray, on_paper: bool) -> str:
-    buffer = io.BytesIO()
-    tile(images[:TILE_LIMIT], on_paper).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_uri(tile(images[:TILE_LIMIT], on_paper))
 
 
 def _column(heading: str, kind: str, images: np.ndarray, on_paper: bool) -> PictureColumn:

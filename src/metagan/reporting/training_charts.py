@@ -1,8 +1,9 @@
-"""What happened while training, as charts: the loss, and every validation metric at each number of adaptation steps."""
+"""What happened while training, as charts: losses, and every validation metric at each number of adaptation steps."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from metagan.reporting.tables import METRICS, number
 COLOURS = ("#0067a5", "#c44f00", "#00805f", "#8a4a86")
 MARKERS = ("circle", "square", "triangle", "")
 BINS = 150
+PLAYERS = ("discriminator", "generator")
 TITLES = {"gap": "Gap, adapted to scratch"} | {metric.name: metric.label for metric in METRICS}
 
 
@@ -32,7 +34,9 @@ class TrainingChart:
 def training_charts(history: pd.DataFrame) -> list[TrainingChart]:
     """Charts of what is there: `train_loss` and `val/<metric>_<step>`, over `seconds`, else `meta_step`, else rows."""
     x, x_label = _progress(history)
-    charts = [_loss_chart(x, _column(history, "train_loss"), x_label)] if "train_loss" in history else []
+    charts = []
+    if "train_loss" in history:
+        charts.append(_loss_chart("Outer loss", x, {"outer loss": _column(history, "train_loss")}, x_label))
     metrics: dict[str, dict[int, str]] = {}
     for column in map(str, history.columns):
         if found := re.fullmatch(r"val/(.+?)(?:_(\d+))?", column):
@@ -42,6 +46,13 @@ def training_charts(history: pd.DataFrame) -> list[TrainingChart]:
         series = {step: _column(history, metrics[metric][step]) for step in sorted(metrics[metric])}
         charts.append(_validation_chart(metric, x, series, x_label))
     return [chart for chart in charts if chart is not None]
+
+
+def joint_chart(history: pd.DataFrame) -> TrainingChart | None:
+    """The losses of the joint GAN's two players, `<player>_loss`; None when fewer than two were recorded."""
+    x, x_label = _progress(history)
+    losses = {player: _column(history, f"{player}_loss") for player in PLAYERS if f"{player}_loss" in history}
+    return _loss_chart("Joint GAN: losses", x, losses, x_label, "The ordinary GAN that fine-tuned starts from.")
 
 
 def skipped_updates(history: pd.DataFrame) -> int:
@@ -63,25 +74,35 @@ def _column(history: pd.DataFrame, name: str) -> np.ndarray:
     return column
 
 
-def _loss_chart(x: np.ndarray, loss: np.ndarray, x_label: str) -> TrainingChart | None:
-    known = np.isfinite(loss) & np.isfinite(x)
-    if known.sum() < 2:
+def _loss_chart(
+    title: str, x: np.ndarray, losses: Mapping[str, np.ndarray], x_label: str, remark: str = ""
+) -> TrainingChart | None:
+    lines, keys, extremes, binned = [], [], [], False
+    for (label, loss), colour in zip(losses.items(), COLOURS, strict=False):
+        known = np.isfinite(loss) & np.isfinite(x)
+        if known.sum() < 2:
+            continue
+        groups = np.array_split(np.flatnonzero(known), min(BINS, known.sum()))
+        low, middle, high = np.array([np.quantile(loss[group], (0.1, 0.5, 0.9)) for group in groups]).T
+        lines.append(
+            Line(label, colour, [float(x[group].mean()) for group in groups], middle.tolist(), band=(low, high))
+        )
+        keys.append((marker_symbol("", colour), label))
+        extremes += [np.quantile(low, 0.01), np.quantile(high, 0.99)]
+        binned = binned or len(groups) < known.sum()
+    if not lines:
         return None
-    groups = np.array_split(np.flatnonzero(known), min(BINS, known.sum()))
-    low, middle, high = np.array([np.quantile(loss[group], (0.1, 0.5, 0.9)) for group in groups]).T
-    line = Line(
-        "train loss", COLOURS[0], [float(x[group].mean()) for group in groups], middle.tolist(), band=(low, high)
-    )
-    lowest, highest = float(np.quantile(low, 0.01)), float(np.quantile(high, 0.99))
+    lowest, highest = float(min(extremes)), float(max(extremes))
     room = 0.05 * (highest - lowest)
-    remark = "Median and middle 80 % of neighbouring meta-steps." if known.sum() > BINS else ""
     svg = line_chart(
-        [line],
-        description=f"Outer loss over {x_label}",
+        lines,
+        description=f"{title} over {x_label}",
         x_label=x_label,
         y_bounds=(lowest - room, highest + room) if room else None,
     )
-    return TrainingChart("Outer loss", svg, remark=remark)
+    if binned:
+        remark = f"{remark} Median and middle 80 % of neighbouring steps.".lstrip()
+    return TrainingChart(title, svg, tuple(keys) if len(keys) > 1 else (), remark)
 
 
 def _validation_chart(metric: str, x: np.ndarray, series: dict[int, np.ndarray], x_label: str) -> TrainingChart | None:

@@ -1,28 +1,85 @@
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from metagan.nets.conv4 import Conv4
+from metagan.nets.conv4 import Conv4, Statistics
+
+each_pooling = pytest.mark.parametrize("pooling", ["max", "stride"])
 
 
-def test_forward_is_the_formula() -> None:
-    network = Conv4(channels=2, width=6, n_way=3).double()
-    images = torch.rand(5, 2, 28, 28, dtype=torch.float64)
+def build(pooling: str, outputs: int = 3, size: int = 32) -> Conv4:
+    """Scales and shifts away from 1 and 0, so that they count."""
+    network = Conv4(2, 4, size, outputs, pooling).double()
+    for norm in network.norms:
+        torch.nn.init.uniform_(norm.weight, 0.5, 2.0)
+        torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+    return network
+
+
+def images(number: int = 5, size: int = 32) -> Tensor:
+    return torch.rand(number, 2, size, size, dtype=torch.float64)
+
+
+def by_formula(network: Conv4, values: Tensor, statistics: Statistics | None = None) -> Tensor:
+    """With torch's own BatchNorm: of the batch, or with given running statistics."""
     parameters = dict(network.named_parameters())
-    features = images
     for block in range(4):
-        features = F.conv2d(features, parameters[f"blocks.{3 * block}.weight"], stride=2, padding=1)
-        mean, variance = features.mean((0, 2, 3), keepdim=True), features.var((0, 2, 3), correction=0, keepdim=True)
-        scale, shift = (parameters[f"blocks.{3 * block + 1}.{name}"].view(-1, 1, 1) for name in ("weight", "bias"))
-        features = ((features - mean) / (variance + 1e-5).sqrt() * scale + shift).clamp(min=0)
-    assert features.shape == (5, 6, 2, 2)
-    expected = features.mean((2, 3)) @ parameters["head.weight"].T + parameters["head.bias"]
-    torch.testing.assert_close(network(images), expected)
+        stride = 2 if network.pooling == "stride" else 1
+        values = F.conv2d(values, parameters[f"convolutions.{block}.weight"], stride=stride, padding=1)
+        scale, shift = (parameters[f"norms.{block}.{name}"] for name in ("weight", "bias"))
+        if statistics is None:
+            values = F.batch_norm(values, None, None, scale, shift, training=True)
+        else:
+            mean, variance = (part.flatten() for part in statistics[block])
+            values = F.batch_norm(values, mean, variance, scale, shift, training=False)
+        values = values.clamp(min=0)
+        if network.pooling == "max":
+            values = F.max_pool2d(values, 2)
+    values = values.mean((2, 3)) if network.pooling == "stride" else values.flatten(1)
+    return values @ parameters["head.weight"].T + parameters["head.bias"]
 
 
-def test_statistics_are_always_those_of_the_batch() -> None:
-    network = Conv4(channels=1, width=4, n_way=2)
-    images = torch.rand(6, 1, 16, 16)
+@each_pooling
+def test_forward_is_the_formula(pooling: str) -> None:
+    network, batch = build(pooling), images()
+    torch.testing.assert_close(network(batch), by_formula(network, batch))
+
+
+@each_pooling
+def test_given_statistics_take_the_place_of_the_batch_s(pooling: str) -> None:
+    network, batch = build(pooling), images()
+    given = [(torch.randn(1, 4, 1, 1).double(), torch.rand(1, 4, 1, 1).double() + 0.5) for _ in range(4)]
+    torch.testing.assert_close(network(batch, given), by_formula(network, batch, given))
+    torch.testing.assert_close(network(batch, given)[:1], network(batch[:1], given))
+    assert not torch.allclose(network(batch, given), network(batch))
+
+
+@each_pooling
+def test_found_statistics_are_those_that_were_used(pooling: str) -> None:
+    network, batch, found = build(pooling).requires_grad_(False), images(), []
+    logits = network(batch, found=found)
+    assert len(found) == 4
+    before_norm = F.conv2d(batch, network.convolutions[0].weight, stride=2 if pooling == "stride" else 1, padding=1)
+    torch.testing.assert_close(found[0][0].flatten(), before_norm.mean((0, 2, 3)))
+    torch.testing.assert_close(found[0][1].flatten(), before_norm.var((0, 2, 3), correction=0))
+    torch.testing.assert_close(network(batch, found), logits)
+    torch.testing.assert_close(by_formula(network, batch, found), logits)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "size", "features"), [("stride", 28, 4), ("max", 16, 4), ("max", 28, 4), ("max", 32, 16)]
+)
+def test_without_outputs_it_gives_features(pooling: str, size: int, features: int) -> None:
+    network = build(pooling, outputs=0, size=size)
+    assert network.feature_size == features
+    assert network(images(size=size)).shape == (5, features)
+    assert not any(name.startswith("head") for name, _ in network.named_parameters())
+
+
+def test_it_is_a_function_of_parameters_and_images_alone() -> None:
+    network, batch = build("stride"), images()
     assert not list(network.buffers())
-    torch.testing.assert_close(network.train()(images), network.eval()(images))
+    assert torch.equal(network.train()(batch), network.eval()(batch))

@@ -19,10 +19,11 @@ def adapted_episodes(
     Raises ValueError when the classifier does not fit the number of ways or images.
     """
     load_classifier(classifier).check_fit(bank, n_way)
+    norm = classifier["settings"]["adversary"]["norm"]
 
     def adapt(index: int, support: Tensor | None) -> EpisodeModel:
         model = load_classifier(classifier)
-        task = episode_task(bank, split, seed, index, n_way, k_shot, n_query)
+        task = episode_task(bank, split, seed, index, n_way, k_shot, n_query, norm=norm)
         if support is not None:
             task["support"] = support
         return EpisodeModel(model.predictor(task), task["query"], task["query_labels"], model.is_transductive)

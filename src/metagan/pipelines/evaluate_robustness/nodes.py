@@ -31,13 +31,18 @@ def measure(
 
     Raises ValueError when a classifier does not fit the number of ways, or the classes are too few or too small.
     """
-    rows, pictures = [], []
+    prepared = []
     for n_way, k_shot in product(settings.n_way, settings.k_shot):
         shape = (bank, settings.split, seed, n_way, k_shot, settings.n_query)
         adapts = [adapted_episodes(classifier, *shape) for classifier in classifiers]
+        support_of = support_sets(*shape)
+        support_of(0)  # classes too few or too small are told before the first attack
+        prepared.append((n_way, k_shot, adapts, support_of))
+    rows, pictures = [], []
+    for n_way, k_shot, adapts, support_of in prepared:
         for index, classifier in enumerate(classifiers):
             transfer_from = adapts[index - 1] if len(adapts) > 1 else None
-            result = evaluate_robustness(adapts[index], support_sets(*shape), settings, seed, transfer_from)
+            result = evaluate_robustness(adapts[index], support_of, settings, seed, transfer_from)
             rows.append({**description(classifier, n_way, k_shot), **result.table})
             pictures.append(result.pictures)
     return {"models": rows}, {name: np.stack([part[name] for part in pictures]) for name in pictures[0]}

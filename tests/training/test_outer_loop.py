@@ -1,0 +1,148 @@
+"""Retreat: what the outer loop does when the score on the val classes falls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import IterableDataset
+
+from metagan.meta.differentiation import Parameters
+from metagan.meta.task_parallel import TaskFunction
+from metagan.meta.update_rules import UPDATE_RULES
+from metagan.parameters import Classifier
+from metagan.training.fitting import fit
+from metagan.training.outer_loop import OuterLoop, Row, best_average
+
+RATE = 0.01
+SCORES = (0.5, 0.9, 0.8, 0.6, 0.8, 0.85, 0.3, 0.88)  # looks after each of the steps 1 to 8
+RETREATS = (0, 0, 0, 1, 1, 1, 2, 2)  # a fall of more than 0.15 from 0.9 at steps 4 and 7
+NAME = "classifier.weight"
+
+
+class Targets(IterableDataset[Parameters]):
+    """Batches of one task, another for each meta-step."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self) -> Iterator[Parameters]:
+        for step in range(self.start, 1000):
+            yield {"support": torch.tensor([[5.0 + step, -7.0]])}
+
+
+class Toy(OuterLoop):
+    """Two weights that run after targets; the scores are written down beforehand."""
+
+    def __init__(self, settings: Classifier, scores: Sequence[float] = SCORES, stop_at: int | None = None) -> None:
+        super().__init__(None, UPDATE_RULES["sgd"], {NAME: torch.tensor([1.0, 2.0])}, settings)  # type: ignore[arg-type]
+        self.scores, self.stop_at = scores, stop_at
+        self.before_steps: dict[int, list[torch.Tensor]] = {}
+        self.looked_at: dict[int, torch.Tensor] = {}
+
+    def batches(self) -> Targets:
+        return Targets(self.meta_step)
+
+    def task_loss(self) -> TaskFunction:
+        weights = (self.meta_parameters()[NAME], self.meta_parameters(averaged=True)[NAME])
+        self.before_steps[self.meta_step + 1] = [value.detach().clone() for value in weights]
+        return lambda learner, parameters, task, differentiate: (parameters[NAME] - task["support"]).square().sum()
+
+    def measure(self) -> Row:
+        if self.meta_step == self.stop_at:
+            raise InterruptedError("stopped by the test")
+        self.looked_at[self.meta_step] = self.meta_parameters(averaged=True)[NAME].detach().clone()
+        return {"val/score": self.scores[self.meta_step - 1]}
+
+
+@pytest.fixture
+def settings() -> Classifier:
+    return Classifier(
+        meta_steps=8,
+        validate_every=1,
+        learning_rate=RATE,
+        retreat_margin=0.15,
+        decay_from=0.99,
+        ema_decay=0.5,
+        clip_gradient_norm=1e6,
+        task_parallel="loop",
+    )
+
+
+def run(module: Toy, folder: Path) -> Toy:
+    fit(module, folder, None, "cpu", module.settings.validate_every)
+    return module
+
+
+@pytest.fixture
+def toy(settings: Classifier, tmp_path: Path) -> Toy:
+    return run(Toy(settings), tmp_path / "whole")
+
+
+def test_only_a_fall_by_more_than_the_margin_is_a_retreat(toy: Toy) -> None:
+    assert [row["retreats"] for row in toy.history] == list(RETREATS)
+
+
+def test_a_retreat_goes_back_to_the_best_averages(toy: Toy) -> None:
+    best = toy.looked_at[2]
+    for step in (5, 8):
+        weights, average = toy.before_steps[step]
+        assert torch.equal(weights, best)
+        assert torch.equal(average, best)
+    for step in (3, 4, 6, 7):
+        assert not torch.equal(toy.before_steps[step][0], best)
+
+
+def test_it_goes_on_at_half_the_rates_with_an_optimiser_that_starts_anew(toy: Toy) -> None:
+    """The first step of Adam is as long as its rate in each weight, whatever the gradient."""
+    for step, following, factor in ((1, 2, 1.0), (5, 6, 0.5)):
+        moved = toy.before_steps[following][0] - toy.before_steps[step][0]
+        torch.testing.assert_close(moved, torch.tensor([1.0, -1.0]) * RATE * factor, rtol=1e-3, atol=1e-7)
+    last = toy.meta_parameters()[NAME].detach() - toy.before_steps[8][0]
+    decayed = toy._decay(7 / 8)
+    torch.testing.assert_close(last, torch.tensor([1.0, -1.0]) * RATE * 0.25 * decayed, rtol=1e-3, atol=1e-7)
+
+
+def test_the_best_averages_are_handed_over(toy: Toy, tmp_path: Path) -> None:
+    state, meta_step = best_average(toy, tmp_path / "whole")
+    assert meta_step == 2
+    assert torch.equal(state[NAME], toy.looked_at[2])
+
+
+def test_without_a_fall_nothing_is_changed(settings: Classifier, tmp_path: Path) -> None:
+    """An equal score is neither better nor a fall."""
+    toy = run(Toy(settings, scores=[0.5] * 8), tmp_path)
+    assert [row["retreats"] for row in toy.history] == [0] * 8
+    _, meta_step = best_average(toy, tmp_path)
+    assert meta_step == 1
+
+
+@pytest.mark.parametrize("stop_at", [4, 5, 7])
+def test_a_retreat_survives_an_interruption(settings: Classifier, tmp_path: Path, toy: Toy, stop_at: int) -> None:
+    """Stopped before the first retreat is decided on, right after it, and before the second."""
+    with pytest.raises(InterruptedError):
+        run(Toy(settings, stop_at=stop_at), tmp_path / "stopped")
+    again = run(Toy(settings), tmp_path / "stopped")
+    assert min(again.before_steps) == stop_at  # that step is done again, those before it are not
+    for step, weights in again.before_steps.items():
+        assert all(torch.equal(*pair) for pair in zip(weights, toy.before_steps[step], strict=True)), step
+    assert torch.equal(again.meta_parameters()[NAME], toy.meta_parameters()[NAME])
+
+    def untimed(module: Toy) -> list[dict[str, Any]]:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in module.history]
+
+    assert untimed(again) == untimed(toy)
+    assert torch.equal(best_average(again, tmp_path / "stopped")[0][NAME], toy.looked_at[2])
+
+
+def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: Classifier, tmp_path: Path) -> None:
+    toy = run(Toy(settings.model_copy(update={"meta_steps": 5, "validate_every": 3})), tmp_path)
+    assert [row["meta_step"] for row in toy.history] == [3, 5]
+
+
+def test_a_training_without_any_look_says_so(settings: Classifier, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^classifier\.validate_every: 1 is more than the 0 meta-steps"):
+        best_average(Toy(settings), tmp_path)

@@ -7,8 +7,23 @@ from torch.func import functional_call
 from metagan.nets.discriminator import Discriminator
 
 
+HEADS = ("head_pixels", "head_fine", "head_coarse", "head_deep")
+
+
 def discriminator(channels: int = 1, image_size: int = 16) -> Discriminator:
-    return Discriminator(channels, image_size, width=8)
+    """With heads as after some training; they start at zero."""
+    network = Discriminator(channels, image_size, width=8)
+    for head in HEADS:
+        torch.nn.init.normal_(network.get_submodule(head).weight, std=0.1)
+    return network
+
+
+def test_at_first_all_images_have_one_logit_and_every_head_a_gradient() -> None:
+    network = Discriminator(1, 16, width=8)
+    logits = network(torch.rand(5, 1, 16, 16))
+    assert logits.std() == 0
+    logits.sum().backward()
+    assert all(network.get_submodule(head).weight.grad.abs().max() > 0 for head in HEADS)
 
 
 @pytest.mark.parametrize("image_size", [16, 20, 28, 32, 48, 64])
@@ -25,7 +40,7 @@ def test_a_logit_never_depends_on_the_other_images() -> None:
     torch.testing.assert_close(network(images)[1:2], network(images[1:2]))
 
 
-@pytest.mark.parametrize("head", ["head_pixels", "head_fine", "head_coarse", "head_deep"])
+@pytest.mark.parametrize("head", HEADS)
 def test_one_step_on_a_head_tells_two_pictures_apart(head: str) -> None:
     network = discriminator()
     real, fake = torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16)

@@ -6,7 +6,6 @@ from torch.func import functional_call
 
 from metagan.nets.discriminator import Discriminator
 
-
 HEADS = ("head_pixels", "head_fine", "head_coarse", "head_deep")
 
 

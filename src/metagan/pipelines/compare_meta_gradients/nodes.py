@@ -16,7 +16,7 @@ from metagan.io.tracking import nested_run, run_logger
 from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain
-from metagan.reporting.figures import sample_grid
+from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.arms import make_sampler
@@ -24,7 +24,7 @@ from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import Payload, load_gan
 
-PICTURE_CLASSES, PICTURE_SAMPLES = 6, 4
+PICTURE_CLASSES, PICTURE_SAMPLES = 6, 3
 
 
 def compare(
@@ -42,6 +42,7 @@ def compare(
     embed = load_embedder(evaluation_embedder)
     shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
     tasks, classes = generation_tasks(bank, evaluation.split, seed, range(evaluation.n_tasks), *shape)
+    drawn = [evaluation.steps.index(step) for step in picture_steps(evaluation.steps) if step > 0]
     rows, pictures = [], [_picture(tasks["support"][:, None])]
     for arm, changes in settings.arms.items():
         budget = {"meta_steps": None, "minutes": settings.minutes}
@@ -75,7 +76,7 @@ def compare(
             }
             for index, step in enumerate(evaluation.steps)
         ]
-        pictures.append(_picture(samples))
+        pictures.append(_picture(samples[:, drawn]))
     return pd.DataFrame(rows), sample_grid(np.concatenate(pictures, 1), on_paper=bank.source != "image_folder")
 
 

@@ -22,7 +22,7 @@ from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 from rich.console import Console
 from rich.table import Column, Table
-from torch import Tensor
+from torch import Tensor, nn
 
 from metagan.files import replaced
 from metagan.meta.differentiation import Differentiate, Parameters
@@ -69,6 +69,22 @@ class Bench(TypedDict):
     peak_memory_mib: float
 
 
+class TorchConv4(nn.Module):
+    """Conv4 with stride 2 of torch's own layers; its parameters have the same names."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        inputs = [1, width, width, width]
+        self.convolutions = nn.ModuleList(nn.Conv2d(size, width, 3, 2, padding=1, bias=False) for size in inputs)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width, track_running_stats=False) for _ in inputs)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            images = norm(convolution(images)).relu()
+        return self.head(images.mean((2, 3)))
+
+
 @dataclass(frozen=True)
 class MamlProblem:
     """One inner step of MAML (Finn et al. 2017, algorithm 1) with Conv4, and a batch of tasks of random pixels."""
@@ -88,9 +104,11 @@ class MamlProblem:
         """The task's share of the mean."""
         return F.cross_entropy(network(self.tasks["query"][index]), self.tasks["query_labels"][index]) / self.count
 
-    def gradients(self) -> Parameters:
-        """What `backward` has left behind."""
-        return {PREFIX + name: value.grad for name, value in self.network.named_parameters()}
+    def peer_network(self) -> TorchConv4:
+        """The same network of torch's own layers, as users of other libraries have it."""
+        network = TorchConv4(self.network.head.in_features, self.network.head.out_features)
+        network.load_state_dict(self.network.state_dict())
+        return network
 
 
 def maml_problem(count: int = 32, width: int = 64, n_way: int = 5, k_shot: int = 1, n_query: int = 15) -> MamlProblem:
@@ -131,17 +149,19 @@ def higher_step(problem: MamlProblem) -> Callable[[], Parameters]:
     """The step as the documentation of `higher` writes it."""
     import higher
 
-    optimiser = torch.optim.SGD(problem.network.parameters(), problem.rate)
+    network = problem.peer_network()
+    optimiser = torch.optim.SGD(network.parameters(), problem.rate)
 
     def step() -> Parameters:
-        problem.network.zero_grad()
+        network.zero_grad()
         for index in range(problem.count):
-            with higher.innerloop_ctx(
-                problem.network, optimiser, copy_initial_weights=False, track_higher_grads=True
-            ) as (network, inner):
-                inner.step(problem.inner_loss(network, index))
-                problem.outer_loss(network, index).backward()
-        return problem.gradients()
+            with higher.innerloop_ctx(network, optimiser, copy_initial_weights=False, track_higher_grads=True) as (
+                adapted,
+                inner,
+            ):
+                inner.step(problem.inner_loss(adapted, index))
+                problem.outer_loss(adapted, index).backward()
+        return gradients_of(network)
 
     return step
 
@@ -150,7 +170,7 @@ def torchopt_step(problem: MamlProblem) -> Callable[[], Parameters]:
     """The step as the documentation of `torchopt` writes it."""
     import torchopt
 
-    network = problem.network
+    network = problem.peer_network()
     inner = torchopt.MetaSGD(network, lr=problem.rate)
 
     def step() -> Parameters:
@@ -162,9 +182,14 @@ def torchopt_step(problem: MamlProblem) -> Callable[[], Parameters]:
             problem.outer_loss(network, index).backward()
             torchopt.recover_state_dict(network, start)
             torchopt.recover_state_dict(inner, fresh)
-        return problem.gradients()
+        return gradients_of(network)
 
     return step
+
+
+def gradients_of(network: nn.Module) -> Parameters:
+    """What `backward` has left behind."""
+    return {PREFIX + name: value.grad for name, value in network.named_parameters()}
 
 
 PEERS = {"higher": higher_step, "torchopt": torchopt_step}

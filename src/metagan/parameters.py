@@ -121,6 +121,7 @@ class Networks(Section):
     discriminator_width: Annotated[int, Field(ge=8, le=512)] = 48
     noise_size: Annotated[int, Field(ge=1, le=512)] = 32
     context_size: Annotated[int, Field(ge=0, le=512)] = 0
+    largest_shift: Annotated[int, Field(ge=0, le=16)] = 0
 
 
 class InnerLoop(Section):

@@ -222,6 +222,6 @@ def test_dvc_repro_is_one_run_and_skips_what_has_not_changed(smoke: Project) -> 
     assert "adapted/fid" in run.data.metrics
 
     done = smoke.run("dvc", "repro")
-    assert done.stdout.count("didn't change, skipping") == 5
+    assert done.stdout.count("didn't change, skipping") == 7
     assert len(runs(smoke)) == len(before) + 1
     assert {line.split()[-1] for line in smoke.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}

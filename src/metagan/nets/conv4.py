@@ -55,10 +55,13 @@ class BatchNorm(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
 
     def forward(self, values: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        return (values - mean) * (self.weight.view(-1, 1, 1) * (variance + 1e-5).rsqrt()) + self.bias.view(-1, 1, 1)
+        scale = self.weight.view(-1, 1, 1) * (variance + 1e-5).rsqrt()
+        return torch.addcmul(self.bias.view(-1, 1, 1) - mean * scale, values, scale)
 
 
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of the channels of (N, C, H, W)."""
-    mean = values.mean((0, 2, 3), keepdim=True)
-    return mean, (values - mean).square().mean((0, 2, 3), keepdim=True)
+    # Sums and one pass: the gradient of a mean divides at every pixel, and takes half as long again.
+    share = values.shape[1] / values.numel()
+    mean = values.sum((0, 2, 3), keepdim=True) * share
+    return mean, (values.square().sum((0, 2, 3), keepdim=True) * share - mean.square()).clamp(min=0)

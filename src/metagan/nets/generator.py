@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from metagan.nets.bending import Bending
+
 
 class Generator(nn.Module):
     """(N, noise_size) normal noise -> (N, channels, H, W) in [0, 1].
@@ -13,10 +15,13 @@ class Generator(nn.Module):
     learned maps at a quarter, half and full size, added where that size is reached: what a class looks like lives
     there, so that an inner step on them redraws while the convolutions, shared by all tasks, keep making strokes.
     With `context_size` > 0 a context vector scales and shifts the channels of every stage (FiLM, Perez et al. 2018,
-    used as in CAVIA, Zintgraf et al. 2019, section 3.2).
+    used as in CAVIA, Zintgraf et al. 2019, section 3.2). With `largest_shift` > 0 noise also bends what was
+    drawn, by up to that many pixels.
     """
 
-    def __init__(self, channels: int, image_size: int, width: int, noise_size: int, context_size: int) -> None:
+    def __init__(
+        self, channels: int, image_size: int, width: int, noise_size: int, context_size: int, largest_shift: int = 0
+    ) -> None:
         super().__init__()
         self.shape = (width, image_size // 4, image_size // 4)
         fine_width = width // 2
@@ -36,6 +41,7 @@ class Generator(nn.Module):
         self.fine_up = nn.Conv2d(fine_width, 4 * channels, 3, padding=1)
         self.film = nn.Linear(context_size, 2 * (width + fine_width)) if context_size else None
         self.context = nn.Parameter(torch.zeros(context_size)) if context_size else None
+        self.bending = Bending(noise_size, image_size, largest_shift) if largest_shift else None
         self.activation = nn.LeakyReLU(0.2)
         self.shuffle = nn.PixelShuffle(2)
 
@@ -44,7 +50,8 @@ class Generator(nn.Module):
         coarse = self._modulate(self.coarse(self.activation(coarse)), 0)
         fine = self.shuffle(self.coarse_up(self.activation(coarse))) + self.maps[1]
         fine = self._modulate(self.fine(self.activation(fine)), 2 * self.shape[0])
-        return torch.sigmoid(self.shuffle(self.fine_up(self.activation(fine))) + self.maps[2])
+        drawn = self.shuffle(self.fine_up(self.activation(fine))) + self.maps[2]
+        return torch.sigmoid(drawn if self.bending is None else self.bending(drawn, noise))
 
     def _modulate(self, maps: Tensor, first: int) -> Tensor:
         if self.film is None:

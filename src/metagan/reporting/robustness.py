@@ -21,14 +21,14 @@ METHODS = {
     "anil": "ANIL",
     "prototypical": "prototypical",
     "matching": "matching",
+    "matching_fce": "matching with full context embeddings",
     "fine_tune": "fine-tuned",
 }
 ADVERSARIES = {
     "none": ("", "meta-trained on clean images only"),
-    "adml": ("ADML", "meta-trained on clean and attacked images, in support and query"),
-    "aq": ("adversarial querying", "meta-trained with attacked query images; the support stays clean"),
-    "r_maml": ("R-MAML", "only the meta-update sees attacked images, beside a clean loss"),
-    "augment": ("augmentation", "adapts on the support images and on attacked copies of them"),
+    "support": ("attacked support", "meta-trained with attacks on the support images; the query stays clean"),
+    "query": ("attacked query", "meta-trained with attacks on the query images; the support stays clean"),
+    "both": ("attacked support and query", "meta-trained with attacks on support and query images"),
 }
 NATURAL = "none"
 ATTACKS = {"pgd": ("PGD", ""), "fgsm": ("FGSM", "6 4"), "auto_attack": ("AutoAttack", "2 3")}

@@ -36,6 +36,7 @@ def build_learner(
             width=architecture["generator_width"],
             noise_size=architecture["noise_size"],
             context_size=architecture["context_size"],
+            largest_shift=architecture["largest_shift"],
         ),
         discriminator=Discriminator(**shape, width=architecture["discriminator_width"]),
         gan_loss=inner.gan_loss,

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from PIL import Image
 
 from metagan.parameters import Parameters
 
@@ -206,6 +209,46 @@ class TestBadInput:
         )
         assert smoke.run("python", "-c", script).returncode != 0
         assert runs(smoke)[0].info.status == "KILLED"
+
+
+@pytest.fixture(scope="module")
+def compared(self, smoke: Project) -> Run:
+    pipelines = "compare_classifiers,compare_meta_gradients"
+    done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", pipelines)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(run for run in runs(smoke) if "mlflow.parentRunId" not in run.data.tags)
+
+
+@pytest.mark.slow
+class TestComparisons:
+    """Both comparisons in one run, on the task bank and the embedders that are there."""
+
+    def test_each_arm_is_a_finished_run_nested_in_that_of_the_command(self, smoke: Project, compared: Run) -> None:
+        query = f"tags.mlflow.parentRunId = '{compared.info.run_id}'"
+        nested = client(smoke).search_runs([compared.info.experiment_id], query)
+        assert {run.info.run_name for run in nested} == {"prototypical", "anil", "maml", "fomaml", "reptile"}
+        assert {run.info.status for run in (compared, *nested)} == {"FINISHED"}
+        for run in nested:
+            if run.info.run_name in ("prototypical", "anil"):
+                assert run.data.params["classifier.method"] == run.info.run_name
+                assert 0 <= run.data.metrics["2way_1shot/robust_accuracy"] <= 1
+
+    def test_the_leaderboard_has_a_row_for_each_method(self, smoke: Project, compared: Run) -> None:
+        board = pd.read_csv(smoke.path / "data/08_reporting/leaderboard.csv")
+        assert set(board["method"]) == {"prototypical", "anil"}
+        assert (board["episodes"] == 2).all()
+        assert (board["robust_accuracy"] <= board["natural_accuracy"]).all()
+        assert board["robust_accuracy"].is_monotonic_decreasing
+
+    def test_the_meta_gradients_have_a_row_for_each_step_and_a_picture(self, smoke: Project, compared: Run) -> None:
+        table = pd.read_csv(smoke.path / "data/08_reporting/meta_gradients.csv")
+        assert set(zip(table["arm"], table["step"], strict=True)) == {
+            (arm, step) for arm in ("maml", "fomaml", "reptile") for step in (0, 1, 2)
+        }
+        assert (table["meta_steps"] > 0).all()
+        assert (table["seconds"] >= 3).all()  # the budget of conf/smoke
+        assert {"leaderboard.csv", "meta_gradients.csv"} <= artefacts(smoke, compared)
+        assert np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png")).std() > 0
 
 
 @pytest.mark.slow

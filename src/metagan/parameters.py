@@ -312,12 +312,15 @@ class Classifier(OuterLoop):
     network: ClassifierNetwork = ClassifierNetwork()
     inner: ClassifierInner = ClassifierInner()
     multi_step_loss: bool = False
+    per_step_batch_norm: bool = False
     adversary: AdversarySettings = AdversarySettings()
 
     @model_validator(mode="after")
     def _rule_is_learned(self) -> Classifier:
         if self.method == "reptile" and self.inner.update_rule != "sgd":
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
+        if self.per_step_batch_norm and self.method not in ("maml", "fomaml", "anil"):
+            raise ValueError(f"per_step_batch_norm: needs method maml, fomaml or anil, not {self.method}")
         return self
 
 

@@ -160,8 +160,9 @@ def test_no_gradient_is_left_behind() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_auto_attack_is_at_least_as_strong_as_pgd() -> None:
-    pytest.importorskip("pyautoattack", reason="AutoAttack is an optional extra: pip install pyautoattack")
+    pytest.importorskip("pyautoattack", reason="the auto-attack extra is not installed")
     weights = torch.randn(5, 36, generator=torch.Generator().manual_seed(2))
     model = answered(lambda images: (images - 0.5).flatten(1) @ weights.T, greyish(12), transductive=False)
     everyone = torch.ones(12, dtype=torch.bool)
@@ -175,7 +176,7 @@ def test_auto_attack_is_at_least_as_strong_as_pgd() -> None:
 
 
 def test_auto_attack_needs_four_ways() -> None:
-    pytest.importorskip("pyautoattack", reason="AutoAttack is an optional extra: pip install pyautoattack")
+    pytest.importorskip("pyautoattack", reason="the auto-attack extra is not installed")
     with pytest.raises(ValueError, match=r"robustness.auto_attack needs robustness.n_way of at least 4, not 2"):
         attack_images(half_plane, greyish(2), torch.arange(2), Threat("auto_attack", "linf", 0.1), seed=0)
 

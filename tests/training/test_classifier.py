@@ -120,6 +120,24 @@ def test_a_saved_classifier_does_what_its_training_saw(
     assert best["val/score"] == pytest.approx((best["val/accuracy"] + best["val/robust_accuracy"]) / 2)
 
 
+def test_scales_and_shifts_of_each_step_are_learned_and_kept(
+    train: Train, bank: TaskBank, make_classifier: MakeSettings
+) -> None:
+    plus_plus = {"method": "maml", "per_step_batch_norm": True, "multi_step_loss": True, "inner": {"test_steps": 4}}
+    saved, history = train(make_classifier(**plus_plus, learning_rate=0.02))
+    scales = saved["state"]["classifier.norms.3.weight"]
+    assert scales.shape == (3, 4)
+    assert not torch.allclose(scales[0], scales[2])
+    predict = [load_classifier(saved).predictor(episode_task(bank, "val", 0, index, *SHAPE)) for index in range(LOOKS)]
+    tasks = [episode_task(bank, "val", 0, index, *SHAPE) for index in range(LOOKS)]
+    right = [
+        (ask(task["query"]).argmax(1) == task["query_labels"]).float().mean().item()
+        for ask, task in zip(predict, tasks, strict=True)
+    ]
+    best = max(history, key=lambda row: row["val/score"])
+    assert sum(right) / LOOKS == pytest.approx(best["val/accuracy"])
+
+
 def test_without_an_adversary_the_score_is_the_accuracy(train: Train, make_classifier: MakeSettings) -> None:
     _, history = train(make_classifier())
     assert all(row["val/score"] == row["val/accuracy"] for row in history)
@@ -392,6 +410,7 @@ def test_a_bad_adversary_is_named(name: str, value: object, says: str) -> None:
             {"method": "matching_fce", "task_parallel": "vmap"},
             r"^classifier\.task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads$",
         ),
+        ({"per_step_batch_norm": True}, r"per_step_batch_norm: needs method maml, fomaml or anil, not prototypical"),
         (
             {"adversary": {"where": "query", "loss": "trades", "random_start": False}},
             r"^adversary\.random_start: must be true with trades",

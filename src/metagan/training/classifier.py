@@ -19,11 +19,14 @@ from metagan.meta.differentiation import Differentiate, Parameters, by_autograd
 from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.learners.classifier import (
+    NORMS,
     PREFIX,
     STATISTICS,
     ClassifierLearner,
     FeatureLearner,
+    at_step,
     constants,
+    with_norms_per_step,
 )
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.methods import METHODS, Architecture
@@ -56,7 +59,7 @@ class FewShotClassifier:
     def predictor(self, task: TaskTensors) -> Predict:
         """Adapt to the task's support set."""
         *_, parameters = adapt(self.learner, self.rule, self.parameters, task, self.steps, by_autograd, False)
-        return self.learner.predictor(constants(parameters), task)
+        return self.learner.predictor(constants(at_step(parameters, self.steps)), task)
 
     def check_fit(self, bank: TaskBank, n_way: int) -> None:
         """Raises ValueError when the network fits neither the number of ways nor the images."""
@@ -232,6 +235,9 @@ def initial_classifier(
     if method.adapts is None:
         return learner, rule, parameters
     adapted = [name for name in parameters if re.search(method.adapts, name.removeprefix(PREFIX))]
+    if settings.per_step_batch_norm:
+        parameters = with_norms_per_step(parameters, inner.steps)
+        adapted = [name for name in adapted if NORMS not in name]
     return learner, rule, parameters | rule.initialise(dict.fromkeys(adapted, inner.learning_rate), inner.steps)
 
 

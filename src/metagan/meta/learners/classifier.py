@@ -17,6 +17,7 @@ from metagan.nets.conv4 import Statistics
 
 PREFIX = "classifier."
 STATISTICS = "statistics."
+NORMS = ".norms."
 
 
 @dataclass
@@ -54,6 +55,7 @@ class ClassifierLearner:
         return lambda images: self.apply(parameters, images, found)
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
+        parameters = at_step(parameters, step)
         support, labels = task["support"], task["support_labels"]
         if self.adversary is None or not self.adversary.on_support:
             return F.cross_entropy(self.apply(parameters, support), labels)
@@ -70,8 +72,8 @@ class ClassifierLearner:
         self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors
     ) -> Tensor:
         losses = [
-            weight * self.query_loss(parameters, task)
-            for weight, parameters in zip(weights, trajectory, strict=True)
+            weight * self.query_loss(at_step(parameters, steps), task)
+            for steps, (weight, parameters) in enumerate(zip(weights, trajectory, strict=True), start=1)
             if weight
         ]
         return torch.stack(losses).sum()
@@ -116,6 +118,22 @@ class FeatureLearner(ClassifierLearner):
 def own_parameters(parameters: Parameters) -> Parameters:
     """The network's parameters, by the names that it knows."""
     return {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
+
+
+def with_norms_per_step(parameters: Parameters, steps: int) -> Parameters:
+    """Scales and shifts of BatchNorm (width,) -> (steps + 1, width): before the first step and after each (MAML++,
+    Antoniou et al. 2019, section 4)."""
+    return {
+        name: value.expand(steps + 1, -1).clone() if NORMS in name else value for name, value in parameters.items()
+    }
+
+
+def at_step(parameters: Parameters, steps: int) -> Parameters:
+    """The parameters after so many inner steps, with the scales and shifts of that step where each has its own."""
+    return {
+        name: value[min(steps, len(value) - 1)] if NORMS in name and value.ndim == 2 else value
+        for name, value in parameters.items()
+    }
 
 
 def constants(parameters: Parameters) -> Parameters:

@@ -48,6 +48,33 @@ def test_every_environment_is_valid(environment: str) -> None:
     validate(load(environment))
 
 
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (
+            {"compare_classifiers": {"adversaries": {"strong": {"epsilon": 2.0}}}},
+            "compare_classifiers.adversaries.strong.adversary.epsilon: 2.0 is more than 1, the range of a pixel;"
+            " linf needs 0 to 1",
+        ),
+        (
+            {"compare_classifiers": {"adversaries": {"strong": {"radius": 0.1}}}},
+            "compare_classifiers.adversaries.strong.adversary.radius: unknown parameter; known here are where, attack,"
+            " norm, epsilon, steps, step_size, random_start, loss, weight",
+        ),
+        (
+            {"compare_meta_gradients": {"arms": {"reptile": {"meta_gradient": "reptiles"}}}},
+            "compare_meta_gradients.arms.reptile.meta_gradient: 'reptiles' is not one of 'maml', 'fomaml', 'reptile'",
+        ),
+        (
+            {"compare_meta_gradients": {"arms": {"reptile": {"meta_gradient": "reptile"}}}},
+            "compare_meta_gradients.arms.reptile.inner.update_rule: must be sgd with reptile, which learns no rates",
+        ),
+    ],
+)
+def test_what_is_compared_is_checked_before_any_work(raw: dict[str, Any], says: str) -> None:
+    assert message(raw) == says
+
+
 def test_base_writes_out_every_parameter() -> None:
     def names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
         for name, value in values.items():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -325,7 +326,10 @@ class Classifier(OuterLoop):
 
 
 class CompareClassifiers(Section):
+    """Methods, each with every adversary: by name, what it changes in `classifier.adversary`."""
+
     methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("prototypical", "maml")
+    adversaries: dict[str, dict[str, object]] = {}
 
 
 class CompareMetaGradients(Section):
@@ -333,6 +337,11 @@ class CompareMetaGradients(Section):
 
     minutes: Annotated[float, Field(gt=0)] = 6.0
     arms: Annotated[dict[str, dict[str, object]], Field(min_length=1)] = {"maml": {"meta_gradient": "maml"}}
+
+    @property
+    def budget(self) -> dict[str, object]:
+        """What of `meta_train` is the same for all arms."""
+        return {"meta_steps": None, "minutes": self.minutes}
 
 
 class Robustness(Section):
@@ -389,20 +398,47 @@ class Parameters(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _arms_are_possible(self) -> Parameters:
+        for arm, changes in self.compare_meta_gradients.arms.items():
+            whole = merged(merged(self.meta_train.model_dump(), changes), self.compare_meta_gradients.budget)
+            _check_arm(f"compare_meta_gradients.arms.{arm}", MetaTrain, whole)
+        for method, (adversary, changes) in product(
+            self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
+        ):
+            whole = merged(self.classifier.model_dump(), {"method": method, "adversary": changes})
+            _check_arm(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
+        return self
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with changes, section by section."""
+    return {**values} | {
+        name: merged(values[name], change) if isinstance(change, Mapping) and name in values else change
+        for name, change in changes.items()
+    }
+
+
+def _check_arm(name: str, section: type[Section], values: Mapping[str, Any]) -> None:
+    try:
+        section.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(f"{name}.{_line(error.errors()[0], section)}") from None
+
 
 def validate(raw: Mapping[str, object]) -> Parameters:
     """The parameters of one run; raises ValueError with one line for each bad parameter, by its full dotted name."""
     try:
         return Parameters.model_validate(raw)
     except ValidationError as error:
-        raise ValueError("\n".join(_line(details) for details in error.errors())) from None
+        raise ValueError("\n".join(_line(details, Parameters) for details in error.errors())) from None
 
 
-def _line(details: ErrorDetails) -> str:
+def _line(details: ErrorDetails, section: type[BaseModel]) -> str:
     name, value, context = ".".join(map(str, details["loc"])), details["input"], details.get("ctx", {})
     match details["type"]:
         case "extra_forbidden":
-            return f"{name}: unknown parameter; known here are {_siblings(details['loc'])}"
+            return f"{name}: unknown parameter; known here are {_siblings(details['loc'], section)}"
         case "literal_error":
             return f"{name}: {value!r} is not one of {context['expected'].replace(' or ', ', ')}"
         case "value_error" if isinstance(value, Mapping):  # a check of a whole section names the parameter itself
@@ -413,8 +449,7 @@ def _line(details: ErrorDetails) -> str:
             return f"{name}: {value!r} is not valid: {details['msg'][0].lower()}{details['msg'][1:]}"
 
 
-def _siblings(location: tuple[int | str, ...]) -> str:
-    section: type[BaseModel] = Parameters
+def _siblings(location: tuple[int | str, ...], section: type[BaseModel]) -> str:
     for part in location[:-1]:
         section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
     return ", ".join(section.model_fields)

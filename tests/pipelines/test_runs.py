@@ -24,6 +24,7 @@ METRICS = {
     "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
 }  # fmt: skip
 ADAPTING = {"adapted", "scratch", "fine_tuned"}
+ARMS = {"prototypical none", "prototypical aq", "anil none", "anil aq"}  # of conf/smoke
 ARTEFACTS = {
     "report.html",
     "generation.json",
@@ -226,16 +227,21 @@ class TestComparisons:
     def test_each_arm_is_a_finished_run_nested_in_that_of_the_command(self, smoke: Project, compared: Run) -> None:
         query = f"tags.mlflow.parentRunId = '{compared.info.run_id}'"
         nested = client(smoke).search_runs([compared.info.experiment_id], query)
-        assert {run.info.run_name for run in nested} == {"prototypical", "anil", "maml", "fomaml", "reptile"}
+        assert {run.info.run_name for run in nested} == ARMS | {"maml", "fomaml", "reptile"}
         assert {run.info.status for run in (compared, *nested)} == {"FINISHED"}
         for run in nested:
-            if run.info.run_name in ("prototypical", "anil"):
-                assert run.data.params["classifier.method"] == run.info.run_name
+            if run.info.run_name in ARMS:
+                method, adversary = run.info.run_name.split()
+                attacked = {"none": "none", "aq": "query"}[adversary]
+                assert run.data.params == {
+                    "classifier.method": method,
+                    "classifier.adversary.where": attacked,
+                }
                 assert 0 <= run.data.metrics["2way_1shot/robust_accuracy"] <= 1
 
     def test_the_leaderboard_has_a_row_for_each_method(self, smoke: Project, compared: Run) -> None:
         board = pd.read_csv(smoke.path / "data/08_reporting/leaderboard.csv")
-        assert set(board["method"]) == {"prototypical", "anil"}
+        assert {f"{row.method} {row.adversary}" for row in board.itertuples()} == ARMS
         assert (board["episodes"] == 2).all()
         assert (board["robust_accuracy"] <= board["natural_accuracy"]).all()
         assert board["robust_accuracy"].is_monotonic_decreasing

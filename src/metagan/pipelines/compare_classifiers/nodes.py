@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import mlflow
 import pandas as pd
 
 from metagan.io.tracking import nested_run, run_logger
-from metagan.parameters import Classifier, CompareClassifiers, Robustness
+from metagan.parameters import Classifier, CompareClassifiers, Robustness, merged
 from metagan.pipelines.evaluate_robustness.nodes import measure
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
@@ -23,14 +24,19 @@ def compare(
     seed: int,
     checkpoint_folder: Path,
 ) -> pd.DataFrame:
-    """The leaderboard: a row for each method and shape of episode, the most robust first."""
+    """The leaderboard: a row for each method, adversary and shape of episode, the most robust first.
+
+    Without `adversaries` there is only that of `classifier`, named by what it attacks.
+    """
     rows = []
-    for method in CompareClassifiers.model_validate(methods).methods:
-        settings = Classifier.model_validate({**classifier, "method": method})
-        with nested_run(method):
+    comparison = CompareClassifiers.model_validate(methods)
+    for method, (adversary, changes) in product(comparison.methods, (comparison.adversaries or {"": {}}).items()):
+        settings = Classifier.model_validate(merged(classifier, {"method": method, "adversary": changes}))
+        with nested_run(f"{method} {adversary}".strip()):
             trained, _ = train_classifier(bank, settings, seed, checkpoint_folder / "classifier", run_logger())
             table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
-            found = [leaderboard_row(model) for model in table["models"]]
+            named = {"adversary": adversary} if adversary else {}
+            found = [leaderboard_row(model) | named for model in table["models"]]
             if mlflow.active_run():
                 mlflow.log_params({"classifier.method": method, "classifier.adversary.where": settings.adversary.where})
                 for row in found:

@@ -15,7 +15,7 @@ from metagan.evaluation.validation import validation_metrics
 from metagan.io.tracking import nested_run, run_logger
 from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain
+from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, merged
 from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
@@ -45,8 +45,7 @@ def compare(
     drawn = [evaluation.steps.index(step) for step in picture_steps(evaluation.steps) if step > 0]
     rows, pictures = [], [_picture(tasks["support"][:, None])]
     for arm, changes in settings.arms.items():
-        budget = {"meta_steps": None, "minutes": settings.minutes}
-        training = MetaTrain.model_validate(merged(merged(meta_train, changes), budget))
+        training = MetaTrain.model_validate(merged(merged(meta_train, changes), settings.budget))
         with nested_run(arm):
             model, history = meta_training.meta_train(
                 bank,
@@ -78,13 +77,6 @@ def compare(
         ]
         pictures.append(_picture(samples[:, drawn]))
     return pd.DataFrame(rows), sample_grid(np.concatenate(pictures, 1), on_paper=bank.source != "image_folder")
-
-
-def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The values with changes, section by section."""
-    return values | {
-        name: merged(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
-    }
 
 
 def _picture(samples: torch.Tensor) -> NDArray[np.uint8]:

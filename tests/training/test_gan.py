@@ -19,6 +19,7 @@ ARCHITECTURE = {
     "discriminator_width": 8,
     "noise_size": 4,
     "context_size": 2,
+    "largest_shift": 1,
 }
 
 
@@ -71,6 +72,8 @@ def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
     gradients = {name: torch.ones_like(value) for name, value in networks.items()}
     for name, value in rule.update(rates, networks, gradients, 0).items():
         expected = 0.2 if name.startswith("generator") else 0.05
+        # Half and full size have 4 and 16 times the pixels of a quarter.
+        expected *= {"generator.maps.1": 4, "generator.maps.2": 16}.get(name, 1)
         torch.testing.assert_close(networks[name] - value, torch.full_like(value, expected), rtol=1e-4, atol=1e-6)
 
 

@@ -68,13 +68,18 @@ def initial_rule(
 ) -> tuple[UpdateRule, Parameters]:
     """The update rule and its first meta-parameters for the tensors that `adapt_parameters` chooses.
 
+    A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
     Raises ValueError when a player would have nothing to adapt.
     """
     rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
     pattern = {"all": "", "context": r"^generator\.context$|^discriminator\."}.get(
         inner.adapt_parameters, inner.adapt_parameters
     )
-    chosen = {name: rates[name.split(".")[0]] for name in networks if re.search(pattern, name)}
+    coarsest = networks["generator.maps.0"][0].numel()
+    finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
+    chosen = {
+        name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks if re.search(pattern, name)
+    }
     for player in rates:
         if not any(name.startswith(player) for name in chosen):
             raise ValueError(

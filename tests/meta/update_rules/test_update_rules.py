@@ -47,10 +47,10 @@ def test_rates_of_gradient_descent_are_fixed() -> None:
 
 
 def test_learned_rates_fall_within_the_schedule_and_past_it() -> None:
-    """1 / (1 + s / 3) at the steps trained, then 0.7 of the rate before at each further step."""
+    """1 / (1 + s) at the steps trained, then 0.7 of the rate before at each further step."""
     assert lslr.learned
     rates = [moved(lslr, step) for step in range(5)]
-    assert rates == pytest.approx([1.0, 1 / (1 + 1 / 3), 1 / (1 + 2 / 3), 0.7 / (1 + 2 / 3), 0.7**2 / (1 + 2 / 3)])
+    assert rates == pytest.approx([1.0, 1 / 2, 1 / 3, 0.7 / 3, 0.7**2 / 3])
 
 
 def test_lslr_learns_logarithms_of_rates() -> None:
@@ -59,6 +59,6 @@ def test_lslr_learns_logarithms_of_rates() -> None:
     leaves = [value.requires_grad_() for value in start.values()]
     updated = lslr.update(start, {"a.y": VALUES["a.y"]}, {"a.y": GRADIENTS["a.y"]}, 1)
     of_tensor, of_schedule = torch.autograd.grad(updated["a.y"], leaves)
-    step = 0.5 / (1 + 1 / 3) * GRADIENTS["a.y"].item()
+    step = 0.5 / 2 * GRADIENTS["a.y"].item()
     assert of_tensor.item() == pytest.approx(-step)
     assert of_schedule.tolist() == pytest.approx([0.0, -step, 0.0])

@@ -18,9 +18,9 @@ _FALL = math.log(0.7)
 
 
 def _initialise(rates: dict[str, float], steps: int) -> Parameters:
-    """Logarithms, so that a rate stays positive; at first the factor of step s is 1 / (1 + s / 3)."""
+    """Logarithms, so that a rate stays positive; at first the factor of step s is 1 / (1 + s)."""
     factors = {RULE_PREFIX + name: torch.tensor(math.log(rate)) for name, rate in rates.items()}
-    return factors | {SCHEDULE: -torch.log1p(torch.arange(steps) / 3)}
+    return factors | {SCHEDULE: -torch.log1p(torch.arange(steps))}
 
 
 def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters, step: int) -> Parameters:

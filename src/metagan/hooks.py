@@ -80,8 +80,9 @@ class TrackingHook:
             tags["dvc_process"] = _parent_process()
             self._join_run("dvc_process", tags["dvc_process"])
         result = yield
-        mlflow.set_tags(tags)
-        _end_as_killed_when_interrupted()
+        if mlflow.active_run():
+            mlflow.set_tags(tags)
+            _end_as_killed_when_interrupted()
         return result
 
     def _join_run(self, tag: str, value: str) -> None:

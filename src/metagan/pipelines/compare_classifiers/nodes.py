@@ -24,7 +24,7 @@ def compare(
     seed: int,
     checkpoint_folder: Path,
 ) -> pd.DataFrame:
-    """The leaderboard: a row for each method, adversary and shape of episode, the most robust first.
+    """A row for each method, adversary and shape of episode, the most robust first.
 
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
@@ -36,7 +36,7 @@ def compare(
             trained, _ = train_classifier(bank, settings, seed, checkpoint_folder / "classifier", run_logger())
             table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
             named = {"adversary": adversary} if adversary else {}
-            found = [leaderboard_row(model) | named for model in table["models"]]
+            found = [table_row(model) | named for model in table["models"]]
             if mlflow.active_run():
                 mlflow.log_params({"classifier.method": method, "classifier.adversary.where": settings.adversary.where})
                 for row in found:
@@ -48,7 +48,7 @@ def compare(
     return pd.DataFrame(rows).sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
 
 
-def leaderboard_row(model: dict[str, Any]) -> dict[str, Any]:
+def table_row(model: dict[str, Any]) -> dict[str, Any]:
     """A model of robustness.json in a line; robust accuracy is that under linf PGD at the radius nearest to 0.1."""
     under_pgd = [
         row

@@ -12,8 +12,6 @@ import pandas as pd
 from metagan.reporting import tables
 from metagan.reporting.templates import template
 
-ADAPTATION_STEP = 5
-EPSILON = 0.1
 GOALS = {
     "recognisability": math.inf,
     "fjd": -math.inf,
@@ -30,12 +28,12 @@ LABELS = {
     "source": "source",
     "seed": "seed",
     "meta_gradient": "meta-gradient",
-    "recognisability": f"recognisability, {ADAPTATION_STEP} steps",
-    "fjd": f"FJD, {ADAPTATION_STEP} steps",
-    "gap_closed": f"gap closed, {ADAPTATION_STEP} steps",
+    "recognisability": f"recognisability, {tables.HEADLINE_STEP} steps",
+    "fjd": f"FJD, {tables.HEADLINE_STEP} steps",
+    "gap_closed": f"gap closed, {tables.HEADLINE_STEP} steps",
     "episodes": "episodes",
     "natural_accuracy": "natural accuracy",
-    "robust_accuracy": f"under PGD, ε = {EPSILON}",
+    "robust_accuracy": f"under PGD, ε = {tables.HEADLINE_EPSILON}",
     "seconds": "time",
 }
 
@@ -68,12 +66,12 @@ def _row(run: Mapping[str, Any], ui: str) -> dict[str, Any]:
         "source": run.get("params.tasks.source"),
         "seed": run.get("params.seed"),
         "meta_gradient": run.get("params.meta_train.meta_gradient"),
-        "recognisability": _by_step(run, "adapted/recognisability").get(ADAPTATION_STEP),
-        "fjd": _by_step(run, "adapted/fjd").get(ADAPTATION_STEP),
-        "gap_closed": _by_step(run, "gap_closed").get(ADAPTATION_STEP),
+        "recognisability": _by_step(run, "adapted/recognisability").get(tables.HEADLINE_STEP),
+        "fjd": _by_step(run, "adapted/fjd").get(tables.HEADLINE_STEP),
+        "gap_closed": _by_step(run, "gap_closed").get(tables.HEADLINE_STEP),
         "episodes": shape,
         "natural_accuracy": natural.get(0),
-        "robust_accuracy": robust.get(round(1000 * EPSILON)),
+        "robust_accuracy": robust.get(round(1000 * tables.HEADLINE_EPSILON)),
         "seconds": (run["end_time"] - run["start_time"]).total_seconds(),
         "link": f"{ui.rstrip('/')}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}",
     }

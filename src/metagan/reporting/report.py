@@ -18,7 +18,6 @@ from metagan.reporting.tables import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS
 from metagan.reporting.templates import template
 from metagan.reporting.training_charts import joint_chart, skipped_updates, training_charts
 
-HEADLINE_STEP = 5
 N_WAY = 20
 PHOTOGRAPHS = "image_folder"
 CELL_WIDTH = 174
@@ -75,7 +74,7 @@ def build_report(
     on_paper = generation["source"] != PHOTOGRAPHS
     trained = [arm for arm in TRAINED_ARMS if arm.name in generation["arms"]]
     references = [arm for arm in REFERENCE_ARMS if arm.name in generation["arms"]]
-    headline_step = HEADLINE_STEP if HEADLINE_STEP in steps else steps[-1]
+    headline_step = tables.headline_step(steps)
     facts, grids = tables.card(data_card)
     recognisability = _recognisability(generation, [*trained, *references], headline_step)
     late = {arm.name: value for arm, _, value in recognisability}

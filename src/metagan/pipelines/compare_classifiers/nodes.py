@@ -11,7 +11,7 @@ import pandas as pd
 
 from metagan.io.tracking import nested_run, run_logger
 from metagan.parameters import Classifier, CompareClassifiers, Robustness, merged
-from metagan.pipelines.evaluate_robustness.nodes import measure
+from metagan.pipelines.evaluate_robustness.nodes import measure, under_attack
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
 
@@ -49,13 +49,8 @@ def compare(
 
 
 def table_row(model: dict[str, Any]) -> dict[str, Any]:
-    """A model of robustness.json in a line; robust accuracy is that under linf PGD at the radius nearest to 0.1."""
-    under_pgd = [
-        row
-        for row in model["robust"]
-        if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
-    ]
-    judged = min(under_pgd, key=lambda row: abs(row["eps"] - 0.1))
+    """A model of robustness.json in a line."""
+    judged = under_attack(model)
     return {
         "method": model["method"],
         "adversary": model["adversary"],

@@ -58,7 +58,7 @@ def test_outside_dvc_overrides_are_told_not_refused(tmp_path: Path) -> None:
     assert dvc_stage.overrides(context(tmp_path / "none")) == []
 
 
-def test_the_hash_of_the_task_bank_is_what_dvc_lock_says(tmp_path: Path) -> None:
+def test_the_hash_of_the_task_bank_is_what_dvc_lock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dvc_stage.task_bank_hash(tmp_path) is None
     lock = tmp_path / "dvc.lock"
     lock.write_text("schema: '2.0'\nstages: {embedder: {outs: []}}\n", encoding="utf-8")
@@ -73,6 +73,8 @@ def test_the_hash_of_the_task_bank_is_what_dvc_lock_says(tmp_path: Path) -> None
         encoding="utf-8",
     )
     assert dvc_stage.task_bank_hash(tmp_path) == "2e.dir"
+    monkeypatch.setenv("DVC_STAGE", "tasks")
+    assert dvc_stage.task_bank_hash(tmp_path) is None, "the bank that dvc.lock speaks of is being replaced"
 
 
 def test_two_experiments_of_one_process_are_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,9 @@ def reproduction() -> str:
 
 
 def task_bank_hash(project_path: Path) -> str | None:
-    """DVC's hash of the task bank as dvc.lock has it; None before the bank is there."""
+    """DVC's hash of the task bank as dvc.lock has it; None before it is there, so in the stage that draws the bank."""
+    if os.environ.get("DVC_STAGE") == "tasks":
+        return None
     lock = project_path / "dvc.lock"
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.exists() else {}
     outs = stages.get("tasks", {}).get("outs", [])

@@ -14,14 +14,16 @@ from pathlib import Path
 import click
 import joblib
 import mlflow
-import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
 
 import metagan
+from metagan import dvc_stage
+from metagan.io.tracking import log_task_bank
 from metagan.parameters import validate
+from metagan.tasks.bank import TaskBank
 
 
 class InputError(click.ClickException, ValueError):
@@ -38,6 +40,19 @@ class ParameterHook:
             validate(context.config_loader["parameters"])
         except ValueError as error:
             raise InputError(str(error)) from None
+
+
+class LockHook:
+    """Keeps results that nobody could reproduce out of dvc.lock."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Refuse a stage of DVC that would run with parameters of which DVC knows nothing."""
+        if dvc_stage.is_stage() and (unseen := dvc_stage.overrides(context)):
+            raise InputError(
+                f"DVC would record a result without knowing of {', '.join(unseen)}: write the values into conf/base,"
+                " or try them with dvc exp run -S conf/base/FILE.yml:NAME=VALUE"
+            )
 
 
 class ErrorHook:
@@ -62,12 +77,13 @@ def _is_expected(error: BaseException) -> bool:
 
 
 class TrackingHook:
-    """What kedro-mlflow leaves open: place, commit, interruption, and one run for one `dvc repro`."""
+    """What kedro-mlflow leaves open: place, origin, data, interruption, and one run for one `dvc repro`."""
 
     @hook_impl(wrapper=True)
     def after_context_created(self, context: KedroContext) -> Generator[None, None, None]:
         """Make `${project_database:}` known before kedro-mlflow reads conf/base/mlflow.yml."""
-        database = f"sqlite:///{context.project_path / 'mlflow.db'}"
+        # An experiment of DVC may run in a copy of the project; DVC_ROOT is the project itself.
+        database = f"sqlite:///{Path(os.environ.get('DVC_ROOT', context.project_path)) / 'mlflow.db'}"
         OmegaConf.register_new_resolver("project_database", lambda: database, replace=True)
         self.context = context
         return (yield)
@@ -75,21 +91,41 @@ class TrackingHook:
     @hook_impl(wrapper=True)
     def before_pipeline_run(self) -> Generator[None, None, None]:
         """Join the run of this `dvc repro`, if there is one; after kedro-mlflow has started the run, tag it."""
-        tags = _git_state(self.context.project_path)
-        if "DVC_STAGE" in os.environ:
-            tags["dvc_process"] = _parent_process()
+        tags = _git_state(self.context.project_path) | self._overrides() | self._stage()
+        if "dvc_process" in tags:
             self._join_run("dvc_process", tags["dvc_process"])
         result = yield
-        mlflow.set_tags(tags)
-        _end_as_killed_when_interrupted()
+        if mlflow.active_run():
+            mlflow.set_tags(tags)
+            _end_as_killed_when_interrupted()
         return result
+
+    @hook_impl
+    def after_dataset_loaded(self, data: object) -> None:
+        """Show the task bank as the data of the run."""
+        if isinstance(data, TaskBank) and mlflow.active_run():
+            log_task_bank(data)
+
+    def _overrides(self) -> dict[str, str]:
+        found = dvc_stage.overrides(self.context)
+        return {"overrides": ", ".join(found)} if found else {}
+
+    def _stage(self) -> dict[str, str]:
+        if not dvc_stage.is_stage():
+            return {}
+        tags = {
+            "dvc_process": dvc_stage.reproduction(),
+            "dvc_experiment": dvc_stage.experiment(),
+            "dvc_task_bank": dvc_stage.task_bank_hash(self.context.project_path),
+        }
+        return {name: value for name, value in tags.items() if value}
 
     def _join_run(self, tag: str, value: str) -> None:
         settings = self.context.mlflow
         runs = settings.server._mlflow_client.search_runs(
             [settings.tracking.experiment._experiment.experiment_id], f"tags.{tag} = '{value}'", max_results=1
         )
-        settings.tracking.run.name = "dvc repro"
+        settings.tracking.run.name = dvc_stage.experiment() or "dvc repro"
         settings.tracking.run.id = runs[0].info.run_id if runs else None
 
 
@@ -108,12 +144,6 @@ def _git_state(project_path: Path) -> dict[str, str]:
         }
     except (OSError, subprocess.CalledProcessError):
         return {}
-
-
-def _parent_process() -> str:
-    """The DVC process that started this stage; dvc.yaml says `exec` so that no shell stands between."""
-    parent = psutil.Process(os.getppid())
-    return f"{parent.pid} {parent.create_time():.0f}"
 
 
 def _end_as_killed_when_interrupted() -> None:

@@ -365,6 +365,15 @@ class Report(Section):
     title: str = "metagan"
 
 
+class Leaderboard(Section):
+    """The table of all finished runs: what ranks them, and where an MLflow server shows them."""
+
+    metric: Literal["recognisability", "fjd", "gap_closed", "natural_accuracy", "robust_accuracy", "seconds"] = (
+        "recognisability"
+    )
+    ui: str = "http://127.0.0.1:5000"
+
+
 class Parameters(Section):
     """Everything under `conf/<environment>/parameters*.yml`."""
 
@@ -378,6 +387,7 @@ class Parameters(Section):
     compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
     robustness: Robustness = Robustness()
     report: Report = Report()
+    leaderboard: Leaderboard = Leaderboard()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> Parameters:

@@ -11,6 +11,7 @@ from metagan.pipelines import (
     embedder,
     evaluate,
     evaluate_robustness,
+    leaderboard,
     meta_train,
     report,
     tasks,
@@ -18,7 +19,7 @@ from metagan.pipelines import (
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The stages by name, all of the main job in order as `__default__`, and comparisons."""
+    """The stages by name, all of the main job in order as `__default__`, and comparisons of arms or runs."""
     stages = {
         "tasks": tasks.create_pipeline(),
         "embedder": embedder.create_pipeline(),
@@ -32,5 +33,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         **stages,
         "compare_classifiers": compare_classifiers.create_pipeline(),
         "compare_meta_gradients": compare_meta_gradients.create_pipeline(),
+        "leaderboard": leaderboard.create_pipeline(),
         "__default__": sum(stages.values(), Pipeline([])),
     }

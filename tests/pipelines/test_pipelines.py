@@ -7,12 +7,14 @@ import yaml
 from kedro.pipeline import Pipeline
 
 from metagan.pipeline_registry import register_pipelines
-from metagan.pipelines.evaluate.nodes import metrics
+from metagan.pipelines.evaluate.nodes import by_step, metrics, summarise
+from metagan.pipelines.evaluate_robustness import nodes as robustness_nodes
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("tasks", "embedder", "meta_train", "evaluate", "classifier", "evaluate_robustness", "report")
-COMPARISONS = ("compare_classifiers", "compare_meta_gradients")
+COMPARISONS = ("compare_classifiers", "compare_meta_gradients", "leaderboard")
 LOGGED_ONLY = {"generation_metrics", "robustness_metrics"}
+READ_FROM_MLFLOW = {"finished_runs"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_default_is_all_stages_and_needs_nothing_but_folders(pipelines: dict[str
 
 def test_every_hand_over_has_a_file(pipelines: dict[str, Pipeline], files: dict[str, str]) -> None:
     handed_over = set().union(*(data(pipeline.datasets()) for pipeline in pipelines.values()))
-    assert handed_over == files.keys() | LOGGED_ONLY
+    assert handed_over == files.keys() | LOGGED_ONLY | READ_FROM_MLFLOW
     assert len(set(files.values())) == len(files)
     assert all(path.startswith("data/") for path in files.values())
 
@@ -80,4 +82,44 @@ def test_metrics_are_named_by_arm_and_have_the_adaptation_step() -> None:
         "gap_closed": [{"value": 0.0, "step": 0}, {"value": 0.9, "step": 5}],
         "embedder/accuracy_20way_1shot": [{"value": 0.95, "step": 0}],
         "seconds/meta_train": [{"value": 60.0, "step": 0}],
+    }
+
+
+def test_dvc_compares_the_headline_numbers_and_plots_the_arms_by_step() -> None:
+    adapted = {"fjd": [9.0, 0.7, 0.6], "kid": [None, 0.2, 0.1]}
+    others = {"scratch": {"fjd": [9.0, 8.0, 7.0]}, "fine_tuned": {"fjd": [5.0, 4.0, 3.0]}, "real": {"fjd": 0.1}}
+    generation = {"steps": [0, 5, 20], "arms": {"adapted": adapted, **others}, "gap_closed": [0.0, 0.9, 0.95]}
+    assert summarise(generation) == {"step": 5, "gap_closed": 0.9, "fjd": 0.7, "kid": 0.2}
+    assert summarise({**generation, "steps": [0, 1, 2]})["step"] == 2
+    table = by_step(generation).set_index("step")
+    assert table.loc[20].to_dict() == {
+        "gap_closed": 0.95,
+        "adapted/fjd": 0.6,
+        "adapted/kid": 0.1,
+        "scratch/fjd": 7.0,
+        "fine_tuned/fjd": 3.0,
+    }
+
+
+def test_dvc_compares_accuracy_under_the_attack_of_the_headline() -> None:
+    def row(eps: float, mean: float, **changes: str) -> dict[str, object]:
+        return {"attack": "pgd", "norm": "linf", "support": "clean", "eps": eps, "mean": mean} | changes
+
+    model = {
+        "adversary": "query",
+        "n_way": 5,
+        "k_shot": 1,
+        "natural": {"mean": 0.9},
+        "robust": [
+            row(0.03, 0.8),
+            row(0.1, 0.2, support="poisoned"),
+            row(0.1, 0.3, norm="l2"),
+            row(0.1, 0.4, attack="fgsm"),
+            row(0.11, 0.7),
+            row(0.3, 0.1),
+        ],
+    }
+    assert robustness_nodes.summarise({"models": [model, {**model, "adversary": "none"}]}) == {
+        name: {"natural_accuracy": 0.9, "robust_accuracy": 0.7}
+        for name in ("classifier/5way_1shot", "natural_classifier/5way_1shot")
     }

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from metagan.parameters import Parameters
@@ -105,7 +109,7 @@ class TestSmokeRun:
                 )
             )
 
-        used = Parameters().model_dump(exclude={"compare_classifiers", "compare_meta_gradients"})
+        used = Parameters().model_dump(exclude={"compare_classifiers", "compare_meta_gradients", "leaderboard"})
         assert finished.data.params.keys() == leaves(used)
         assert finished.data.params["tasks.source"] == "digits"
 
@@ -239,12 +243,12 @@ class TestComparisons:
                 }
                 assert 0 <= run.data.metrics["2way_1shot/robust_accuracy"] <= 1
 
-    def test_the_leaderboard_has_a_row_for_each_method(self, smoke: Project, compared: Run) -> None:
-        board = pd.read_csv(smoke.path / "data/08_reporting/leaderboard.csv")
-        assert {f"{row.method} {row.adversary}" for row in board.itertuples()} == ARMS
-        assert (board["episodes"] == 2).all()
-        assert (board["robust_accuracy"] <= board["natural_accuracy"]).all()
-        assert board["robust_accuracy"].is_monotonic_decreasing
+    def test_the_classifiers_have_a_row_for_each_method(self, smoke: Project, compared: Run) -> None:
+        table = pd.read_csv(smoke.path / "data/08_reporting/classifiers.csv")
+        assert {f"{row.method} {row.adversary}" for row in table.itertuples()} == ARMS
+        assert (table["episodes"] == 2).all()
+        assert (table["robust_accuracy"] <= table["natural_accuracy"]).all()
+        assert table["robust_accuracy"].is_monotonic_decreasing
 
     def test_the_meta_gradients_have_a_row_for_each_step_and_a_picture(self, smoke: Project, compared: Run) -> None:
         table = pd.read_csv(smoke.path / "data/08_reporting/meta_gradients.csv")
@@ -253,24 +257,160 @@ class TestComparisons:
         }
         assert (table["meta_steps"] > 0).all()
         assert (table["seconds"] >= 3).all()  # the budget of conf/smoke
-        assert {"leaderboard.csv", "meta_gradients.csv"} <= artefacts(smoke, compared)
+        assert {"classifiers.csv", "meta_gradients.csv"} <= artefacts(smoke, compared)
         assert np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png")).std() > 0
 
 
-@pytest.mark.slow
-def test_dvc_repro_is_one_run_and_skips_what_has_not_changed(smoke: Project) -> None:
+@pytest.fixture(scope="module")
+def locked(smoke: Project) -> Project:
+    """The same copy after `dvc repro` of the smoke job, with dvc.lock committed."""
     file = smoke.path / "dvc.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("env: local", "env: smoke"), encoding="utf-8")
-    before = {run.info.run_id for run in runs(smoke)}
-
     done = smoke.run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
-    (run,) = (run for run in runs(smoke) if run.info.run_id not in before)
-    assert run.info.status == "FINISHED"
-    assert artefacts(smoke, run) >= ARTEFACTS
-    assert "adapted/fid" in run.data.metrics
-
-    done = smoke.run("dvc", "repro")
-    assert done.stdout.count("didn't change, skipping") == 7
-    assert len(runs(smoke)) == len(before) + 1
     assert {line.split()[-1] for line in smoke.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}
+    smoke.git("add", "--all")
+    smoke.git("commit", "--quiet", "--message", "lock")
+    return smoke
+
+
+def locked_hash(project: Project) -> str:
+    """DVC's hash of the task bank."""
+    found = re.search(r"path: data/02_intermediate/task_bank\n *hash: md5\n *md5: (\w+\.dir)", lock_file(project))
+    assert found
+    return found[1]
+
+
+def lock_file(project: Project) -> str:
+    return (project.path / "dvc.lock").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+class TestLockedResult:
+    """`dvc repro`, and what must not be taken for its result."""
+
+    def test_it_is_one_run_and_skips_what_has_not_changed(self, locked: Project) -> None:
+        (run, *earlier) = runs(locked)
+        assert (run.info.run_name, run.info.status) == ("dvc repro", "FINISHED")
+        assert artefacts(locked, run) >= ARTEFACTS
+        assert "adapted/fid" in run.data.metrics
+        assert run.data.tags["dvc_task_bank"] == locked_hash(locked)
+        assert "overrides" not in run.data.tags
+        done = locked.run("dvc", "repro")
+        assert done.stdout.count("didn't change, skipping") == 7
+        assert len(runs(locked)) == 1 + len(earlier)
+
+    def test_hidden_parameters_are_refused_before_any_work(self, copy_project: Callable[[str], Project]) -> None:
+        project = copy_project("hidden parameters")
+        (project.path / "conf/local/parameters.yml").write_text("seed: 1\n", encoding="utf-8")
+        done = project.run("dvc", "repro", "tasks")
+        assert done.returncode != 0
+        assert "without knowing of conf/local/parameters.yml" in done.stderr
+        assert not (project.path / "dvc.lock").exists()
+        assert not (project.path / "mlflow.db").exists()
+
+    def test_a_run_with_parameters_does_not_become_the_locked_result(self, locked: Project) -> None:
+        card = locked.path / "data/08_reporting/data_card.json"
+        before = card.read_bytes(), lock_file(locked)
+        done = locked.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks", "--params", "seed=1")
+        assert done.returncode == 0, done.stderr
+        assert runs(locked)[0].data.tags["overrides"] == "--env smoke, --params"
+        assert card.read_bytes() != before[0]
+        assert "data_card.json" in locked.run("dvc", "status", "tasks").stdout
+        assert locked.run("dvc", "commit", "tasks").returncode != 0
+        assert lock_file(locked) == before[1]
+        done = locked.run("dvc", "repro", "tasks")
+        assert done.returncode == 0, done.stderr
+        assert (card.read_bytes(), lock_file(locked)) == before
+
+
+@pytest.fixture(params=["folder", "s3"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Settings of a DVC remote: an empty folder, or an empty bucket behind HTTP with credentials in the environment."""
+    if request.param == "folder":
+        yield {"url": str(tmp_path / "remote")}
+        return
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key of the test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret of the test")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    boto3.client("s3", endpoint_url=address, region_name="us-east-1").create_bucket(Bucket="metagan")
+    yield {"url": "s3://metagan/shared", "endpointurl": address}
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_colleague_pulls_the_results_and_reports_without_training(
+    locked: Project, remote: dict[str, str], tmp_path: Path
+) -> None:
+    colleague = replace(locked, path=tmp_path / "colleague's clone")
+    locked.git("clone", "--quiet", str(locked.path), str(colleague.path))
+    for project in (locked, colleague):
+        project.run("dvc", "remote", "add", "--local", "--force", "--default", "shared", remote["url"])
+        if "endpointurl" in remote:
+            project.run("dvc", "remote", "modify", "--local", "shared", "endpointurl", remote["endpointurl"])
+    pushed = locked.run("dvc", "push")
+    assert pushed.returncode == 0, pushed.stderr
+    pulled = colleague.run("dvc", "pull")
+    assert pulled.returncode == 0, pulled.stderr
+    assert "up to date" in colleague.run("dvc", "status").stdout
+    done = colleague.run("kedro", "run", "--env", "smoke", "--pipeline", "report")
+    assert done.returncode == 0, done.stderr
+    assert (colleague.path / "data/08_reporting/report.html").stat().st_size > 10_000
+    for file in (colleague.path / ".dvc").glob("config*"):
+        assert "of the test" not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+class TestExperiment:
+    """`dvc exp run -S`, and what DVC and MLflow say of it; it leaves its result in the workspace."""
+
+    @pytest.fixture(scope="class")
+    def experiment(self, locked: Project) -> Run:
+        before = len(runs(locked))
+        change = "conf/base/parameters_meta_train.yml:meta_train.learning_rate=0.01"
+        done = locked.run("dvc", "exp", "run", "--name", "faster", "--set-param", change)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(runs(locked)) == before + 1
+        return runs(locked)[0]
+
+    def test_it_is_one_run_with_its_name_commit_and_data(self, locked: Project, experiment: Run) -> None:
+        assert (experiment.info.run_name, experiment.info.status) == ("faster", "FINISHED")
+        assert experiment.data.tags["dvc_experiment"] == "faster"
+        assert experiment.data.tags["mlflow.source.git.commit"] == locked.git("rev-parse", "HEAD")
+        assert experiment.data.tags["dvc_task_bank"] == locked_hash(locked)
+        assert experiment.data.params["meta_train.learning_rate"] == "0.01"
+        (data,) = experiment.inputs.dataset_inputs
+        header = json.loads((locked.path / "data/02_intermediate/task_bank/bank.json").read_text(encoding="utf-8"))
+        assert data.dataset.name == "digits"
+        assert header["content_hash"].startswith(data.dataset.digest)
+
+    @pytest.mark.usefixtures("experiment")
+    def test_dvc_shows_it_and_its_differences(self, locked: Project, tmp_path: Path) -> None:
+        table = locked.run("dvc", "exp", "show", "--csv").stdout
+        assert "faster" in table
+        assert "data/08_reporting/generation_summary.json:recognisability" in table.splitlines()[0]
+        metrics = json.loads(locked.run("dvc", "metrics", "diff", "--json").stdout)
+        change = metrics["diff"]["data/08_reporting/generation_summary.json"]["fjd"]
+        assert change["diff"] == pytest.approx(change["new"] - change["old"])
+        assert change["diff"] != 0
+        done = locked.run("dvc", "plots", "diff", "--out", str(tmp_path / "plots"), "HEAD", "workspace")
+        assert done.returncode == 0, done.stderr
+        page = (tmp_path / "plots/index.html").read_text(encoding="utf-8")
+        for name in ("outer loss", "score on the val classes", "recognisability by adaptation step"):
+            assert name in page
+        assert '"rev": "workspace"' in page
+
+    @pytest.mark.usefixtures("experiment")
+    def test_the_leaderboard_ranks_it_and_is_no_run_itself(self, locked: Project) -> None:
+        before = len(runs(locked))
+        metric = "leaderboard.metric=robust_accuracy"
+        done = locked.run("kedro", "run", "--env", "smoke", "--pipeline", "leaderboard", "--params", metric)
+        assert done.returncode == 0, done.stderr
+        assert len(runs(locked)) == before
+        board = pd.read_csv(locked.path / "data/08_reporting/leaderboard.csv")
+        assert {"faster", "dvc repro", "__default__"} <= set(board["run"])
+        assert board["robust_accuracy"].is_monotonic_decreasing
+        page = (locked.path / "data/08_reporting/leaderboard.html").read_text(encoding="utf-8")
+        assert all(link in page for link in board["link"])

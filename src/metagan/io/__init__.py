@@ -3,12 +3,14 @@
 from metagan.io.arrays import ArraysDataset
 from metagan.io.atomic import CSVDataset, ImageDataset, JSONDataset, TextDataset
 from metagan.io.folder import FolderDataset
+from metagan.io.runs import FinishedRunsDataset
 from metagan.io.task_bank import TaskBankDataset
 from metagan.io.weights import WeightsDataset
 
 __all__ = [
     "ArraysDataset",
     "CSVDataset",
+    "FinishedRunsDataset",
     "FolderDataset",
     "ImageDataset",
     "JSONDataset",

@@ -9,9 +9,14 @@ from typing import Any
 import mlflow
 import torch
 from lightning.pytorch.loggers import MLFlowLogger
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
 from torch import Tensor
 
 from metagan.reporting.figures import sample_grid
+from metagan.tasks.bank import TaskBank
+
+DIGEST_LENGTH = 36  # the longest that MLflow takes
 
 
 class RunLogger(MLFlowLogger):
@@ -46,3 +51,9 @@ def grid_logger(logger: RunLogger | None, on_paper: bool = True) -> Callable[[Te
         logger.experiment.log_image(logger.run_id, picture, key="validation_samples", step=meta_step, synchronous=True)
 
     return show
+
+
+def log_task_bank(bank: TaskBank) -> None:
+    """Show the bank as an input of the active MLflow run, under the name of its source and the hash of its content."""
+    source = LocalArtifactDatasetSource(str(getattr(bank.images, "filename", bank.source)))
+    mlflow.log_input(MetaDataset(source, bank.source, bank.content_hash[:DIGEST_LENGTH]), context="tasks")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from metagan.reporting import tables
@@ -16,9 +15,9 @@ from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
 from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, data_uri, picture_steps, tile
 from metagan.reporting.robustness import Robustness, percent, robustness_section
 from metagan.reporting.tables import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS, Cell, Generation, Metric
+from metagan.reporting.templates import template
 from metagan.reporting.training_charts import joint_chart, skipped_updates, training_charts
 
-HEADLINE_STEP = 5
 N_WAY = 20
 PHOTOGRAPHS = "image_folder"
 CELL_WIDTH = 174
@@ -75,7 +74,7 @@ def build_report(
     on_paper = generation["source"] != PHOTOGRAPHS
     trained = [arm for arm in TRAINED_ARMS if arm.name in generation["arms"]]
     references = [arm for arm in REFERENCE_ARMS if arm.name in generation["arms"]]
-    headline_step = HEADLINE_STEP if HEADLINE_STEP in steps else steps[-1]
+    headline_step = tables.headline_step(steps)
     facts, grids = tables.card(data_card)
     recognisability = _recognisability(generation, [*trained, *references], headline_step)
     late = {arm.name: value for arm, _, value in recognisability}
@@ -85,15 +84,8 @@ def build_report(
     seconds = {**generation.get("seconds", {}), **timings}
     joint = joint_chart(joint_history) if joint_history is not None else None
 
-    environment = Environment(
-        loader=PackageLoader("metagan", "reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": tables.number, "duration": tables.duration, "cell": _cell, "percent": percent}
-    return environment.get_template("template.html.j2").render(
+    page = template("template.html.j2", number=tables.number, duration=tables.duration, cell=_cell, percent=percent)
+    return page.render(
         title=title,
         generation=generation,
         arms=trained + references,

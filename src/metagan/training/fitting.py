@@ -25,6 +25,7 @@ def fit(
 
     With `validate_every` (steps) the checkpoint with the highest `val/score` is kept as well.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # DVC looks for it, also when training is too short for a checkpoint
     if validate_every:
         best = ModelCheckpoint(folder, "best", monitor="val/score", mode="max", enable_version_counter=False)
         # After `best`, so that a resumed training knows the best score.

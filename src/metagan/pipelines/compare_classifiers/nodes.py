@@ -11,7 +11,7 @@ import pandas as pd
 
 from metagan.io.tracking import nested_run, run_logger
 from metagan.parameters import Classifier, CompareClassifiers, Robustness, merged
-from metagan.pipelines.evaluate_robustness.nodes import measure
+from metagan.pipelines.evaluate_robustness.nodes import measure, under_attack
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
 
@@ -24,7 +24,7 @@ def compare(
     seed: int,
     checkpoint_folder: Path,
 ) -> pd.DataFrame:
-    """The leaderboard: a row for each method, adversary and shape of episode, the most robust first.
+    """A row for each method, adversary and shape of episode, the most robust first.
 
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
@@ -36,7 +36,7 @@ def compare(
             trained, _ = train_classifier(bank, settings, seed, checkpoint_folder / "classifier", run_logger())
             table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
             named = {"adversary": adversary} if adversary else {}
-            found = [leaderboard_row(model) | named for model in table["models"]]
+            found = [table_row(model) | named for model in table["models"]]
             if mlflow.active_run():
                 mlflow.log_params({"classifier.method": method, "classifier.adversary.where": settings.adversary.where})
                 for row in found:
@@ -48,14 +48,9 @@ def compare(
     return pd.DataFrame(rows).sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
 
 
-def leaderboard_row(model: dict[str, Any]) -> dict[str, Any]:
-    """A model of robustness.json in a line; robust accuracy is that under linf PGD at the radius nearest to 0.1."""
-    under_pgd = [
-        row
-        for row in model["robust"]
-        if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
-    ]
-    judged = min(under_pgd, key=lambda row: abs(row["eps"] - 0.1))
+def table_row(model: dict[str, Any]) -> dict[str, Any]:
+    """A model of robustness.json in a line."""
+    judged = under_attack(model)
     return {
         "method": model["method"],
         "adversary": model["adversary"],

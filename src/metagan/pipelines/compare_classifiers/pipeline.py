@@ -6,7 +6,7 @@ from metagan.pipelines.compare_classifiers.nodes import compare
 
 
 def create_pipeline() -> Pipeline:
-    """Task bank -> the leaderboard of the methods that the configuration names."""
+    """Task bank -> a table of the methods that the configuration names."""
     return Pipeline(
         [
             node(
@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
                     "params:seed",
                     "checkpoint_folder",
                 ],
-                "leaderboard",
+                "classifier_table",
                 name="compare_classifiers",
             )
         ]

@@ -7,11 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from metagan.evaluation.generation import Sampler, evaluate_generation
 from metagan.parameters import Evaluate, MetaTrain
+from metagan.reporting.tables import TRAINED_ARMS, headline_step
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
@@ -58,6 +60,21 @@ def seconds_to_adapt(bank: TaskBank, sampler: Sampler, settings: Evaluate, steps
         return perf_counter() - started
 
     return median(measure() for _ in range(3))
+
+
+def by_step(generation: dict[str, Any]) -> pd.DataFrame:
+    """The trained arms as a table that DVC can plot: a row for each adaptation step, columns `<arm>/<metric>`."""
+    arms = {arm.name: generation["arms"][arm.name] for arm in TRAINED_ARMS}
+    curves = {f"{arm}/{metric}": values for arm, table in arms.items() for metric, values in table.items()}
+    return pd.DataFrame({"step": generation["steps"], "gap_closed": generation["gap_closed"], **curves})
+
+
+def summarise(generation: dict[str, Any]) -> dict[str, float | None]:
+    """The headline numbers of the adapted arm, for DVC to compare."""
+    step = headline_step(generation["steps"])
+    at = generation["steps"].index(step)
+    adapted = {metric: values[at] for metric, values in generation["arms"]["adapted"].items()}
+    return {"step": step, "gap_closed": generation["gap_closed"][at], **adapted}
 
 
 def metrics(generation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.evaluate.nodes import evaluate, metrics
+from metagan.pipelines.evaluate.nodes import by_step, evaluate, metrics, summarise
 
 
 def create_pipeline() -> Pipeline:
-    """Bank, embedder and trained networks -> the table of all arms, pictures, and the same table as MLflow metrics."""
+    """Bank, embedder and trained networks -> the table of all arms, pictures; the same table for MLflow and DVC."""
     return Pipeline(
         [
             node(
@@ -25,5 +25,7 @@ def create_pipeline() -> Pipeline:
                 name="evaluate",
             ),
             node(metrics, "generation", "generation_metrics", name="log_metrics"),
+            node(by_step, "generation", "generation_by_step", name="generation_by_step"),
+            node(summarise, "generation", "generation_summary", name="summarise_generation"),
         ]
     )

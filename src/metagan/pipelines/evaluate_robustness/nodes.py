@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from metagan.evaluation.robustness import evaluate_robustness
 from metagan.parameters import Classifier, Robustness
+from metagan.reporting.tables import HEADLINE_EPSILON
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import Payload
 from metagan.training.robustness import adapted_episodes, support_sets
@@ -61,6 +62,27 @@ def description(classifier: Payload, n_way: int, k_shot: int) -> dict[str, Any]:
     }
 
 
+def under_attack(model: dict[str, Any]) -> dict[str, Any]:
+    """The row of a model of robustness.json under linf PGD on query images, at the radius nearest to the headline's."""
+    rows = [
+        row
+        for row in model["robust"]
+        if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
+    ]
+    return min(rows, key=lambda row: abs(row["eps"] - HEADLINE_EPSILON))
+
+
+def summarise(robustness: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The headline accuracies by `<classifier>/<ways>way_<shots>shot`, for DVC to compare."""
+    return {
+        _name(model): {
+            "natural_accuracy": model["natural"]["mean"],
+            "robust_accuracy": under_attack(model)["mean"],
+        }
+        for model in robustness["models"]
+    }
+
+
 def metrics(robustness: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """MLflow metrics `<classifier>/<ways>way_<shots>shot/accuracy` and `.../<attack>_<norm>[_poisoned]`.
 
@@ -68,11 +90,15 @@ def metrics(robustness: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """
     logged: dict[str, list[dict[str, float]]] = {}
     for model in robustness["models"]:
-        adversary = "natural_classifier" if model["adversary"] == "none" else "classifier"
-        prefix = f"{adversary}/{model['n_way']}way_{model['k_shot']}shot"
+        prefix = _name(model)
         logged[f"{prefix}/accuracy"] = [{"value": model["natural"]["mean"], "step": 0}]
         for row in model["robust"]:
             poisoned = "_poisoned" if row["support"] == "poisoned" else ""
             name = f"{prefix}/{row['attack']}_{row['norm']}{poisoned}"
             logged.setdefault(name, []).append({"value": row["mean"], "step": round(1000 * row["eps"])})
     return logged
+
+
+def _name(model: dict[str, Any]) -> str:
+    adversary = "natural_classifier" if model["adversary"] == "none" else "classifier"
+    return f"{adversary}/{model['n_way']}way_{model['k_shot']}shot"

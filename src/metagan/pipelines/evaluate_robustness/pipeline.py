@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.evaluate_robustness.nodes import evaluate, metrics
+from metagan.pipelines.evaluate_robustness.nodes import evaluate, metrics, summarise
 
 
 def create_pipeline() -> Pipeline:
-    """Bank and classifiers -> accuracy without and under attack, pictures, and the same as MLflow metrics."""
+    """Bank and classifiers -> accuracy without and under attack, pictures, and the same for MLflow and DVC."""
     return Pipeline(
         [
             node(
@@ -16,5 +16,6 @@ def create_pipeline() -> Pipeline:
                 name="evaluate_robustness",
             ),
             node(metrics, "robustness", "robustness_metrics", name="log_robustness_metrics"),
+            node(summarise, "robustness", "robustness_summary", name="summarise_robustness"),
         ]
     )

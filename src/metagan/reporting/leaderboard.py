@@ -1,0 +1,97 @@
+"""All finished runs in one table, the best first, and the same as a page with a link to each run."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from metagan.reporting import tables
+from metagan.reporting.templates import template
+
+GOALS = {
+    "recognisability": math.inf,
+    "fjd": -math.inf,
+    "gap_closed": math.inf,
+    "natural_accuracy": math.inf,
+    "robust_accuracy": math.inf,
+    "seconds": -math.inf,
+}
+RESULTS = [name for name in GOALS if name != "seconds"]
+LABELS = {
+    "run": "run",
+    "date": "started (UTC)",
+    "commit": "commit",
+    "source": "source",
+    "seed": "seed",
+    "meta_gradient": "meta-gradient",
+    "recognisability": f"recognisability, {tables.HEADLINE_STEP} steps",
+    "fjd": f"FJD, {tables.HEADLINE_STEP} steps",
+    "gap_closed": f"gap closed, {tables.HEADLINE_STEP} steps",
+    "episodes": "episodes",
+    "natural_accuracy": "natural accuracy",
+    "robust_accuracy": f"under PGD, ε = {tables.HEADLINE_EPSILON}",
+    "seconds": "time",
+}
+
+
+def rank_runs(runs: pd.DataFrame, metric: str, ui: str) -> pd.DataFrame:
+    """A row for each run that has results, the best by `metric` first and those without it last.
+
+    `runs` is what `mlflow.search_runs` gives, with a mapping of values by step in place of a metric's last value.
+    `link` is the page of the run below the address `ui` of an MLflow server.
+    """
+    board = pd.DataFrame([_row(run, ui) for run in runs.to_dict("records")], columns=[*LABELS, "link"])
+    board = board[board[RESULTS].notna().any(axis=1)]
+    return board.sort_values(metric, ascending=GOALS[metric] < 0, na_position="last", kind="stable")
+
+
+def leaderboard_page(board: pd.DataFrame, metric: str) -> str:
+    """The leaderboard as one HTML page that needs no other file."""
+    rows = board.astype(object).where(board.notna(), None).to_dict("records")
+    page = template("leaderboard.html.j2", number=tables.number, duration=tables.duration)
+    return page.render(rows=rows, metric=metric, labels=LABELS, results=RESULTS, absent=tables.ABSENT)
+
+
+def _row(run: Mapping[str, Any], ui: str) -> dict[str, Any]:
+    shape = _episodes(run)
+    natural, robust = (_by_step(run, f"classifier/{shape}/{name}") for name in ("accuracy", "pgd_linf"))
+    return {
+        "run": run.get("tags.mlflow.runName"),
+        "date": run["start_time"].strftime("%Y-%m-%d %H:%M"),
+        "commit": _commit(run),
+        "source": run.get("params.tasks.source"),
+        "seed": run.get("params.seed"),
+        "meta_gradient": run.get("params.meta_train.meta_gradient"),
+        "recognisability": _by_step(run, "adapted/recognisability").get(tables.HEADLINE_STEP),
+        "fjd": _by_step(run, "adapted/fjd").get(tables.HEADLINE_STEP),
+        "gap_closed": _by_step(run, "gap_closed").get(tables.HEADLINE_STEP),
+        "episodes": shape,
+        "natural_accuracy": natural.get(0),
+        "robust_accuracy": robust.get(round(1000 * tables.HEADLINE_EPSILON)),
+        "seconds": (run["end_time"] - run["start_time"]).total_seconds(),
+        "link": f"{ui.rstrip('/')}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}",
+    }
+
+
+def _by_step(run: Mapping[str, Any], metric: str) -> Mapping[int, float]:
+    values = run.get(f"metrics.{metric}")
+    return values if isinstance(values, Mapping) else {}
+
+
+def _episodes(run: Mapping[str, Any]) -> str | None:
+    """The first shape of episode that the run's classifier was measured at, such as 5way_1shot."""
+    names = (name for name, values in run.items() if isinstance(values, Mapping))
+    shapes = (re.fullmatch(r"metrics\.classifier/((\d+)way_(\d+)shot)/accuracy", name) for name in names)
+    return min(((int(shape[2]), int(shape[3]), shape[1]) for shape in shapes if shape), default=(0, 0, None))[2]
+
+
+def _commit(run: Mapping[str, Any]) -> str | None:
+    """The run's commit as `git describe --always --dirty` writes it."""
+    commit = run.get("tags.mlflow.source.git.commit")
+    if not isinstance(commit, str):
+        return None
+    return commit[:7] + ("-dirty" if run.get("tags.mlflow.source.git.dirty") == "true" else "")

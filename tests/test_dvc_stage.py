@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.context import KedroContext
+
+from metagan import dvc_stage
+from metagan.hooks import InputError, LockHook
+
+
+def context(
+    project: Path, env: str | None = None, parameters: dict[str, object] | None = None, **files: str
+) -> KedroContext:
+    """What the hooks get for a project with these files in conf/local."""
+    for folder in ("base", "local", "smoke"):
+        (project / "conf" / folder).mkdir(parents=True)
+    for name, text in files.items():
+        (project / "conf/local" / f"{name}.yml").write_text(text, encoding="utf-8")
+    loader = OmegaConfigLoader(
+        conf_source=str(project / "conf"),
+        env=env,
+        runtime_params=parameters,
+        base_env="base",
+        default_run_env="local",
+    )
+    return KedroContext(project_path=project, config_loader=loader, env=env, package_name="metagan", hook_manager=None)
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC started this process."""
+    monkeypatch.setenv("DVC_STAGE", "meta_train")
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_stage_refuses_parameters_that_dvc_cannot_see(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        LockHook().after_context_created(context(tmp_path, parameters={"seed": 1}, parameters_mine="seed: 1"))
+    message = refusal.value.format_message()
+    assert "conf/local/parameters_mine.yml, --params" in message
+    assert "dvc exp run -S conf/base/" in message
+    assert "\n" not in message
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_stage_takes_another_tracking_server_or_an_environment_of_dvc_yaml(tmp_path: Path) -> None:
+    LockHook().after_context_created(context(tmp_path / "server", mlflow="server: {}", credentials="{}"))
+    LockHook().after_context_created(context(tmp_path / "environment", env="smoke", parameters_mine="seed: 1"))
+
+
+def test_outside_dvc_overrides_are_told_not_refused(tmp_path: Path) -> None:
+    run = context(tmp_path / "all", env="smoke", parameters={"seed": 1})
+    LockHook().after_context_created(run)
+    assert dvc_stage.overrides(run) == ["--env smoke", "--params"]
+    assert dvc_stage.overrides(context(tmp_path / "catalog", catalog="{}")) == ["conf/local/catalog.yml"]
+    assert dvc_stage.overrides(context(tmp_path / "none")) == []
+
+
+def test_the_hash_of_the_task_bank_is_what_dvc_lock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dvc_stage.task_bank_hash(tmp_path) is None
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("schema: '2.0'\nstages: {embedder: {outs: []}}\n", encoding="utf-8")
+    assert dvc_stage.task_bank_hash(tmp_path) is None
+    lock.write_text(
+        "schema: '2.0'\n"
+        "stages:\n"
+        "  tasks:\n"
+        "    outs:\n"
+        "    - {path: data/08_reporting/data_card.json, md5: 1f, size: 2}\n"
+        "    - {path: data/02_intermediate/task_bank, md5: 2e.dir, size: 3, nfiles: 2}\n",
+        encoding="utf-8",
+    )
+    assert dvc_stage.task_bank_hash(tmp_path) == "2e.dir"
+    monkeypatch.setenv("DVC_STAGE", "tasks")
+    assert dvc_stage.task_bank_hash(tmp_path) is None, "the bank that dvc.lock speaks of is being replaced"
+
+
+def test_two_experiments_of_one_process_are_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    for experiment in ("first", "second"):
+        monkeypatch.setenv("DVC_EXP_NAME", experiment)
+        names.add(dvc_stage.reproduction())
+    monkeypatch.delenv("DVC_EXP_NAME")
+    assert len(names | {dvc_stage.reproduction()}) == 3

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 
 import metagan
 from metagan.parameters import validate
+from metagan.training.fitting import forget_ended
 
 
 class InputError(click.ClickException, ValueError):
@@ -59,6 +60,15 @@ def _is_expected(error: BaseException) -> bool:
     raised = (place.line or "").startswith("raise ")
     ours = any(Path(place.filename).is_relative_to(Path(package.__file__).parent) for package in (metagan, joblib))
     return (raised and ours) or (isinstance(error, OSError) and error.filename is not None)
+
+
+class TrainingHook:
+    """Until a run has succeeded, the next one finds its ended trainings."""
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """The result of every training is saved by now."""
+        forget_ended()
 
 
 class TrackingHook:

@@ -9,9 +9,9 @@ with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of
     import kedro_mlflow.mlflow  # noqa: F401
 from omegaconf.resolvers import oc
 
-from metagan.hooks import ErrorHook, ParameterHook, TrackingHook
+from metagan.hooks import ErrorHook, ParameterHook, TrackingHook, TrainingHook
 
-HOOKS = (ParameterHook(), TrackingHook(), ErrorHook())
+HOOKS = (ParameterHook(), TrackingHook(), TrainingHook(), ErrorHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import warnings
 from pathlib import Path
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 
 from metagan.parameters import Section
-from metagan.training.checkpoints import AtomicCheckpoints
+from metagan.training.checkpoints import AtomicCheckpoints, RegularCheckpoints, newest_whole
 
-LAST = "last.ckpt"
-BEST = "best.ckpt"
+_ended: set[Path] = set()
 
 
 def fit(
     module: L.LightningModule, folder: Path, logger: Logger | None, accelerator: str, validate_every: int | None = None
 ) -> None:
-    """Train until the module says stop, from `folder`'s last checkpoint if there is one.
+    """Train until the module says stop, from `folder`'s newest whole checkpoint if there is one.
 
-    With `validate_every` (steps) the checkpoint with the highest `val/score` is kept as well.
+    A training that has ended stays in `folder`, and is not trained again, until `forget_ended`.
     """
-    if validate_every:
-        best = ModelCheckpoint(folder, "best", monitor="val/score", mode="max", enable_version_counter=False)
-        # After `best`, so that a resumed training knows the best score.
-        checkpoints = [best, ModelCheckpoint(folder, "last", enable_version_counter=False)]
-    else:
-        checkpoints = [ModelCheckpoint(folder, "last", every_n_train_steps=500, enable_version_counter=False)]
     trainer = L.Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=1,
         logger=logger or False,
-        callbacks=[*checkpoints, RichProgressBar(leave=True)],
+        callbacks=[RegularCheckpoints(folder, validate_every), RichProgressBar(leave=True)],
         plugins=[AtomicCheckpoints()],
         val_check_interval=validate_every,
         check_val_every_n_epoch=None,
@@ -45,12 +39,12 @@ def fit(
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    last = folder / LAST
     with warnings.catch_warnings():
         # Both speak of Lightning's own inside, or of a state that a resumed training does not need.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*no pre-optimization state was saved.*")
-        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+        trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
+    _ended.add(folder)
 
 
 def fingerprint(settings: Section, seed: int, content_hash: str) -> str:
@@ -59,6 +53,10 @@ def fingerprint(settings: Section, seed: int, content_hash: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def finish(folder: Path) -> None:
-    """A finished training is not resumed: the next run trains again."""
-    (folder / LAST).unlink(missing_ok=True)
+def forget_ended() -> None:
+    """Remove the checkpoints of the trainings that this process has ended, so that the next run trains again.
+
+    For the end of a whole run: when it is interrupted before, its ended trainings are not lost.
+    """
+    while _ended:
+        shutil.rmtree(_ended.pop(), ignore_errors=True)

@@ -21,7 +21,7 @@ from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import MetaBatches, generation_tasks
 from metagan.training.embedder import load_embedder
-from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory
@@ -149,12 +149,11 @@ def meta_train(
     module = MetaTraining(bank, learner, rule, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, settings.accelerator, settings.validate_every)
-    state, meta_step = best_average(module, folder)
+    state, meta_step = best_average(module)
     facts = {
         "update_rule": settings.inner.update_rule,
         "seconds": module.seconds,
         "seed": seed,
         "meta_step": meta_step,
     }
-    finish(folder)
     return payload("meta_model", architecture, settings.inner, state, **facts), module.history

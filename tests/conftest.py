@@ -39,13 +39,28 @@ class Project:
 
     path: Path
 
-    def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment in the copy, as a person would from a terminal."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of a person's terminal, nothing of these tests."""
         own = ("METAGAN_", "MLFLOW_", "KEDRO_", "DVC_", "GIT_", "PYTHONPATH", "DO_NOT_TRACK")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        environment |= {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
+        return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
+
+    def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment in the copy, as a person would from a terminal."""
         return subprocess.run(
-            command, cwd=self.path / folder, env=environment, capture_output=True, text=True, timeout=900
+            command, cwd=self.path / folder, env=self.environment, capture_output=True, text=True, timeout=900
+        )
+
+    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a command in the copy, with further environment variables; both its outputs are one pipe of lines."""
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            env={**self.environment, **variables, "COLUMNS": "1000", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def git(self, *arguments: str) -> str:

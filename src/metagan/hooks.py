@@ -17,10 +17,12 @@ import mlflow
 import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
 
 import metagan
+from metagan.io.outbox import install, is_away
 from metagan.parameters import validate
 from metagan.training.fitting import forget_ended
 
@@ -72,15 +74,24 @@ class TrainingHook:
 
 
 class TrackingHook:
-    """What kedro-mlflow leaves open: place, commit, interruption, and one run for one `dvc repro`."""
+    """What kedro-mlflow leaves open: place, commit, interruption, an absent server, one run for one `dvc repro`."""
 
     @hook_impl(wrapper=True)
     def after_context_created(self, context: KedroContext) -> Generator[None, None, None]:
-        """Make `${project_database:}` known before kedro-mlflow reads conf/base/mlflow.yml."""
+        """Before kedro-mlflow reads conf/base/mlflow.yml, make `${project_database:}` known and servers missable."""
         database = f"sqlite:///{context.project_path / 'mlflow.db'}"
         OmegaConf.register_new_resolver("project_database", lambda: database, replace=True)
         self.context = context
-        return (yield)
+        outbox = install(context.project_path / "mlruns" / "unsent")
+        try:
+            result = yield
+        except MlflowException as error:
+            if not is_away(error):
+                raise
+            raise InputError(f"the MLflow server at {mlflow.get_tracking_uri()} does not answer: {error}") from None
+        if mlflow.get_tracking_uri().startswith("http"):
+            atexit.register(outbox(mlflow.get_tracking_uri()).deliver_at_the_end)
+        return result
 
     @hook_impl(wrapper=True)
     def before_pipeline_run(self) -> Generator[None, None, None]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from metagan import files
 from metagan.parameters import MetaTrain
 from metagan.training.checkpoints import AtomicCheckpoints, newest_whole
-from metagan.training.fitting import fingerprint
+from metagan.training.fitting import fingerprint, weights_hash
 
 
 def test_a_fingerprint_tells_trainings_apart(make_settings: Callable[..., MetaTrain]) -> None:
@@ -19,21 +20,22 @@ def test_a_fingerprint_tells_trainings_apart(make_settings: Callable[..., MetaTr
         fingerprint(make_settings(inner={"r1": 0.1}), 0, "hash"),
         fingerprint(make_settings(), 1, "hash"),
         fingerprint(make_settings(), 0, "another"),
+        fingerprint(make_settings(), 0, "hash", weights_hash({"layer": torch.zeros(2)})),
+        fingerprint(make_settings(), 0, "hash", weights_hash({"layer": torch.tensor([0.0, 1e-9])})),
     }
-    assert len(others | {first}) == 4
+    assert len(others | {first}) == 6
 
 
-def test_a_failed_write_leaves_the_earlier_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_is_named(tmp_path: Path) -> None:
     checkpoints, path = AtomicCheckpoints(), tmp_path / "last.ckpt"
     checkpoints.save_checkpoint({"step": 1}, path)
-
-    def full_disk(value: object, file: Path) -> None:
-        Path(file).write_bytes(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="no space"):
-        checkpoints.save_checkpoint({"step": 2}, path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # no file can become larger
+    try:
+        with pytest.raises(OSError, match=r"MiB free\), cannot write: '.*last\.ckpt'"):
+            checkpoints.save_checkpoint({"step": 2, "weights": torch.zeros(1000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert checkpoints.load_checkpoint(path, weights_only=True) == {"step": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
 

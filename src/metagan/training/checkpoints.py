@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from metagan.files import replaced
+from metagan.files import replaced, save_tensors
 
 LAST = "last.ckpt"
 PREVIOUS = "previous.ckpt"
@@ -31,7 +31,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
     ) -> None:
         path = Path(path)
         with replaced(path) as temporary:
-            torch.save(checkpoint, temporary)
+            save_tensors(checkpoint, temporary)
             if path.exists():
                 path.replace(path.with_name(PREVIOUS))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
+from torch import Tensor
 
 from metagan.parameters import Section
 from metagan.training.checkpoints import AtomicCheckpoints, RegularCheckpoints, newest_whole
@@ -47,10 +48,19 @@ def fit(
     _ended.add(folder)
 
 
-def fingerprint(settings: Section, seed: int, content_hash: str) -> str:
+def fingerprint(settings: Section, seed: int, *content_hashes: str) -> str:
     """A short name of everything that a training depends on, so that only the same training is resumed."""
-    text = json.dumps([settings.model_dump(mode="json"), seed, content_hash], sort_keys=True)
+    text = json.dumps([settings.model_dump(mode="json"), seed, *content_hashes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def weights_hash(state: dict[str, Tensor]) -> str:
+    """The sha256 over names and values of the tensors."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(value.numpy(force=True).tobytes())
+    return digest.hexdigest()
 
 
 def forget_ended() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,16 +20,6 @@ WEIGHTS = ("meta_model", "joint_gan", "classifier", "natural_classifier")
 META_STEPS = 8
 PARAMETERS = f"meta_train.meta_steps={META_STEPS},meta_train.validate_every=1,classifier.meta_steps={META_STEPS}"
 RUN = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,embedder,meta_train,classifier", "--params", PARAMETERS)
-
-
-def until_the_first_node(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if "Running node" in line:
-            return
-    raise AssertionError("".join(said))
 
 
 def weights(project: Project) -> dict[str, dict[str, Any]]:
@@ -64,35 +53,29 @@ def begun(project: Project) -> set[str]:
 @pytest.mark.fault_injection
 def test_a_run_survives_kill_at_random_moments(copy_project: Callable[[str], Project]) -> None:
     project = copy_project("kill")
-    process = project.start(*RUN)
-    until_the_first_node(process)
+    running = project.start(*RUN)
+    running.wait_for("Running node")
     started = time.monotonic()
-    process.communicate()
+    assert running.process.wait() == 0, running.said()
     seconds = time.monotonic() - started
-    assert process.returncode == 0
     expected = weights(project)
 
     moments = random.Random(SEED)
     kills, ends, resumed, unfinished = 0, 0, 0, set()
     while kills < KILLS or not ends:
-        process = project.start(*RUN)
-        until_the_first_node(process)
-        # Half the time of a whole run: what has ended is not trained again, so that every stage is reached.
-        patience = moments.uniform(0, seconds / 2) if kills < KILLS else None
+        running = project.start(*RUN)
+        running.wait_for("Running node")
         try:
-            said, _ = process.communicate(timeout=patience)
+            # Half the time of a whole run: what has ended is not trained again, so that every stage is reached.
+            running.process.wait(moments.uniform(0, seconds / 2) if kills < KILLS else None)
         except subprocess.TimeoutExpired:
-            process.kill()
-            said, _ = process.communicate()
-            assert process.returncode == -signal.SIGKILL
+            running.kill()
             kills += 1
         else:
-            assert process.returncode == 0, said
-            ends += 1
+            assert running.process.returncode == 0, running.said()
             assert_same(weights(project), expected)
-        resumed += sum(
-            "going on from" in line and any(name in line for name in unfinished) for line in said.splitlines()
-        )
+            ends += 1
+        resumed += sum(f"/{name}/last.ckpt" in running.said() for name in unfinished)
         unfinished = begun(project)
     assert resumed >= KILLS // 5
     assert leftovers(project.path / "data") == set()

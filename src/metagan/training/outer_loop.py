@@ -22,8 +22,8 @@ from metagan.meta.update_rules.base import RULE_PREFIX
 from metagan.parameters import OuterLoop as Settings
 
 Row = dict[str, float | int | None]
-PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds", "history")
-PROGRESS += ("_losses",)
+PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
+PROGRESS += ("losses", "history")
 
 
 class OuterLoop(L.LightningModule):
@@ -60,7 +60,7 @@ class OuterLoop(L.LightningModule):
         self.meta_step = self.skipped = self.skipped_in_a_row = self.retreats = 0
         self.seconds = 0.0
         self.history: list[Row] = []
-        self._losses: list[float] = []
+        self.losses: list[float] = []
 
     def batches(self) -> torch.utils.data.IterableDataset[TaskTensors]:
         """Batches of tasks from `meta_step` on."""
@@ -117,7 +117,7 @@ class OuterLoop(L.LightningModule):
             # Early on, an average over few steps.
             decay = min(self.settings.ema_decay, self.meta_step / (self.meta_step + 9))
             get_ema_multi_avg_fn(decay)(list(self.average.values()), list(self.meta.values()), None)
-            self._losses.append(loss.item())
+            self.losses.append(loss.item())
         else:
             self._skip()
         self.seconds = perf_counter() - self._started
@@ -130,8 +130,8 @@ class OuterLoop(L.LightningModule):
         self._keep_or_retreat(row["val/score"])
         row["retreats"] = float(self.retreats)
         self.log_dict(row, batch_size=1)
-        loss = float(np.mean(self._losses)) if self._losses else None
-        self._losses = []
+        loss = float(np.mean(self.losses)) if self.losses else None
+        self.losses = []
         self.history.append(
             {
                 "meta_step": self.meta_step,

@@ -8,16 +8,19 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help run test lint bench compare reproduce repro ui viz lock clean
+.PHONY: help run test test-faults lint bench compare reproduce repro ui viz lock clean
 
 help:  ## what can be made
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
 
 run: $(STAMP)  ## the main job: meta-train, evaluate, report (ENV=omniglot chooses conf/omniglot)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
 
 test: $(STAMP) lint  ## lint and all tests
 	$(BIN)/pytest
+
+test-faults: $(STAMP)  ## kill runs at random moments and compare what they end with (some minutes)
+	$(BIN)/pytest -m fault_injection
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check src tests

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,19 +36,61 @@ def shared_omniglot() -> Path:
 
 
 @dataclass(frozen=True)
+class Running:
+    """A command that has been started, and the file of what it says."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def wait_for(self, text: str) -> None:
+        """Return as soon as it has said this; fail when it ends without."""
+        while text not in self.said():
+            assert self.process.poll() is None, self.said()
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """SIGKILL it and its children."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass(frozen=True)
 class Project:
     """A copy of this project in a git repository of its own."""
 
     path: Path
 
-    def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment in the copy, as a person would from a terminal."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of a person's terminal, nothing of these tests."""
         own = ("METAGAN_", "MLFLOW_", "KEDRO_", "DVC_", "GIT_", "PYTHONPATH", "DO_NOT_TRACK")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        environment |= {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
+        return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
+
+    def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment in the copy, as a person would from a terminal."""
         return subprocess.run(
-            command, cwd=self.path / folder, env=environment, capture_output=True, text=True, timeout=900
+            command, cwd=self.path / folder, env=self.environment, capture_output=True, text=True, timeout=900
         )
+
+    def start(self, *command: str, **variables: str) -> Running:
+        """Start a command in the copy, with further environment variables, as `run` does."""
+        log = self.path.parent / f"{time.monotonic()}.log"
+        with open(log, "w", encoding="utf-8") as file:
+            environment = {**self.environment, "COLUMNS": "1000", "PYTHONUNBUFFERED": "1", **variables}
+            process = subprocess.Popen(
+                command,
+                cwd=self.path,
+                env=environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
+            )
+        return Running(process, log)
 
     def git(self, *arguments: str) -> str:
         """What git says, without the white space around it."""

@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+import errno
+import glob
+import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+import torch
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`; what is written there takes the place of `path` when the block ends well."""
+    """A temporary name beside `path`; what is written there takes the place of `path` when the block ends well.
+
+    Raises OSError that names `path` when the disk is full; what was there before stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(path.parent).free >> 20
+        raise OSError(error.errno, f"{error.strerror} ({free} MiB free), cannot write", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save_tensors(content: object, path: Path) -> None:
+    """`torch.save` by way of memory: its own errors do not say that the disk is full."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What processes that were killed while they wrote `path` have left."""
+    for leftover in path.parent.glob(f".*.{glob.escape(path.name)}"):
+        process = leftover.name.split(".")[1]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            leftover.unlink(missing_ok=True)

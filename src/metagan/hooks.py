@@ -16,14 +16,17 @@ import joblib
 import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
 
 import metagan
 from metagan import dvc_stage
+from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.parameters import validate
 from metagan.tasks.bank import TaskBank
+from metagan.training.fitting import forget_ended
 
 
 class InputError(click.ClickException, ValueError):
@@ -76,17 +79,35 @@ def _is_expected(error: BaseException) -> bool:
     return (raised and ours) or (isinstance(error, OSError) and error.filename is not None)
 
 
+class TrainingHook:
+    """Until a run has succeeded, the next one finds its ended trainings."""
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """The result of every training is saved by now."""
+        forget_ended()
+
+
 class TrackingHook:
-    """What kedro-mlflow leaves open: place, origin, data, interruption, and one run for one `dvc repro`."""
+    """What kedro-mlflow leaves open: place, origin, data, interruption, absent servers, one run for one `dvc repro`."""
 
     @hook_impl(wrapper=True)
     def after_context_created(self, context: KedroContext) -> Generator[None, None, None]:
-        """Make `${project_database:}` known before kedro-mlflow reads conf/base/mlflow.yml."""
+        """Before kedro-mlflow reads conf/base/mlflow.yml, make `${project_database:}` known and servers missable."""
         # An experiment of DVC may run in a copy of the project; DVC_ROOT is the project itself.
         database = f"sqlite:///{Path(os.environ.get('DVC_ROOT', context.project_path)) / 'mlflow.db'}"
         OmegaConf.register_new_resolver("project_database", lambda: database, replace=True)
         self.context = context
-        return (yield)
+        outbox = install(context.project_path / "mlruns" / "unsent")
+        try:
+            result = yield
+        except MlflowException as error:
+            if not is_away(error):
+                raise
+            raise InputError(f"the MLflow server at {mlflow.get_tracking_uri()} does not answer: {error}") from None
+        if mlflow.get_tracking_uri().startswith("http"):
+            atexit.register(outbox(mlflow.get_tracking_uri()).deliver_at_the_end)
+        return result
 
     @hook_impl(wrapper=True)
     def before_pipeline_run(self) -> Generator[None, None, None]:

@@ -9,9 +9,9 @@ with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of
     import kedro_mlflow.mlflow  # noqa: F401
 from omegaconf.resolvers import oc
 
-from metagan.hooks import ErrorHook, LockHook, ParameterHook, TrackingHook
+from metagan.hooks import ErrorHook, LockHook, ParameterHook, TrackingHook, TrainingHook
 
-HOOKS = (LockHook(), ParameterHook(), TrackingHook(), ErrorHook())
+HOOKS = (LockHook(), ParameterHook(), TrackingHook(), TrainingHook(), ErrorHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from metagan import files
 from metagan.parameters import MetaTrain
-from metagan.training.checkpoints import AtomicCheckpoints
-from metagan.training.fitting import fingerprint, finish
+from metagan.training.checkpoints import AtomicCheckpoints, newest_whole
+from metagan.training.fitting import fingerprint, weights_hash
 
 
 def test_a_fingerprint_tells_trainings_apart(make_settings: Callable[..., MetaTrain]) -> None:
@@ -18,28 +20,67 @@ def test_a_fingerprint_tells_trainings_apart(make_settings: Callable[..., MetaTr
         fingerprint(make_settings(inner={"r1": 0.1}), 0, "hash"),
         fingerprint(make_settings(), 1, "hash"),
         fingerprint(make_settings(), 0, "another"),
+        fingerprint(make_settings(), 0, "hash", weights_hash({"layer": torch.zeros(2)})),
+        fingerprint(make_settings(), 0, "hash", weights_hash({"layer": torch.tensor([0.0, 1e-9])})),
     }
-    assert len(others | {first}) == 4
+    assert len(others | {first}) == 6
 
 
-def test_finishing_twice_is_no_error(tmp_path: Path) -> None:
-    (tmp_path / "last.ckpt").touch()
-    (tmp_path / "best.ckpt").touch()
-    finish(tmp_path)
-    finish(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
-
-
-def test_a_failed_write_leaves_the_earlier_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_is_named(tmp_path: Path) -> None:
     checkpoints, path = AtomicCheckpoints(), tmp_path / "last.ckpt"
     checkpoints.save_checkpoint({"step": 1}, path)
-
-    def full_disk(value: object, file: Path) -> None:
-        Path(file).write_bytes(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="no space"):
-        checkpoints.save_checkpoint({"step": 2}, path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # no file can become larger
+    try:
+        with pytest.raises(OSError, match=r"MiB free\), cannot write: '.*last\.ckpt'"):
+            checkpoints.save_checkpoint({"step": 2, "weights": torch.zeros(1000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert checkpoints.load_checkpoint(path, weights_only=True) == {"step": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        AtomicCheckpoints().save_checkpoint({"step": step}, tmp_path / "last.ckpt")
+    kept = {path.name: torch.load(path, weights_only=True)["step"] for path in tmp_path.iterdir()}
+    assert kept == {"last.ckpt": 3, "previous.ckpt": 2}
+
+
+def test_a_stop_between_the_two_renames_leaves_the_earlier_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AtomicCheckpoints().save_checkpoint({"step": 1}, tmp_path / "last.ckpt")
+
+    def stopped(descriptor: int) -> None:
+        raise InterruptedError("stopped by the test")
+
+    monkeypatch.setattr(files.os, "fsync", stopped)
+    with pytest.raises(InterruptedError):
+        AtomicCheckpoints().save_checkpoint({"step": 2}, tmp_path / "last.ckpt")
+    assert not (tmp_path / "last.ckpt").exists()
+    assert newest_whole(tmp_path) == tmp_path / "previous.ckpt"
+    assert torch.load(tmp_path / "previous.ckpt", weights_only=True) == {"step": 1}
+
+
+def test_a_cut_at_any_place_and_a_changed_weight_are_seen(tmp_path: Path) -> None:
+    path, weights = tmp_path / "last.ckpt", torch.arange(3.0)
+    AtomicCheckpoints().save_checkpoint({"weights": weights, "step": 1}, path)
+    whole, part = path.read_bytes(), weights.numpy().tobytes()
+    assert newest_whole(tmp_path) == path
+    for length in range(0, len(whole), 20):
+        path.write_bytes(whole[:length])
+        assert newest_whole(tmp_path) is None
+    path.write_bytes(whole.replace(part, part[::-1]))
+    assert not torch.equal(torch.load(path, weights_only=True)["weights"], weights)  # torch does not notice
+    assert newest_whole(tmp_path) is None
+
+
+def test_a_checkpoint_never_runs_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "sprung",)
+
+    torch.save({"state_dict": Trap()}, tmp_path / "last.ckpt")
+    assert newest_whole(tmp_path) is None
+    assert not (tmp_path / "sprung").exists()

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.training import fitting, joint_training
+from metagan.training import checkpoints, joint_training
 from metagan.training.gan import architecture_of, initial_networks, load_gan
 from metagan.training.joint_training import JointBatches, train_joint_gan
 
@@ -22,10 +21,6 @@ MakeSettings = Callable[..., MetaTrain]
 
 def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
     return all(torch.equal(value, second["state"][name]) for name, value in first["state"].items())
-
-
-def every_four_steps(*arguments: Any, **named: Any) -> ModelCheckpoint:
-    return ModelCheckpoint(*arguments, **{**named, "every_n_train_steps": 8})  # Lightning counts both players' steps
 
 
 def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
@@ -52,8 +47,8 @@ def test_same_seed_same_weights(bank: TaskBank, make_settings: MakeSettings, tmp
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     bank: TaskBank, make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With checkpoints every 4 steps: stopped in step 7, taken up from step 4."""
-    monkeypatch.setattr(fitting, "ModelCheckpoint", every_four_steps)
+    """With a checkpoint after each step, stopped in the sixth: Lightning draws a batch ahead."""
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0)
     settings = make_settings(joint={"steps": 9})
     whole, _ = train_joint_gan(bank, settings, 0, tmp_path / "whole", None)
     draw, drawn = joint_training.task_noise, []
@@ -68,7 +63,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     with pytest.raises(InterruptedError):
         train_joint_gan(bank, settings, 0, tmp_path / "parts", None)
     resumed, _ = train_joint_gan(bank, settings, 0, tmp_path / "parts", None)
-    assert drawn[7] == 4
+    assert drawn[7] == 5
     assert same(whole, resumed)
 
 

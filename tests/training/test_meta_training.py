@@ -19,6 +19,7 @@ from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
+from metagan.training.fitting import forget_ended
 from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan
 from metagan.training.outer_loop import step_weights
 
@@ -68,8 +69,8 @@ def same(first: Parameters, second: Parameters) -> bool:
     return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-def checkpoint(folder: Path, name: str) -> dict[str, Any]:
-    (path,) = folder.glob(f"*/{name}")
+def checkpoint(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob("*/last.ckpt")
     return torch.load(path, weights_only=True)
 
 
@@ -113,11 +114,12 @@ def test_the_model_is_the_average_of_the_best_look(
     train: Train, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     falling_scores(monkeypatch)
-    model, history = train(make_settings(meta_steps=6))
+    model, history = train(make_settings(meta_steps=6, retreat_margin=1.0))
     assert [row["val/score"] for row in history] == pytest.approx([0.8, 0.7, 0.6])  # scratch was looked at first
     assert model["meta_step"] == 2
-    saved = checkpoint(tmp_path / "training", "best.ckpt")["state_dict"]
-    assert same(model["state"], {k[8:].replace("/", "."): v for k, v in saved.items() if k.startswith("average.")})
+    saved = checkpoint(tmp_path / "training")["state_dict"]
+    assert same(model["state"], {k[5:].replace("/", "."): v for k, v in saved.items() if k.startswith("best.")})
+    assert not same(model["state"], {k[8:].replace("/", "."): v for k, v in saved.items() if k.startswith("average.")})
 
 
 def test_the_average_over_time_follows_its_formula(
@@ -126,7 +128,7 @@ def test_the_average_over_time_follows_its_formula(
     """Decay min(ema_decay, t / (t + 9)), from the start on; the last update is in the checkpoint."""
     before_updates = spy()
     train(make_settings(meta_steps=3, validate_every=3, ema_decay=0.2))
-    saved = checkpoint(tmp_path / "training", "best.ckpt")["state_dict"]
+    saved = checkpoint(tmp_path / "training")["state_dict"]
     last = {name[5:].replace("/", "."): value for name, value in saved.items() if name.startswith("meta.")}
     average = dict(before_updates[0])
     for step, parameters in enumerate([*before_updates[1:], last], start=1):
@@ -222,10 +224,6 @@ def stop_at(meta_step: int) -> Callable[[Tensor, int], None]:
     return show
 
 
-def last_state(folder: Path) -> dict[str, Any]:
-    return checkpoint(folder, "best.ckpt")["state_dict"]
-
-
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     train: Train,
     make_settings: MakeSettings,
@@ -269,33 +267,19 @@ def test_only_the_same_training_is_resumed(
     assert len(seen) == 4
 
 
-def test_a_finished_training_starts_again(
+def test_an_ended_training_is_not_trained_again_until_it_is_forgotten(
     train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
 ) -> None:
-    train(make_settings())
+    """Stopped after the end of training and before its result was saved, or later in the same run."""
+    first = train(make_settings())
     seen = spy()
+    again = train(make_settings())
+    assert not seen
+    assert same(again[0]["state"], first[0]["state"])
+    assert again[1] == first[1]
+    forget_ended()
     train(make_settings())
     assert len(seen) == 4
-
-
-def test_a_stop_after_the_last_step_trains_no_further(
-    train: Train,
-    make_settings: MakeSettings,
-    uninterrupted: Trained,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Stopped between the end of training and the saving of its result."""
-
-    def stopped(folder: Path) -> None:
-        raise InterruptedError("stopped by the test")
-
-    settings = make_settings(meta_steps=6)
-    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr(meta_training, "finish", stopped)
-        train(settings)
-    model, history = train(settings)
-    assert same(model["state"], uninterrupted[0]["state"])
-    assert without_time(history) == without_time(uninterrupted[1])
 
 
 def test_all_modes_train_alike(train: Train, make_settings: MakeSettings) -> None:

@@ -14,6 +14,7 @@ from metagan.meta.differentiation import Parameters
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import Classifier
+from metagan.training import checkpoints
 from metagan.training.fitting import fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average
 
@@ -37,9 +38,15 @@ class Targets(IterableDataset[Parameters]):
 class Toy(OuterLoop):
     """Two weights that run after targets; the scores are written down beforehand."""
 
-    def __init__(self, settings: Classifier, scores: Sequence[float] = SCORES, stop_at: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Classifier,
+        scores: Sequence[float] = SCORES,
+        stop_at: int | None = None,
+        stop_in: int | None = None,
+    ) -> None:
         super().__init__(None, UPDATE_RULES["sgd"], {NAME: torch.tensor([1.0, 2.0])}, settings)  # type: ignore[arg-type]
-        self.scores, self.stop_at = scores, stop_at
+        self.scores, self.stop_at, self.stop_in = scores, stop_at, stop_in
         self.before_steps: dict[int, list[torch.Tensor]] = {}
         self.looked_at: dict[int, torch.Tensor] = {}
 
@@ -47,6 +54,8 @@ class Toy(OuterLoop):
         return Targets(self.meta_step)
 
     def task_loss(self) -> TaskFunction:
+        if self.meta_step + 1 == self.stop_in:
+            raise InterruptedError("stopped by the test")
         weights = (self.meta_parameters()[NAME], self.meta_parameters(averaged=True)[NAME])
         self.before_steps[self.meta_step + 1] = [value.detach().clone() for value in weights]
         return lambda learner, parameters, task, differentiate: (parameters[NAME] - task["support"]).square().sum()
@@ -106,8 +115,8 @@ def test_it_goes_on_at_half_the_rates_with_an_optimiser_that_starts_anew(toy: To
     torch.testing.assert_close(last, torch.tensor([1.0, -1.0]) * RATE * 0.25 * decayed, rtol=1e-3, atol=1e-7)
 
 
-def test_the_best_averages_are_handed_over(toy: Toy, tmp_path: Path) -> None:
-    state, meta_step = best_average(toy, tmp_path / "whole")
+def test_the_best_averages_are_handed_over(toy: Toy) -> None:
+    state, meta_step = best_average(toy)
     assert meta_step == 2
     assert torch.equal(state[NAME], toy.looked_at[2])
 
@@ -116,8 +125,24 @@ def test_without_a_fall_nothing_is_changed(settings: Classifier, tmp_path: Path)
     """An equal score is neither better nor a fall."""
     toy = run(Toy(settings, scores=[0.5] * 8), tmp_path)
     assert [row["retreats"] for row in toy.history] == [0] * 8
-    _, meta_step = best_average(toy, tmp_path)
+    _, meta_step = best_average(toy)
     assert meta_step == 1
+
+
+def assert_goes_on(again: Toy, whole: Toy, first_step: int) -> None:
+    """Those steps are done again, none before them, and everything is as if nothing had happened."""
+    assert min(again.before_steps) == first_step
+    for step, weights in again.before_steps.items():
+        assert all(torch.equal(*pair) for pair in zip(weights, whole.before_steps[step], strict=True)), step
+    assert torch.equal(again.meta_parameters()[NAME], whole.meta_parameters()[NAME])
+
+    def untimed(module: Toy) -> list[dict[str, Any]]:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in module.history]
+
+    assert untimed(again) == untimed(whole)
+    best, expected = best_average(again), best_average(whole)
+    assert torch.equal(best[0][NAME], expected[0][NAME])
+    assert best[1] == expected[1]
 
 
 @pytest.mark.parametrize("stop_at", [4, 5, 7])
@@ -125,17 +150,51 @@ def test_a_retreat_survives_an_interruption(settings: Classifier, tmp_path: Path
     """Stopped before the first retreat is decided on, right after it, and before the second."""
     with pytest.raises(InterruptedError):
         run(Toy(settings, stop_at=stop_at), tmp_path / "stopped")
-    again = run(Toy(settings), tmp_path / "stopped")
-    assert min(again.before_steps) == stop_at  # that step is done again, those before it are not
-    for step, weights in again.before_steps.items():
-        assert all(torch.equal(*pair) for pair in zip(weights, toy.before_steps[step], strict=True)), step
-    assert torch.equal(again.meta_parameters()[NAME], toy.meta_parameters()[NAME])
+    assert_goes_on(run(Toy(settings), tmp_path / "stopped"), toy, stop_at)
 
-    def untimed(module: Toy) -> list[dict[str, Any]]:
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in module.history]
 
-    assert untimed(again) == untimed(toy)
-    assert torch.equal(best_average(again, tmp_path / "stopped")[0][NAME], toy.looked_at[2])
+@pytest.mark.parametrize("stop_in", range(1, 9))
+def test_between_two_looks_a_training_is_kept_as_well(
+    settings: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_in: int
+) -> None:
+    """Looks after the steps 3, 6 and 8, and a checkpoint after every other step."""
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0)
+    settings = settings.model_copy(update={"validate_every": 3})
+    whole = run(Toy(settings), tmp_path / "whole")
+    with pytest.raises(InterruptedError):
+        run(Toy(settings, stop_in=stop_in), tmp_path / "stopped")
+    assert_goes_on(run(Toy(settings), tmp_path / "stopped"), whole, stop_in)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.99])
+def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(
+    settings: Classifier, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture, kept: float
+) -> None:
+    with pytest.raises(InterruptedError):
+        run(Toy(settings, stop_in=6), tmp_path / "stopped")
+    truncate(tmp_path / "stopped" / "last.ckpt", kept)
+    assert_goes_on(run(Toy(settings), tmp_path / "stopped"), toy, 5)
+    assert warnings(caplog) == [f"{tmp_path / 'stopped' / 'last.ckpt'} is damaged and is not used"]
+
+
+def test_without_a_whole_checkpoint_training_starts_again(
+    settings: Classifier, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InterruptedError):
+        run(Toy(settings, stop_in=6), tmp_path / "stopped")
+    for name in ("last.ckpt", "previous.ckpt"):
+        truncate(tmp_path / "stopped" / name, 0.5)
+    assert_goes_on(run(Toy(settings), tmp_path / "stopped"), toy, 1)
+    assert warnings(caplog)[-1] == f"{tmp_path / 'stopped'} holds no whole checkpoint: training from the start"
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+def truncate(path: Path, kept: float) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
 
 
 def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: Classifier, tmp_path: Path) -> None:
@@ -143,6 +202,6 @@ def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: Classifier
     assert [row["meta_step"] for row in toy.history] == [3, 5]
 
 
-def test_a_training_without_any_look_says_so(settings: Classifier, tmp_path: Path) -> None:
+def test_a_training_without_any_look_says_so(settings: Classifier) -> None:
     with pytest.raises(ValueError, match=r"^classifier\.validate_every: 1 is more than the 0 meta-steps"):
-        best_average(Toy(settings), tmp_path)
+        best_average(Toy(settings))

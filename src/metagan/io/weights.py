@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from kedro.io import DatasetError
 
-from metagan.files import replaced
+from metagan.files import replaced, save_tensors
 from metagan.io.local import LocalDataset
 
 
@@ -28,4 +28,4 @@ class WeightsDataset(LocalDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         with replaced(self._filepath) as temporary:
-            torch.save(data, temporary)
+            save_tensors(data, temporary)

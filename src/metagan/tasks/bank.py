@@ -5,7 +5,6 @@ A bank is a folder of two files: `images.npy`, uint8 (N, C, H, W) in class order
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from metagan.files import FULL
 from metagan.parameters import Tasks
 from metagan.tasks.sources import SOURCES
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
@@ -85,7 +85,7 @@ class BankPlan:
             with _replaced(folder) as building:
                 _write_files(self.source, building, self.workers or cpu_count(), progress)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno not in FULL:
                 raise
             free = shutil.disk_usage(folder.parent).free >> 20
             message = f"cannot write the task bank {folder} ({free} MiB free): {error.strerror}"

@@ -36,7 +36,7 @@ from metagan.nets.conv4 import Statistics
 from metagan.parameters import AdversarySettings, Classifier
 from metagan.tasks.bank import TaskBank
 from metagan.training.episodes import EpisodeBatches, episode_task
-from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.fitting import fingerprint, fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 
 Payload = dict[str, Any]
@@ -167,8 +167,7 @@ def train_classifier(
     module = ClassifierTraining(bank, learner, rule, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, settings.accelerator, settings.validate_every)
-    state, meta_step = best_average(module, folder)
-    finish(folder)
+    state, meta_step = best_average(module)
     state = with_statistics(state, learner, bank, settings, seed)
     return {
         "kind": "classifier",

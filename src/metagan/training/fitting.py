@@ -4,40 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import warnings
 from pathlib import Path
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
+from torch import Tensor
 
 from metagan.parameters import Section
-from metagan.training.checkpoints import AtomicCheckpoints
+from metagan.training.checkpoints import AtomicCheckpoints, RegularCheckpoints, newest_whole
 
-LAST = "last.ckpt"
-BEST = "best.ckpt"
+_ended: set[Path] = set()
 
 
 def fit(
     module: L.LightningModule, folder: Path, logger: Logger | None, accelerator: str, validate_every: int | None = None
 ) -> None:
-    """Train until the module says stop, from `folder`'s last checkpoint if there is one.
+    """Train until the module says stop, from `folder`'s newest whole checkpoint if there is one.
 
-    With `validate_every` (steps) the checkpoint with the highest `val/score` is kept as well.
+    A training that has ended stays in `folder`, and is not trained again, until `forget_ended`.
     """
-    folder.mkdir(parents=True, exist_ok=True)  # DVC looks for it, also when training is too short for a checkpoint
-    if validate_every:
-        best = ModelCheckpoint(folder, "best", monitor="val/score", mode="max", enable_version_counter=False)
-        # After `best`, so that a resumed training knows the best score.
-        checkpoints = [best, ModelCheckpoint(folder, "last", enable_version_counter=False)]
-    else:
-        checkpoints = [ModelCheckpoint(folder, "last", every_n_train_steps=500, enable_version_counter=False)]
     trainer = L.Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=1,
         logger=logger or False,
-        callbacks=[*checkpoints, RichProgressBar(leave=True)],
+        callbacks=[RegularCheckpoints(folder, validate_every), RichProgressBar(leave=True)],
         plugins=[AtomicCheckpoints()],
         val_check_interval=validate_every,
         check_val_every_n_epoch=None,
@@ -46,20 +40,33 @@ def fit(
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    last = folder / LAST
     with warnings.catch_warnings():
         # Both speak of Lightning's own inside, or of a state that a resumed training does not need.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*no pre-optimization state was saved.*")
-        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+        trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
+    _ended.add(folder)
 
 
-def fingerprint(settings: Section, seed: int, content_hash: str) -> str:
+def fingerprint(settings: Section, seed: int, *content_hashes: str) -> str:
     """A short name of everything that a training depends on, so that only the same training is resumed."""
-    text = json.dumps([settings.model_dump(mode="json"), seed, content_hash], sort_keys=True)
+    text = json.dumps([settings.model_dump(mode="json"), seed, *content_hashes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def finish(folder: Path) -> None:
-    """A finished training is not resumed: the next run trains again."""
-    (folder / LAST).unlink(missing_ok=True)
+def weights_hash(state: dict[str, Tensor]) -> str:
+    """The sha256 over names and values of the tensors."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(value.numpy(force=True).tobytes())
+    return digest.hexdigest()
+
+
+def forget_ended() -> None:
+    """Remove the checkpoints of the trainings that this process has ended, so that the next run trains again.
+
+    For the end of a whole run: when it is interrupted before, its ended trainings are not lost.
+    """
+    while _ended:
+        shutil.rmtree(_ended.pop(), ignore_errors=True)

@@ -22,7 +22,7 @@ from metagan.meta.learners import GanLearner
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import task_noise
-from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, payload
 
 
@@ -120,5 +120,4 @@ def train_joint_gan(
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, settings.accelerator)
     state = {name.replace("/", "."): value for name, value in module.average.items()}
-    finish(folder)
     return payload("joint_gan", architecture, settings.inner, state, seconds=module.seconds, seed=seed), module.history

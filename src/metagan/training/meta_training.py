@@ -21,7 +21,7 @@ from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import MetaBatches, generation_tasks
 from metagan.training.embedder import load_embedder
-from metagan.training.fitting import fingerprint, finish, fit
+from metagan.training.fitting import fingerprint, fit, weights_hash
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory
@@ -137,8 +137,8 @@ def meta_train(
 ) -> tuple[Payload, list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
-    An interrupted training with the same parameters and task bank goes on from `folder`. The evaluation embedder
-    only selects; the gradient sees the objective embedder alone.
+    An interrupted training with the same parameters, task bank and embedders goes on from `folder`. The evaluation
+    embedder only selects; the gradient sees the objective embedder alone.
     """
     architecture = architecture_of(bank, settings)
     learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder))
@@ -147,14 +147,14 @@ def meta_train(
     scratch = {**networks, **initial_rule(settings.inner, networks, "sgd")[1]}
     embed = load_embedder(evaluation_embedder)
     module = MetaTraining(bank, learner, rule, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
-    folder = folder / fingerprint(settings, seed, bank.content_hash)
+    embedders = (weights_hash(embedder["state"]) for embedder in (evaluation_embedder, objective_embedder))
+    folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
     fit(module, folder, logger, settings.accelerator, settings.validate_every)
-    state, meta_step = best_average(module, folder)
+    state, meta_step = best_average(module)
     facts = {
         "update_rule": settings.inner.update_rule,
         "seconds": module.seconds,
         "seed": seed,
         "meta_step": meta_step,
     }
-    finish(folder)
     return payload("meta_model", architecture, settings.inner, state, **facts), module.history

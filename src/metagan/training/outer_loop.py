@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,9 +20,10 @@ from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UpdateRule
 from metagan.meta.update_rules.base import RULE_PREFIX
 from metagan.parameters import OuterLoop as Settings
-from metagan.training.fitting import BEST
 
 Row = dict[str, float | int | None]
+PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
+PROGRESS += ("losses", "history")
 
 
 class OuterLoop(L.LightningModule):
@@ -56,11 +56,11 @@ class OuterLoop(L.LightningModule):
         self.best = nn.ParameterDict(
             {name: nn.Parameter(value.detach().clone(), requires_grad=False) for name, value in self.meta.items()}
         )
-        self.best_score = -math.inf
+        self.best_score, self.best_step = -math.inf, 0
         self.meta_step = self.skipped = self.skipped_in_a_row = self.retreats = 0
         self.seconds = 0.0
         self.history: list[Row] = []
-        self._losses: list[float] = []
+        self.losses: list[float] = []
 
     def batches(self) -> torch.utils.data.IterableDataset[TaskTensors]:
         """Batches of tasks from `meta_step` on."""
@@ -117,7 +117,7 @@ class OuterLoop(L.LightningModule):
             # Early on, an average over few steps.
             decay = min(self.settings.ema_decay, self.meta_step / (self.meta_step + 9))
             get_ema_multi_avg_fn(decay)(list(self.average.values()), list(self.meta.values()), None)
-            self._losses.append(loss.item())
+            self.losses.append(loss.item())
         else:
             self._skip()
         self.seconds = perf_counter() - self._started
@@ -130,8 +130,8 @@ class OuterLoop(L.LightningModule):
         self._keep_or_retreat(row["val/score"])
         row["retreats"] = float(self.retreats)
         self.log_dict(row, batch_size=1)
-        loss = float(np.mean(self._losses)) if self._losses else None
-        self._losses = []
+        loss = float(np.mean(self.losses)) if self.losses else None
+        self.losses = []
         self.history.append(
             {
                 "meta_step": self.meta_step,
@@ -143,8 +143,7 @@ class OuterLoop(L.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        names = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "seconds", "history")
-        checkpoint["progress"] = {name: getattr(self, name) for name in names}
+        checkpoint["progress"] = {name: getattr(self, name) for name in PROGRESS}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, value in checkpoint["progress"].items():
@@ -152,7 +151,7 @@ class OuterLoop(L.LightningModule):
 
     def _keep_or_retreat(self, score: float) -> None:
         if score > self.best_score:
-            self.best_score = score
+            self.best_score, self.best_step = score, self.meta_step
             _copy(self.average, self.best)
         elif score < self.best_score - self.settings.retreat_margin:
             self.retreats += 1
@@ -181,25 +180,19 @@ class OuterLoop(L.LightningModule):
         return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * decayed))
 
 
-def best_average(module: OuterLoop, folder: Path) -> tuple[Parameters, int]:
+def best_average(module: OuterLoop) -> tuple[Parameters, int]:
     """The averaged meta-parameters that scored best on the val classes, fixed ones included, and their meta-step.
 
     Raises ValueError when training ended before the first look at the val classes.
     """
-    if not (folder / BEST).exists():
+    if not module.history:
         settings = module.settings
         raise ValueError(
             f"{settings.section}.validate_every: {settings.validate_every} is more than the {module.meta_step} "
             "meta-steps that were trained, so no checkpoint could be selected; lower it"
         )
-    best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
-    prefix = "average."
-    state = {
-        name.removeprefix(prefix).replace("/", "."): value
-        for name, value in best["state_dict"].items()
-        if name.startswith(prefix)
-    }
-    return {**module.fixed_parameters, **state}, best["progress"]["meta_step"]
+    state = {name.replace("/", "."): value.detach() for name, value in module.best.items()}
+    return {**module.fixed_parameters, **state}, module.best_step
 
 
 @torch.no_grad()

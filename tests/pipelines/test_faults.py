@@ -1,0 +1,86 @@
+"""Ctrl-C and a full disk in the middle of a training."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+STAGES = ("kedro", "run", "--env", "smoke", "--pipelines")
+LONGER = ("--params", "meta_train.meta_steps=20,meta_train.validate_every=1")
+
+pytestmark = pytest.mark.fault_injection
+
+
+@pytest.fixture(scope="module")
+def project(copy_project: Callable[[str], Project]) -> Project:
+    """A copy in which everything has been trained."""
+    project = copy_project("faults")
+    done = project.run(*STAGES, "tasks,embedder,meta_train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+def latest(project: Project) -> Run:
+    client = MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
+    return client.search_runs([client.get_experiment_by_name("metagan").experiment_id], max_results=1)[0]
+
+
+def checkpoint(project: Project) -> Path | None:
+    return next((project.path / "data/06_models/checkpoints/meta_model").glob("*/last.ckpt"), None)
+
+
+def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(project: Project) -> None:
+    running = project.start(*STAGES, "meta_train", *LONGER)
+    while checkpoint(project) is None:
+        assert running.process.poll() is None, running.said()
+        time.sleep(0.05)
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait() != 0
+    assert latest(project).info.status == "KILLED"
+    kept = checkpoint(project)
+    again = project.start(*STAGES, "meta_train", *LONGER)
+    assert again.process.wait() == 0, again.said()
+    assert f"going on from {kept}" in again.said()
+    assert latest(project).info.status == "FINISHED"
+
+
+@pytest.fixture
+def full_disk(project: Project) -> Iterator[Path]:
+    """The folder of models on a disk of its own, without room."""
+    models, aside = project.path / "data/06_models", project.path / "data/aside"
+    shutil.copytree(models, aside)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(models)], capture_output=True).returncode:
+        shutil.rmtree(aside)
+        pytest.skip("only root can mount a small disk")
+    try:
+        shutil.copytree(aside, models, dirs_exist_ok=True)
+        with pytest.raises(OSError, match="No space left"), open(models / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(1 << 12))
+        yield models
+    finally:
+        subprocess.run(["umount", str(models)], check=True)
+        shutil.rmtree(aside)
+
+
+def test_a_full_disk_is_named_and_earlier_results_stay(project: Project, full_disk: Path) -> None:
+    before = {path: path.read_bytes() for path in full_disk.glob("*.pt")}
+    done = project.run(*STAGES, "meta_train")
+    assert done.returncode != 0
+    last_line = done.stderr.strip().splitlines()[-1]
+    assert last_line.startswith("Error: [Errno 28] No space left on device")
+    assert str(full_disk) in last_line
+    assert {path: path.read_bytes() for path in full_disk.glob("*.pt")} == before
+    assert latest(project).info.status == "FAILED"

@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help run test test-faults lint bench compare reproduce repro ui viz lock clean
+.PHONY: help run test test-faults lint adapt bench compare reproduce repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -24,6 +24,9 @@ test-faults: $(STAMP)  ## kill runs at random moments and compare what they end 
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check src tests
+
+adapt: $(STAMP)  ## adapt the trained meta-model to 3 to 50 pictures of one thing (IMAGES=DIR)
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipeline adapt --params "adapt.images=$(IMAGES)"
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench

@@ -361,6 +361,15 @@ class Robustness(Section):
     auto_attack: bool = False
 
 
+class Adapt(Section):
+    """Adaptation of the trained meta-model to a person's own pictures."""
+
+    images: Path | None = None
+    steps: Annotated[int, Field(ge=1, le=50)] = 20
+    samples: Annotated[int, Field(ge=2, le=256)] = 64
+    invert: Literal["auto", "always", "never"] = "auto"
+
+
 class Report(Section):
     title: str = "metagan"
 
@@ -386,6 +395,7 @@ class Parameters(Section):
     compare_classifiers: CompareClassifiers = CompareClassifiers()
     compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
     robustness: Robustness = Robustness()
+    adapt: Adapt = Adapt()
     report: Report = Report()
     leaderboard: Leaderboard = Leaderboard()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from metagan.pipelines import (
+    adapt,
     classifier,
     compare_classifiers,
     compare_meta_gradients,
@@ -19,7 +20,7 @@ from metagan.pipelines import (
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The stages by name, all of the main job in order as `__default__`, and comparisons of arms or runs."""
+    """The stages by name, all of the main job in order as `__default__`, and what is run by itself."""
     stages = {
         "tasks": tasks.create_pipeline(),
         "embedder": embedder.create_pipeline(),
@@ -31,6 +32,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     return {
         **stages,
+        "adapt": adapt.create_pipeline(),
         "compare_classifiers": compare_classifiers.create_pipeline(),
         "compare_meta_gradients": compare_meta_gradients.create_pipeline(),
         "leaderboard": leaderboard.create_pipeline(),

@@ -1,5 +1,6 @@
 """Kedro datasets of our own."""
 
+from metagan.io.animation import AnimationDataset
 from metagan.io.arrays import ArraysDataset
 from metagan.io.atomic import CSVDataset, ImageDataset, JSONDataset, TextDataset
 from metagan.io.folder import FolderDataset
@@ -8,6 +9,7 @@ from metagan.io.task_bank import TaskBankDataset
 from metagan.io.weights import WeightsDataset
 
 __all__ = [
+    "AnimationDataset",
     "ArraysDataset",
     "CSVDataset",
     "FinishedRunsDataset",

@@ -19,7 +19,7 @@ class WeightsDataset(LocalDataset[dict[str, Any], dict[str, Any]]):
         try:
             payload = torch.load(self._filepath, map_location="cpu", weights_only=True)
         except FileNotFoundError:
-            raise
+            raise FileNotFoundError(f"there is no {self._filepath}: train it, with kedro run") from None
         except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
             raise DatasetError(f"{self._filepath}: damaged, or no checkpoint of metagan; train again") from error
         if not isinstance(payload, dict) or "kind" not in payload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -27,3 +28,12 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images).flatten(1))
+
+    def activations(self, images: Tensor) -> Tensor:
+        """(N, channels, H, W) in [0, 1] -> (N, 4 width): the mean over positions of every channel of every block."""
+        means, values = [], images
+        for layer in self.blocks:
+            values = layer(values)
+            if isinstance(layer, nn.ReLU):
+                means.append(values.mean((2, 3)))
+        return torch.cat(means, 1)

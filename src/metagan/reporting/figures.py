@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 PICTURE_STEPS = (0, 1, 5, 20)
 TILE_COLUMNS = 4
 TILE_LIMIT = 8
+FRAME_LIMIT = 16
 SEPARATOR = 222
 
 
@@ -68,6 +69,11 @@ def sample_grid(images: np.ndarray, on_paper: bool = True, magnification: int = 
     return _magnified(tile(flat, on_paper, columns=images.shape[1]), magnification)
 
 
+def picture_grid(images: np.ndarray, columns: int = 8, magnification: int = 2) -> Image.Image:
+    """uint8 images (n, C, H, W), as they are, in rows of `columns`."""
+    return _magnified(tile(images, on_paper=False, columns=min(columns, len(images))), magnification)
+
+
 def adaptation_picture(
     pictures: Mapping[str, np.ndarray],
     steps: Sequence[int],
@@ -89,16 +95,37 @@ def adaptation_picture(
         [_magnified(tile(images[row, :TILE_LIMIT], on_paper), magnification) for _, images in columns]
         for row in range(rows)
     ]
+    return _sheet([name for name, _ in columns], cells, magnification)
+
+
+def adaptation_frames(pictures: np.ndarray, samples: np.ndarray) -> list[Image.Image]:
+    """A frame for each of samples (S, n, C, H, W) after 0, 1 ... steps beside the pictures (K, C, H, W), all uint8.
+
+    Up to sixteen of each are drawn, as they are.
+    """
+    magnification = max(1, round(56 / pictures.shape[-1]))
+
+    def cell(images: np.ndarray) -> Image.Image:
+        return _magnified(tile(images[:FRAME_LIMIT], on_paper=False), magnification)
+
+    return [
+        _sheet(["pictures", after(step)], [[cell(pictures), cell(made)]], magnification)
+        for step, made in enumerate(samples)
+    ]
+
+
+def _sheet(headings: Sequence[str], lines: Sequence[Sequence[Image.Image]], magnification: int) -> Image.Image:
+    """Lines of pictures of one width in columns with headings."""
     gap, heading, font = 6 * magnification, 15 * magnification, ImageFont.load_default(size=10 * magnification)
-    width = cells[0][0].width
-    heights = [max(cell.height for cell in line) for line in cells]
-    size = (len(columns) * (width + gap) + gap, heading + sum(heights) + gap * rows + gap)
+    width = lines[0][0].width
+    heights = [max(cell.height for cell in line) for line in lines]
+    size = (len(headings) * (width + gap) + gap, heading + sum(heights) + gap * len(lines) + gap)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    for column, (name, _) in enumerate(columns):
+    for column, name in enumerate(headings):
         draw.text((gap + column * (width + gap) + width / 2, gap), name, font=font, fill="#1a1a1a", anchor="mt")
     top = heading + gap
-    for line, height in zip(cells, heights, strict=True):
+    for line, height in zip(lines, heights, strict=True):
         for column, cell in enumerate(line):
             sheet.paste(cell, (gap + column * (width + gap), top))
         top += height + gap

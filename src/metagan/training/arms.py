@@ -15,7 +15,7 @@ from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.training.data import generation_tasks, task_noise
+from metagan.training.data import generation_tasks, sampling_tasks
 from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rule, load_gan
 from metagan.training.sampling import sample_trajectory
 
@@ -58,13 +58,7 @@ def make_sampler(task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameter
     noise_size = meta_parameters["generator.noise.weight"].shape[1]
 
     def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
-        count, k_shot = supports.shape[:2]
-        drawn = task_noise(seed, 0, count, 2 * max(steps) * k_shot + n, noise_size)
-        tasks = {
-            "support": supports,
-            "inner_noise": drawn[:, n:].view(count, max(steps), 2, k_shot, noise_size),
-            "outer_noise": drawn[:, :n],
-        }
+        tasks = sampling_tasks(supports, max(steps), n, seed, noise_size)
         return sample_trajectory(task_map, rule, meta_parameters, tasks, steps)
 
     return sample

@@ -45,6 +45,17 @@ def generation_tasks(
     }, [task.class_index for task in tasks]
 
 
+def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, noise_size: int) -> TaskTensors:
+    """Tasks without query images: supports (T, K, C, H, W), noise for `steps` inner steps and for `n` samples."""
+    count, k_shot = supports.shape[:2]
+    drawn = task_noise(seed, 0, count, 2 * steps * k_shot + n, noise_size)
+    return {
+        "support": supports,
+        "inner_noise": drawn[:, n:].view(count, steps, 2, k_shot, noise_size),
+        "outer_noise": drawn[:, :n],
+    }
+
+
 class MetaBatches(IterableDataset[TaskTensors]):
     """The endless stream of train batches from meta-step `start` on."""
 

@@ -24,6 +24,12 @@ def architecture_of(bank: TaskBank, settings: MetaTrain) -> dict[str, int]:
     return {"channels": bank.channels, "image_size": bank.image_size, **settings.networks.model_dump()}
 
 
+def generator_architecture(architecture: dict[str, int]) -> dict[str, int]:
+    """What `Generator` is made with."""
+    shared = ("channels", "image_size", "noise_size", "context_size", "largest_shift")
+    return {name: architecture[name] for name in shared} | {"width": architecture["generator_width"]}
+
+
 def build_learner(
     architecture: dict[str, int], inner: InnerLoop, settings: MetaTrain | None = None, embed: nn.Module | None = None
 ) -> GanLearner:
@@ -31,13 +37,7 @@ def build_learner(
     shape = {name: architecture[name] for name in ("channels", "image_size")}
     objective = settings.outer_objective if settings else None
     return GanLearner(
-        generator=Generator(
-            **shape,
-            width=architecture["generator_width"],
-            noise_size=architecture["noise_size"],
-            context_size=architecture["context_size"],
-            largest_shift=architecture["largest_shift"],
-        ),
+        generator=Generator(**generator_architecture(architecture)),
         discriminator=Discriminator(**shape, width=architecture["discriminator_width"]),
         gan_loss=inner.gan_loss,
         r1=inner.r1,

@@ -1,0 +1,43 @@
+"""Do pictures look like those that a model was trained on?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.covariance import LedoitWolf
+from torch import Tensor
+
+from metagan.evaluation.features import embed_images
+from metagan.nets.embedder import Embedder
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import generation_task
+
+TRAIN_IMAGES, TEST_TASKS = 2000, 100
+
+
+class Familiarity(NamedTuple):
+    """Mean distance of pictures to the train images, and the distance that 99 of 100 test tasks stay below."""
+
+    distance: float
+    limit: float
+
+
+def familiarity(embedder: Embedder, bank: TaskBank, pictures: Tensor, seed: int) -> Familiarity:
+    """How far pictures (K, C, H, W) in [0, 1] are from the train images, and how far test tasks of K images are.
+
+    Mahalanobis distance of the activations of all blocks (Lee et al. 2018, arXiv 1807.03888, without its classes):
+    the embedder's output alone is as near for noise as for letters.
+    """
+    train = np.concatenate([np.arange(bank.offsets[i], bank.offsets[i + 1]) for i in bank.splits["train"]])
+    chosen = np.sort(np.random.default_rng(seed).permutation(train)[:TRAIN_IMAGES])
+    images = torch.from_numpy(bank.images[chosen]).to(torch.float32) / 255
+    fitted = LedoitWolf().fit(embed_images(embedder.activations, images))
+
+    def distance(images: Tensor) -> float:
+        return float(np.sqrt(fitted.mahalanobis(embed_images(embedder.activations, images))).mean())
+
+    count = min(len(pictures), *(len(bank.class_images(i)) for i in bank.splits["test"]))
+    tasks = [generation_task(bank, "test", seed, index, count, 0) for index in range(TEST_TASKS)]
+    return Familiarity(distance(pictures), float(np.quantile([distance(task.support) for task in tasks], 0.99)))

@@ -1,0 +1,84 @@
+"""Nodes that adapt the trained meta-model to a person's own pictures."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from metagan.evaluation.familiarity import familiarity
+from metagan.evaluation.features import embed_images
+from metagan.losses.distances import energy_distance
+from metagan.parameters import Adapt
+from metagan.reporting.figures import adaptation_frames, picture_grid, tile
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.own_pictures import read_own_pictures
+from metagan.training.adapted_generator import adapt_generator
+from metagan.training.embedder import load_embedder
+from metagan.training.gan import Payload
+
+Images = dict[str, NDArray[np.uint8]]
+
+logger = logging.getLogger(__name__)
+
+
+def adapt(
+    meta_model: Payload, evaluation_embedder: Payload, bank: TaskBank, settings: dict[str, Any], seed: int
+) -> tuple[Payload, dict[str, Any], Images]:
+    """The adapted generator, a small table, and `pictures` and `samples` by step, as bright or dark as was given."""
+    wanted = Adapt.model_validate(settings)
+    pictures, inverted = read_own_pictures(wanted, bank)
+    support = torch.from_numpy(pictures).to(torch.float32) / 255
+    started = perf_counter()
+    generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed)
+    seconds = perf_counter() - started
+    embedder = load_embedder(evaluation_embedder)
+    distance, limit = familiarity(embedder, bank, support, seed)
+    if distance > limit:
+        logger.warning(
+            "The pictures look unlike what the model was trained on: distance %.1f, and 99 of 100 unseen test tasks "
+            "are within %.1f. Expect poor samples. adaptation.gif shows how the pictures were read.",
+            distance,
+            limit,
+        )
+    real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (support, *samples))
+    turned = bool(inverted.mean() > 0.5)
+    table = {
+        "images": len(pictures),
+        "inverted": int(inverted.sum()),
+        "steps": wanted.steps,
+        "samples": wanted.samples,
+        "seconds": seconds,
+        "distance": distance,
+        "distance_limit": limit,
+        "unfamiliar": distance > limit,
+        "energy_distance": [energy_distance(features, real).item() for features in made],
+    }
+    shown = {"pictures": pictures, "samples": samples.mul(255).round().to(torch.uint8).numpy()}
+    return (
+        {**generator, "inverted": turned},
+        table,
+        {name: 255 - images if turned else images for name, images in shown.items()},
+    )
+
+
+def draw(images: Images) -> tuple[dict[str, Image.Image], Image.Image, list[Image.Image]]:
+    """The last samples one by one and as a grid, and the frames of the adaptation."""
+    last = images["samples"][-1]
+    singles = {f"{number:03}": tile(image[None], on_paper=False, columns=1) for number, image in enumerate(last)}
+    return singles, picture_grid(last), adaptation_frames(images["pictures"], images["samples"])
+
+
+def metrics(adaptation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """The table as MLflow metrics `adapt/<name>`; the energy distance has the adaptation step as step."""
+    single = ("images", "seconds", "distance", "distance_limit", "unfamiliar")
+    return {f"adapt/{name}": [{"value": float(adaptation[name]), "step": 0}] for name in single} | {
+        "adapt/energy_distance": [
+            {"value": value, "step": step} for step, value in enumerate(adaptation["energy_distance"])
+        ]
+    }

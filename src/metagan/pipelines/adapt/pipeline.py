@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from metagan.pipelines.adapt.nodes import adapt, draw, metrics
+
+
+def create_pipeline() -> Pipeline:
+    """Trained meta-model and a folder of pictures -> a generator of that one thing, a table, and samples to look at."""
+    return Pipeline(
+        [
+            node(
+                adapt,
+                ["meta_model", "evaluation_embedder", "task_bank", "params:adapt", "params:seed"],
+                ["adapted_generator", "adaptation", "adaptation_images"],
+                name="adapt",
+            ),
+            node(
+                draw, "adaptation_images", ["adapted_samples", "adapted_grid", "adaptation_frames"], name="draw_adapted"
+            ),
+            node(metrics, "adaptation", "adaptation_metrics", name="log_adaptation_metrics"),
+        ]
+    )

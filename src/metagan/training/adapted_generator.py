@@ -1,0 +1,42 @@
+"""A generator that was adapted to one set of pictures, as a person asks for it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from metagan.meta.adaptation import adapt
+from metagan.meta.differentiation import by_autograd
+from metagan.meta.update_rules import UPDATE_RULES
+from metagan.training.data import sampling_tasks
+from metagan.training.gan import Payload, generator_architecture, load_gan
+
+PREFIX = "generator."
+
+
+def adapt_generator(
+    meta_model: Payload, pictures: Tensor, steps: int, n: int, seed: int, progress: bool = True
+) -> tuple[Payload, Tensor]:
+    """Weights of the generator alone, and samples (steps + 1, n, C, H, W) in [0, 1] after 0, 1 ... `steps` steps.
+
+    `pictures` (K, C, H, W) in [0, 1] are the support set; the samples have the same noise after every step. The
+    weights hold the arguments of `Generator` as `architecture`. Raises ValueError when the pictures have another
+    shape than the model draws, and when a step leads to samples that are not finite.
+    """
+    shape = {"channels": pictures.shape[1], "image_size": pictures.shape[-1]}
+    learner, parameters = load_gan(meta_model, "meta_model", meta_model.get("architecture", {}) | shape)
+    tasks = sampling_tasks(pictures[None], steps, n, seed, meta_model["architecture"]["noise_size"])
+    task = {name: value[0] for name, value in tasks.items()}
+    rule = UPDATE_RULES[meta_model["update_rule"]]
+    trajectory = adapt(learner, rule, parameters, task, steps, by_autograd, create_graph=False)
+    samples = [learner.generate(parameters, task["outer_noise"])]
+    for step, adapted in enumerate(tqdm(trajectory, "adapting", steps, unit="step", disable=not progress), start=1):
+        samples.append(learner.generate(adapted, task["outer_noise"]))
+        if not samples[-1].isfinite().all():
+            raise ValueError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
+    state = {
+        name.removeprefix(PREFIX): value.detach().clone() for name, value in adapted.items() if name.startswith(PREFIX)
+    }
+    architecture = generator_architecture(meta_model["architecture"])
+    return {"kind": "adapted_generator", "architecture": architecture, "state": state}, torch.stack(samples)

@@ -27,6 +27,7 @@ SMALL_AND_LARGE: dict[str, tuple[Any, Any]] = {
     ".json": ({"fid": 1.0}, {"fid": NOISE.tolist()}),
     ".csv": (pd.DataFrame({"fid": [1.0]}), pd.DataFrame({"fid": NOISE.ravel()})),
     ".png": (Image.new("L", (8, 8)), Image.fromarray(NOISE)),
+    ".gif": ([Image.new("L", (8, 8))], [Image.fromarray(NOISE)]),
     ".html": ("<html>", "<html>" * 1000),
     ".npz": ({"real": NOISE[:2, :2]}, {"real": NOISE}),
     ".pt": ({"kind": "gan"}, {"kind": "gan", "state": NOISE.tolist()}),

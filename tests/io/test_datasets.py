@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from kedro.io import DatasetError
+from PIL import Image, ImageSequence
 
-from metagan.io import ArraysDataset, FolderDataset, TaskBankDataset, WeightsDataset
+from metagan.io import AnimationDataset, ArraysDataset, FolderDataset, TaskBankDataset, WeightsDataset
 from metagan.parameters import Tasks
 from metagan.tasks.bank import plan_bank
 
@@ -104,3 +105,18 @@ def test_a_plan_is_saved_as_a_memory_mapped_bank(tmp_path: Path) -> None:
     assert isinstance(bank.images, np.memmap)
     assert bank.images.shape == (1797, 1, 16, 16)  # all of scikit-learn's digits
     assert len(bank.classes) == 10
+
+
+def test_an_animation_keeps_its_frames_and_rests_on_the_last(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (20, 10), (level, 0, 255 - level)) for level in (0, 100, 250)]
+    dataset = AnimationDataset(str(tmp_path / "movie.gif"), milliseconds=50)
+    dataset.save(frames)
+    with dataset.load() as loaded:
+        assert loaded.info["loop"] == 0
+        shown = [(frame.info["duration"], frame.convert("RGB")) for frame in ImageSequence.Iterator(loaded)]
+    assert [duration for duration, _ in shown] == [50, 50, 500]
+    for (_, picture), frame in zip(shown, frames, strict=True):
+        assert np.abs(np.asarray(picture).astype(int) - np.asarray(frame)).max() < 8
+    with pytest.raises(DatasetError):
+        dataset.save([frames[0], "no picture"])  # type: ignore[list-item]
+    assert [file.name for file in tmp_path.iterdir()] == ["movie.gif"]

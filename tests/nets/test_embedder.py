@@ -20,3 +20,11 @@ def test_features_never_depend_on_the_other_images_or_on_the_mode() -> None:
     network, images = Embedder(1, 8, 6, 16), torch.rand(4, 1, 16, 16)
     torch.testing.assert_close(network(images)[1:2], network(images[1:2]))
     torch.testing.assert_close(network.train()(images), network.eval()(images))
+
+
+def test_activations_are_the_channel_means_of_every_block() -> None:
+    network, images = Embedder(3, 8, 6, 20), torch.rand(4, 3, 20, 20)
+    activations = network.activations(images)
+    assert activations.shape == (4, 4 * 8)
+    torch.testing.assert_close(activations[:, -8:], network.blocks(images).mean((2, 3)))
+    torch.testing.assert_close(activations[:, :8], network.blocks[:3](images).mean((2, 3)))

@@ -12,8 +12,8 @@ from metagan.pipelines.evaluate_robustness import nodes as robustness_nodes
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("tasks", "embedder", "meta_train", "evaluate", "classifier", "evaluate_robustness", "report")
-COMPARISONS = ("compare_classifiers", "compare_meta_gradients", "leaderboard")
-LOGGED_ONLY = {"generation_metrics", "robustness_metrics"}
+BY_THEMSELVES = ("adapt", "compare_classifiers", "compare_meta_gradients", "leaderboard")
+LOGGED_ONLY = {"generation_metrics", "robustness_metrics", "adaptation_metrics"}
 READ_FROM_MLFLOW = {"finished_runs"}
 
 
@@ -24,10 +24,11 @@ def pipelines() -> dict[str, Pipeline]:
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    """The file behind each catalog entry, relative to the project."""
+    """The file or folder behind each catalog entry, relative to the project."""
     catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text(encoding="utf-8"))
     entries = {name: entry.get("dataset", entry) for name, entry in catalog.items()}
-    return {name: entry["filepath"] for name, entry in entries.items() if "filepath" in entry}
+    paths = {name: entry.get("filepath", entry.get("path")) for name, entry in entries.items()}
+    return {name: path for name, path in paths.items() if path}
 
 
 def data(names: set[str]) -> set[str]:
@@ -35,7 +36,7 @@ def data(names: set[str]) -> set[str]:
 
 
 def test_default_is_all_stages_and_needs_nothing_but_folders(pipelines: dict[str, Pipeline]) -> None:
-    assert set(pipelines) == {*STAGES, *COMPARISONS, "__default__"}
+    assert set(pipelines) == {*STAGES, *BY_THEMSELVES, "__default__"}
     assert set(pipelines["__default__"].nodes) == {node for stage in STAGES for node in pipelines[stage].nodes}
     assert data(pipelines["__default__"].inputs()) == {"raw_folder", "checkpoint_folder"}
 

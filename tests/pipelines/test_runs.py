@@ -109,7 +109,7 @@ class TestSmokeRun:
                 )
             )
 
-        used = Parameters().model_dump(exclude={"compare_classifiers", "compare_meta_gradients", "leaderboard"})
+        used = Parameters().model_dump(exclude={"adapt", "compare_classifiers", "compare_meta_gradients", "leaderboard"})
         assert finished.data.params.keys() == leaves(used)
         assert finished.data.params["tasks.source"] == "digits"
 
@@ -173,7 +173,7 @@ class TestBadInput:
             "Error: tasks.source: 'letters' is not one of 'glyphs', 'digits', 'omniglot', 'image_folder'"
         )
         assert not (project.path / "mlflow.db").exists()
-        assert [path.name for path in (project.path / "data").rglob("*") if path.is_file()] == [".gitkeep"] * 4
+        assert [path.name for path in (project.path / "data").rglob("*") if path.is_file()] == [".gitkeep"] * 5
 
     def test_a_failing_node_makes_a_failed_run(self, smoke: Project, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

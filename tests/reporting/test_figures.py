@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metagan.reporting.figures import adaptation_picture, check_pictures, picture_steps, sample_grid, tile
+from metagan.reporting.figures import (
+    adaptation_frames,
+    adaptation_picture,
+    check_pictures,
+    picture_grid,
+    picture_steps,
+    sample_grid,
+    tile,
+)
 
 STEPS = [0, 1, 2, 5, 10, 20]
 
@@ -94,3 +102,28 @@ def test_pictures_are_checked(draw_pictures, name, change, message):
 def test_missing_pictures_are_named(draw_pictures):
     with pytest.raises(ValueError, match="pictures lacks adapted, real"):
         check_pictures({"support": draw_pictures(n_classes=1)["support"]}, STEPS)
+
+
+@pytest.mark.parametrize(("count", "size"), [(5, (5, 1)), (8, (8, 1)), (20, (8, 3))])
+def test_picture_grid_shows_images_as_they_are(count, size):
+    images = np.random.default_rng(0).integers(0, 256, size=(count, 1, 16, 16), dtype=np.uint8)
+    picture = picture_grid(images, magnification=1)
+    assert picture.size == tuple(17 * number - 1 for number in size)
+    assert np.array_equal(np.asarray(picture)[:16, :16], images[0, 0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_frames_show_the_pictures_and_the_samples_of_each_step(channels):
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, size=(3, channels, 64, 64), dtype=np.uint8)
+    samples = generator.integers(0, 256, size=(4, 20, channels, 64, 64), dtype=np.uint8)
+    frames = adaptation_frames(pictures, samples)
+    assert len({frame.size for frame in frames}) == 1
+    gap, heading, width = 6, 15, 4 * 65 - 1
+    top, left = heading + gap, gap + width + gap
+    for frame, made in zip(frames, samples, strict=True):
+        pixels = np.asarray(frame)
+        given = pixels[top : top + 64, gap : gap + 64]
+        assert np.array_equal(given, np.broadcast_to(pictures[0].transpose(1, 2, 0), (64, 64, 3)))
+        shown = pixels[top + 3 * 65 : top + 3 * 65 + 64, left + 3 * 65 : left + 3 * 65 + 64]
+        assert np.array_equal(shown, np.broadcast_to(made[15].transpose(1, 2, 0), (64, 64, 3)))

@@ -1,0 +1,186 @@
+"""The adapt pipeline from the command line, in copies of the project: on digits, and on a folder of colour pictures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from mlflow.entities import Run
+from PIL import Image, ImageDraw
+from sklearn.datasets import load_digits
+
+from metagan.nets.generator import Generator
+from metagan.pipelines.adapt.nodes import metrics
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+FORMS = (("L", "png"), ("RGB", "jpg"), ("P", "png"), ("RGB", "webp"), ("RGBA", "png"), ("L", "jpeg"))
+
+
+@pytest.fixture(scope="module")
+def trained(copy_project: Callable[[str], Project]) -> Project:
+    """A copy in which the meta-model has been trained."""
+    project = copy_project("adapt")
+    done = project.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks,embedder,meta_train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture
+def sevens(tmp_path: Path) -> Path:
+    """Digits as a person might have them: dark on white, of several sizes, modes and formats."""
+    digits = load_digits()
+    folder = tmp_path / "my sevens"
+    folder.mkdir()
+    for number, (mode, suffix) in enumerate(FORMS):
+        image = 255 - digits.images[digits.target == 7][number] * (255 / 16)
+        size = (16 + 9 * number,) * 2
+        picture = Image.fromarray(image.round().astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+        picture.convert(mode).save(folder / f"{number}.{suffix}")
+    return folder
+
+
+def adapt(project: Project, **parameters: object) -> subprocess.CompletedProcess[str]:
+    given = ",".join(f"adapt.{name}={value}" for name, value in parameters.items())
+    return project.run("kedro", "run", "--env", "smoke", "--pipeline", "adapt", *(["--params", given] if given else []))
+
+
+def last_run(project: Project) -> Run:
+    (run, *_) = client(project).search_runs([client(project).get_experiment_by_name("metagan").experiment_id])
+    return run
+
+
+def client(project: Project) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
+
+
+def output(project: Project) -> Path:
+    return project.path / "data/07_model_output"
+
+
+def table(project: Project) -> dict[str, Any]:
+    return json.loads((output(project) / "adaptation.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+class TestDigits:
+    def test_samples_grid_animation_weights_and_table(self, trained: Project, sevens: Path) -> None:
+        done = adapt(trained, images=sevens, steps=4, samples=10)
+        assert done.returncode == 0, done.stderr
+        assert "adapting: 100%" in done.stderr
+        assert "look unlike" not in done.stdout + done.stderr
+        files = [file.name for file in sorted((output(trained) / "adapted_samples").iterdir())]
+        assert files == [f"{number:03}.png" for number in range(10)]
+        grid = Image.open(output(trained) / "adapted_samples.png")
+        sample = Image.open(output(trained) / "adapted_samples/000.png")
+        assert (sample.size, sample.mode) == ((16, 16), "L")
+        assert grid.size == (2 * (8 * 17 - 1), 2 * (2 * 17 - 1))
+        assert np.array_equal(np.asarray(grid)[:32:2, :32:2], np.asarray(sample))
+        with Image.open(output(trained) / "adaptation.gif") as movie:
+            assert movie.n_frames == 1 + 4
+        weights = torch.load(output(trained) / "adapted_generator.pt", weights_only=True)
+        Generator(**weights["architecture"]).load_state_dict(weights["state"])
+        found = table(trained)
+        assert (found["images"], found["inverted"], found["steps"], found["samples"]) == (6, 6, 4, 10)
+        assert weights["inverted"] is True
+        assert not found["unfamiliar"]
+        assert len(found["energy_distance"]) == 1 + 4
+
+        run = last_run(trained)
+        assert run.info.status == "FINISHED"
+        assert run.data.params["adapt.images"] == str(sevens)
+        assert run.data.metrics["adapt/distance"] == pytest.approx(found["distance"])
+        logged = {
+            file.path
+            for folder in (None, "checkpoints", "pictures", "pictures/adapted_samples")
+            for file in client(trained).list_artifacts(run.info.run_id, folder)
+        }
+        assert logged >= {"adaptation.json", "checkpoints/adapted_generator.pt", "pictures/adapted_samples.png"}
+        assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png"}
+        assert trained.git("status", "--porcelain") == ""
+
+    def test_fewer_samples_leave_none_of_earlier_ones(self, trained: Project, sevens: Path) -> None:
+        done = adapt(trained, images=sevens, steps=1, samples=2)
+        assert done.returncode == 0, done.stderr
+        assert len(list((output(trained) / "adapted_samples").iterdir())) == 2
+
+    def test_noise_is_warned_of(self, trained: Project, tmp_path: Path) -> None:
+        for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (3, 20, 20), np.uint8)):
+            Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        done = adapt(trained, images=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "The pictures look unlike what the model was trained on" in " ".join((done.stdout + done.stderr).split())
+        assert table(trained)["unfamiliar"]
+        assert last_run(trained).data.metrics["adapt/unfamiliar"] == 1
+
+    def test_without_pictures_it_says_what_to_type(self, trained: Project) -> None:
+        done = adapt(trained)
+        assert done.returncode != 0
+        assert done.stderr.strip().splitlines()[-1].startswith("Error: adapt.images: must name a folder of pictures")
+        assert last_run(trained).info.status == "FAILED"
+
+
+@pytest.mark.slow
+def test_without_a_trained_model_it_says_so(copy_project: Callable[[str], Project], sevens: Path) -> None:
+    project = copy_project("untrained")
+    done = adapt(project, images=sevens)
+    assert done.returncode != 0
+    model = project.path / "data/06_models/meta_model.pt"
+    assert done.stderr.strip().splitlines()[-1] == f"Error: there is no {model}: train it, with kedro run"
+
+
+def shapes(folder: Path, count: int) -> None:
+    """Pictures of a coloured shape on a coloured ground, one class in each of `count` folders."""
+    generator = np.random.default_rng(0)
+    for name in range(count):
+        (folder / f"shape {name:02}").mkdir(parents=True)
+        ink, ground = (tuple(colour) for colour in generator.integers(0, 256, (2, 3)).tolist())
+        for number in range(14):
+            picture = Image.new("RGB", (48, 40), ground)
+            left, top = generator.integers(6, 14, 2).tolist()
+            pen = ImageDraw.Draw(picture)
+            (pen.ellipse if name % 2 else pen.rectangle)((left, top, left + 22, top + 20), fill=ink)
+            picture.save(folder / f"shape {name:02}" / f"{number}.{('png', 'jpg', 'webp')[number % 3]}")
+
+
+@pytest.mark.slow
+def test_colour_pictures_are_trained_on_reported_and_adapted_to(
+    copy_project: Callable[[str], Project], tmp_path: Path
+) -> None:
+    shapes(tmp_path / "shapes", 20)
+    project = copy_project("colour")
+    parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'shapes'},tasks.channels=3"
+    parameters += ",tasks.image_size=32,meta_train.turn_classes=false"
+    done = project.run("kedro", "run", "--env", "smoke", "--params", parameters)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("contact_sheet", "samples"):
+        assert colourful(project.path / f"data/08_reporting/{name}.png"), name
+
+    done = adapt(project, images=tmp_path / "shapes/shape 03", steps=2, samples=4)
+    assert done.returncode == 0, done.stderr
+    assert not table(project)["inverted"]
+    with Image.open(output(project) / "adapted_samples/000.png") as sample:
+        assert (sample.mode, sample.size) == ("RGB", (32, 32))
+    assert colourful(output(project) / "adaptation.gif")
+
+
+def colourful(path: Path) -> bool:
+    """Whether the channels of some pixel are far apart."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    return bool(np.ptp(pixels, axis=2).max() > 100)
+
+
+def test_metrics_have_the_adaptation_step() -> None:
+    adaptation = {"images": 3, "seconds": 0.5, "distance": 20.0, "distance_limit": 10.0, "unfamiliar": True}
+    logged = metrics({**adaptation, "energy_distance": [3.0, 1.0]})
+    assert logged["adapt/unfamiliar"] == [{"value": 1.0, "step": 0}]
+    assert logged["adapt/energy_distance"] == [{"value": 3.0, "step": 0}, {"value": 1.0, "step": 1}]

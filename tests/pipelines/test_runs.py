@@ -109,8 +109,8 @@ class TestSmokeRun:
                 )
             )
 
-        unused = {"adapt", "compare_classifiers", "compare_meta_gradients", "leaderboard"}
-        used = Parameters().model_dump(exclude=unused)
+        by_themselves = {"adapt", "compare_classifiers", "compare_meta_gradients", "leaderboard"}
+        used = Parameters().model_dump(exclude=by_themselves)
         assert finished.data.params.keys() == leaves(used)
         assert finished.data.params["tasks.source"] == "digits"
 

@@ -109,6 +109,13 @@ def test_the_page_shows_every_row_links_to_it_and_needs_no_network(runs: pd.Data
     assert {*LABELS.values(), "0.95", "4 min 00 s", "0123456-dirty"} <= set(cells)
 
 
+def test_a_run_that_was_measured_after_other_steps_is_listed_without_those_numbers() -> None:
+    runs = pd.DataFrame([run("short", **{"metrics.adapted/fjd": {0: 9.0, 2: 1.0}})])
+    (row,) = rank_runs(runs, "fjd", UI).to_dict("records")
+    assert row["run"] == "short"
+    assert pd.isna(row["fjd"])
+
+
 def test_no_runs_make_an_empty_leaderboard() -> None:
     board = rank_runs(pd.DataFrame(columns=["run_id", "experiment_id"]), "fjd", UI)
     assert board.empty

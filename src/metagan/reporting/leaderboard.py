@@ -39,13 +39,13 @@ LABELS = {
 
 
 def rank_runs(runs: pd.DataFrame, metric: str, ui: str) -> pd.DataFrame:
-    """A row for each run that has results, the best by `metric` first and those without it last.
+    """A row for each run that measured something, the best by `metric` first and those without it last.
 
     `runs` is what `mlflow.search_runs` gives, with a mapping of values by step in place of a metric's last value.
     `link` is the page of the run below the address `ui` of an MLflow server.
     """
-    board = pd.DataFrame([_row(run, ui) for run in runs.to_dict("records")], columns=[*LABELS, "link"])
-    board = board[board[RESULTS].notna().any(axis=1)]
+    measured = [run for run in runs.to_dict("records") if any(isinstance(value, Mapping) for value in run.values())]
+    board = pd.DataFrame([_row(run, ui) for run in measured], columns=[*LABELS, "link"])
     return board.sort_values(metric, ascending=GOALS[metric] < 0, na_position="last", kind="stable")
 
 

@@ -90,7 +90,7 @@ def test_second_order_is_the_slope_of_the_adapted_distance(
     learner = make_learner(gan_loss=gan_loss, r1=0.7, r2=0.4, distances=objective)
     parameters, task = make_parameters(learner), one_task(make_tasks)
     for moves in ("generator.", "discriminator.", "rule."):
-        measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=moves: name.startswith(of), seed=2)
+        measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=moves: name.startswith(of), seed=1)
         assert maml == pytest.approx(measured, rel=1e-5, abs=1e-8)
         assert abs(fomaml - measured) > 1e-3 * abs(measured)  # or the test could not tell the orders apart
 
@@ -108,7 +108,7 @@ def test_second_order_of_the_adversarial_judges(
     (judge,) = learner.judges
     parameters, task = make_parameters(learner), one_task(make_tasks)
     for prefix in (f"{judge}.", f"rule.{judge}."):
-        measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=prefix: name.startswith(of), seed=3)
+        measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=prefix: name.startswith(of), seed=1)
         assert maml == pytest.approx(measured, rel=1e-5, abs=1e-8)
         assert abs(fomaml - measured) > 1e-3 * abs(measured)
     others = {

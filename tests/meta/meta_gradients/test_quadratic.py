@@ -29,7 +29,7 @@ RATES = {"player.first": 0.15, "player.second": 0.4}
 RATE_OF_EACH = np.array([0.15, 0.15, 0.4])
 OF_TENSOR = {"player.first": np.array([1, 1, 0]), "player.second": np.array([0, 0, 1])}
 SCHEDULED = 2  # the third step is past the schedule of learned rates
-FACTORS = {"sgd": [1.0, 1.0, 1.0], "lslr": [1.0, 0.75, 0.7 * 0.75]}
+FACTORS = {"sgd": [1.0, 1.0, 1.0], "lslr": [1.0, 0.5, 0.7 * 0.5]}
 
 each_engine = pytest.mark.parametrize("differentiate", [by_autograd, by_functional])
 each_rule = pytest.mark.parametrize("update_rule", ["sgd", "lslr"])

@@ -59,10 +59,11 @@ def test_a_run_survives_kill_at_random_moments(copy_project: Callable[[str], Pro
     assert running.process.wait() == 0, running.said()
     seconds = time.monotonic() - started
     expected = weights(project)
+    assert leftovers(project.path / "data") == set()
 
     moments = random.Random(SEED)
-    kills, ends, resumed, unfinished = 0, 0, 0, set()
-    while kills < KILLS or not ends:
+    kills, ends, resumed, unfinished, ended = 0, 0, 0, set(), False
+    while kills < KILLS or not ended:
         running = project.start(*RUN)
         running.wait_for("Running node")
         try:
@@ -70,11 +71,11 @@ def test_a_run_survives_kill_at_random_moments(copy_project: Callable[[str], Pro
             running.process.wait(moments.uniform(0, seconds / 2) if kills < KILLS else None)
         except subprocess.TimeoutExpired:
             running.kill()
-            kills += 1
+            kills, ended = kills + 1, False
         else:
             assert running.process.returncode == 0, running.said()
             assert_same(weights(project), expected)
-            ends += 1
+            ends, ended = ends + 1, True
         resumed += sum(f"/{name}/last.ckpt" in running.said() for name in unfinished)
         unfinished = begun(project)
     assert resumed >= KILLS // 5

@@ -23,6 +23,8 @@ class Bending(nn.Module):
         self.control = nn.Linear(noise_size, 2 * CONTROL_POINTS**2, bias=False)
         nn.init.normal_(self.control.weight, std=0.1 / noise_size**0.5)  # as quiet as the generator's noise
         self.register_buffer("basis", _hats(image_size), persistent=False)
+        offsets = torch.arange(-largest_shift, largest_shift + 1.0).view(1, -1, 1, 1)
+        self.register_buffer("offsets", offsets, persistent=False)
 
     def forward(self, images: Tensor, noise: Tensor) -> Tensor:
         control = torch.tanh(self.control(noise)).unflatten(1, (2, CONTROL_POINTS, CONTROL_POINTS))
@@ -35,11 +37,6 @@ class Bending(nn.Module):
         padded = pad(images, (0, 0, reach, reach), mode="replicate")
         weights = (1 - (shifts.unsqueeze(1) - self.offsets).abs()).clamp(min=0)
         return sum(weights[:, k : k + 1] * padded[..., k : k + size, :] for k in range(2 * reach + 1))
-
-    @property
-    def offsets(self) -> Tensor:
-        reach = self.largest_shift
-        return torch.arange(-reach, reach + 1, device=self.basis.device, dtype=self.basis.dtype).view(1, -1, 1, 1)
 
 
 def _hats(size: int) -> Tensor:

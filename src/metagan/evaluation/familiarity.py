@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
 from metagan.evaluation.features import embed_images
 from metagan.nets.embedder import Embedder
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import generation_task
+from metagan.tasks.sampling import generation_task, to_floats
 
 TRAIN_IMAGES, TEST_TASKS = 2000, 100
 
@@ -30,9 +29,8 @@ def familiarity(embedder: Embedder, bank: TaskBank, pictures: Tensor, seed: int)
     Mahalanobis distance of the activations of all blocks (Lee et al. 2018, arXiv 1807.03888, without its classes):
     the embedder's output alone is as near for noise as for letters.
     """
-    train = np.concatenate([np.arange(bank.offsets[i], bank.offsets[i + 1]) for i in bank.splits["train"]])
-    chosen = np.sort(np.random.default_rng(seed).permutation(train)[:TRAIN_IMAGES])
-    images = torch.from_numpy(bank.images[chosen]).to(torch.float32) / 255
+    chosen = np.sort(np.random.default_rng(seed).permutation(bank.places("train"))[:TRAIN_IMAGES])
+    images = to_floats(bank.images[chosen])
     fitted = LedoitWolf().fit(embed_images(embedder.activations, images))
 
     def distance(images: Tensor) -> float:

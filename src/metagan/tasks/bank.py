@@ -56,6 +56,10 @@ class TaskBank:
             for split in SPLITS
         }
 
+    def places(self, split: str) -> NDArray[np.int64]:
+        """Where the images of a split's classes stand in `images`."""
+        return np.concatenate([np.arange(self.offsets[i], self.offsets[i + 1]) for i in self.splits[split]])
+
     def class_images(self, class_index: int) -> Images:
         """The images of one class, a view (n, C, H, W)."""
         return self.images[self.offsets[class_index] : self.offsets[class_index + 1]]

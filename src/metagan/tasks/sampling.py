@@ -112,6 +112,11 @@ def _classes(
     return classes
 
 
+def to_floats(images: NDArray[np.uint8]) -> Tensor:
+    """Images of bytes as float32 in [0, 1]."""
+    return torch.from_numpy(np.asarray(images)).to(torch.float32) / 255
+
+
 def _support_and_query(
     bank: TaskBank, class_index: int, k_shot: int, n_query: int, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -122,5 +127,5 @@ def _support_and_query(
             f"has {len(images)} images: lower one of them"
         )
     chosen = images[generator.permutation(len(images))[: k_shot + n_query]]
-    pixels = torch.from_numpy(np.asarray(chosen)).to(torch.float32) / 255
+    pixels = to_floats(chosen)
     return pixels[:k_shot], pixels[k_shot:]

@@ -21,6 +21,7 @@ from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import to_floats
 from metagan.training.data import task_noise
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, payload
@@ -33,12 +34,11 @@ class JointBatches(IterableDataset[dict[str, Tensor]]):
         self.bank, self.seed, self.start, self.batch_size, self.noise_size = bank, seed, start, batch_size, noise_size
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        offsets = self.bank.offsets
-        places = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in self.bank.splits["train"]])
+        places = self.bank.places("train")
         for step in count(self.start):
             generator = np.random.default_rng([self.seed, step])
             chosen = np.sort(generator.choice(places, self.batch_size))
-            images = torch.from_numpy(np.asarray(self.bank.images[chosen])).float() / 255
+            images = to_floats(self.bank.images[chosen])
             yield {
                 "support": images,
                 "inner_noise": task_noise(self.seed, step, 1, 2, self.batch_size, self.noise_size),

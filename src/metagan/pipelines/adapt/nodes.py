@@ -18,6 +18,7 @@ from metagan.parameters import Adapt
 from metagan.reporting.figures import adaptation_frames, picture_grid, tile
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
+from metagan.tasks.sampling import to_floats
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import Payload
@@ -33,7 +34,7 @@ def adapt(
     """The adapted generator, a small table, and `pictures` and `samples` by step, as bright or dark as was given."""
     wanted = Adapt.model_validate(settings)
     pictures, inverted = read_own_pictures(wanted, bank)
-    support = torch.from_numpy(pictures).to(torch.float32) / 255
+    support = to_floats(pictures)
     started = perf_counter()
     generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed)
     seconds = perf_counter() - started

@@ -31,8 +31,6 @@ def tasks() -> dict[str, torch.Tensor]:
     }
 
 
-
-
 @pytest.mark.parametrize("mode", ["threads", "loop", "vmap"])
 def test_maml_gradient_equals_that_of_higher(
     learner: ClassifierLearner, tasks: dict[str, torch.Tensor], mode: str

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from metagan.nets.bending import Bending
+from metagan.nets.upsampling import SmoothPixelShuffle
 
 
 class Generator(nn.Module):
     """(N, noise_size) normal noise -> (N, channels, H, W) in [0, 1].
 
-    Noise draws a coarse map at a quarter of the size; two sub-pixel stages (Shi et al. 2016) refine it. `maps` are
+    Noise draws a coarse map at a quarter of the size; two sub-pixel stages refine it. `maps` are
     learned maps at a quarter, half and full size, added where that size is reached: what a class looks like lives
     there, so that an inner step on them redraws while the convolutions, shared by all tasks, keep making strokes.
     With `context_size` > 0 a context vector scales and shifts the channels of every stage (FiLM, Perez et al. 2018,
@@ -43,14 +44,14 @@ class Generator(nn.Module):
         self.context = nn.Parameter(torch.zeros(context_size)) if context_size else None
         self.bending = Bending(noise_size, image_size, largest_shift) if largest_shift else None
         self.activation = nn.LeakyReLU(0.2)
-        self.shuffle = nn.PixelShuffle(2)
+        self.up = SmoothPixelShuffle()
 
     def forward(self, noise: Tensor) -> Tensor:
         coarse = self.noise(noise).unflatten(1, self.shape) + self.maps[0]
         coarse = self._modulate(self.coarse(self.activation(coarse)), 0)
-        fine = self.shuffle(self.coarse_up(self.activation(coarse))) + self.maps[1]
+        fine = self.up(self.coarse_up(self.activation(coarse))) + self.maps[1]
         fine = self._modulate(self.fine(self.activation(fine)), 2 * self.shape[0])
-        drawn = self.shuffle(self.fine_up(self.activation(fine))) + self.maps[2]
+        drawn = self.up(self.fine_up(self.activation(fine))) + self.maps[2]
         return torch.sigmoid(drawn if self.bending is None else self.bending(drawn, noise))
 
     def _modulate(self, maps: Tensor, first: int) -> Tensor:

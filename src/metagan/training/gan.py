@@ -77,9 +77,7 @@ def initial_rule(
     )
     coarsest = networks["generator.maps.0"][0].numel()
     finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
-    chosen = {
-        name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks if re.search(pattern, name)
-    }
+    chosen = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks if re.search(pattern, name)}
     for player in rates:
         if not any(name.startswith(player) for name in chosen):
             raise ValueError(

@@ -123,9 +123,7 @@ def own_parameters(parameters: Parameters) -> Parameters:
 def with_norms_per_step(parameters: Parameters, steps: int) -> Parameters:
     """Scales and shifts of BatchNorm (width,) -> (steps + 1, width): before the first step and after each (MAML++,
     Antoniou et al. 2019, section 4)."""
-    return {
-        name: value.expand(steps + 1, -1).clone() if NORMS in name else value for name, value in parameters.items()
-    }
+    return {name: value.expand(steps + 1, -1).clone() if NORMS in name else value for name, value in parameters.items()}
 
 
 def at_step(parameters: Parameters, steps: int) -> Parameters:

@@ -13,9 +13,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import Payload, train_classifier
 
 
-def train(
-    bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder: Path
-) -> tuple[Payload, pd.DataFrame]:
+def train(bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder: Path) -> tuple[Payload, pd.DataFrame]:
     """The classifier of the configuration."""
     classifier, history = train_classifier(
         bank,

@@ -65,9 +65,7 @@ def description(classifier: Payload, n_way: int, k_shot: int) -> dict[str, Any]:
 def under_attack(model: dict[str, Any]) -> dict[str, Any]:
     """The row of a model of robustness.json under linf PGD on query images, at the radius nearest to the headline's."""
     rows = [
-        row
-        for row in model["robust"]
-        if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
+        row for row in model["robust"] if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
     ]
     return min(rows, key=lambda row: abs(row["eps"] - HEADLINE_EPSILON))
 

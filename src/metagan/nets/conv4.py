@@ -32,6 +32,7 @@ class Conv4(nn.Module):
         self.norms = nn.ModuleList(BatchNorm(width) for _ in inputs)
         self.feature_size = width if pooling == "stride" else width * (image_size // 16) ** 2
         self.head = nn.Linear(self.feature_size, outputs) if outputs else nn.Identity()
+        self.to(memory_format=torch.channels_last)  # convolutions and max-pooling take half the time on a CPU
 
     def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
         """BatchNorm takes `statistics`, else those of the batch, which are appended to `found`."""

@@ -23,7 +23,7 @@ MakeParameters = Callable[..., Parameters]
 MakeTasks = Callable[..., TaskTensors]
 
 WEIGHTS = [0.4, 1.0]
-SHIFT = 1e-6
+SHIFT = 1e-5
 
 
 class JudgedByGenerator(GanLearner):
@@ -92,7 +92,7 @@ def test_second_order_is_the_slope_of_the_adapted_distance(
     for moves in ("generator.", "discriminator.", "rule."):
         measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=moves: name.startswith(of), seed=1)
         assert maml == pytest.approx(measured, rel=1e-5, abs=1e-8)
-        assert abs(fomaml - measured) > 1e-3 * abs(measured)  # or the test could not tell the orders apart
+        assert abs(fomaml - measured) > 1e-4 * abs(measured)  # or the test could not tell the orders apart
 
 
 @pytest.mark.parametrize("gan_loss", GAN_LOSSES)
@@ -110,7 +110,7 @@ def test_second_order_of_the_adversarial_judges(
     for prefix in (f"{judge}.", f"rule.{judge}."):
         measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=prefix: name.startswith(of), seed=1)
         assert maml == pytest.approx(measured, rel=1e-5, abs=1e-8)
-        assert abs(fomaml - measured) > 1e-3 * abs(measured)
+        assert abs(fomaml - measured) > 1e-4 * abs(measured)
     others = {
         name: value for name, value in gradient_of(learner, "maml", parameters, task).items() if judge not in name
     }
@@ -126,7 +126,7 @@ def test_second_order_when_a_subset_adapts(
     parameters = make_parameters(learner, adapts=lambda name: re.search(adapts, name))
     measured, maml, fomaml = slopes(learner, parameters, one_task(make_tasks), lambda name: True, seed=4)
     assert maml == pytest.approx(measured, rel=1e-5)
-    assert abs(fomaml - measured) > 1e-3 * abs(measured)
+    assert abs(fomaml - measured) > 1e-4 * abs(measured)
 
 
 def test_the_meta_gradient_of_a_mixed_objective_is_the_sum_of_its_judges(

@@ -56,9 +56,14 @@ def tile(images: np.ndarray, on_paper: bool = True, columns: int = TILE_COLUMNS)
 
 def data_uri(picture: Image.Image) -> str:
     """The picture as a PNG inside its own address."""
+    return f"data:image/png;base64,{base64_png(picture)}"
+
+
+def base64_png(picture: Image.Image) -> str:
+    """The bytes of a PNG file as text."""
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def sample_grid(images: np.ndarray, on_paper: bool = True, magnification: int = 2) -> Image.Image:

@@ -9,7 +9,8 @@ from tqdm import tqdm
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.training.data import sampling_tasks
+from metagan.nets.generator import Generator
+from metagan.training.data import sampling_tasks, task_noise
 from metagan.training.gan import Payload, generator_architecture, load_gan
 
 PREFIX = "generator."
@@ -40,3 +41,18 @@ def adapt_generator(
     }
     architecture = generator_architecture(meta_model["architecture"])
     return {"kind": "adapted_generator", "architecture": architecture, "state": state}, torch.stack(samples)
+
+
+@torch.no_grad()
+def draw(adapted: Payload, n: int, seed: int) -> Tensor:
+    """Images (n, C, H, W) in [0, 1] by the weights of `adapt_generator`; the same seed draws the same images.
+
+    They are as bright or dark as the pictures that were given: inverted where `adapted` says so. Raises ValueError for
+    any other payload.
+    """
+    if adapted.get("kind") != "adapted_generator":
+        raise ValueError(f"an adapted generator is needed, but the weights are of kind {adapted.get('kind')!r}")
+    generator = Generator(**adapted["architecture"])
+    generator.load_state_dict(adapted["state"])
+    images = generator(task_noise(seed, 0, n, adapted["architecture"]["noise_size"]))
+    return 1 - images if adapted.get("inverted") else images

@@ -61,10 +61,14 @@ class FewShotClassifier:
         *_, parameters = adapt(self.learner, self.rule, self.parameters, task, self.steps, by_autograd, False)
         return self.learner.predictor(constants(at_step(parameters, self.steps)), task)
 
+    def fits(self, n_way: int) -> bool:
+        """Whether it can be asked about so many classes."""
+        return n_way == self.architecture.n_way or METHODS[self.method].fits_any_way
+
     def check_fit(self, bank: TaskBank, n_way: int) -> None:
         """Raises ValueError when the network fits neither the number of ways nor the images."""
         trained = self.architecture
-        if n_way != trained.n_way and not METHODS[self.method].fits_any_way:
+        if not self.fits(n_way):
             raise ValueError(
                 f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways "
                 f"and its head fits no other; train one with classifier.n_way={n_way}"

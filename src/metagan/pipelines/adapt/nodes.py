@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +15,7 @@ from PIL import Image
 
 from metagan.evaluation.familiarity import familiarity
 from metagan.evaluation.features import embed_images
+from metagan.io.registry import Candidate
 from metagan.losses.distances import energy_distance
 from metagan.parameters import Adapt
 from metagan.reporting.figures import adaptation_frames, picture_grid, tile
@@ -21,6 +24,7 @@ from metagan.tasks.own_pictures import read_own_pictures
 from metagan.tasks.sampling import to_floats
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
+from metagan.training.fitting import weights_hash
 from metagan.training.gan import Payload
 
 Images = dict[str, NDArray[np.uint8]]
@@ -83,3 +87,35 @@ def metrics(adaptation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
             {"value": value, "step": step} for step, value in enumerate(adaptation["energy_distance"])
         ]
     }
+
+
+def generator_candidate(
+    generator: Payload, adaptation: dict[str, Any], evaluation_embedder: Payload, settings: dict[str, Any], seed: int
+) -> Candidate:
+    """The adapted generator for the registry, by the name of the folder of pictures.
+
+    Its score is how near its samples are to the pictures: minus the energy distance of their features.
+    """
+    folder = Path(settings["images"]).resolve().name
+    plain = re.sub(r"[^\w-]+", "-", folder).strip("-").lower()
+    embedder = weights_hash(evaluation_embedder["state"])[:8]
+    architecture = generator["architecture"]
+    return Candidate(
+        name=f"metagan-{plain}-generator",
+        payload=generator,
+        score=-adaptation["energy_distance"][-1],
+        scored_on=f"minus the energy distance of {adaptation['samples']} samples to {adaptation['images']} pictures by "
+        f"embedder {embedder}",
+        about=f"A generator of what the {adaptation['images']} pictures in the folder {folder} show.",
+        facts={
+            "pictures (channels, size)": f"{architecture['channels']}, {architecture['image_size']}",
+            "adaptation steps": adaptation["steps"],
+            "adaptation seconds": adaptation["seconds"],
+            "distance to the training": adaptation["distance"],
+            "distance of 99 of 100 test tasks": adaptation["distance_limit"],
+            "seed": seed,
+            "parameters": sum(value.numel() for value in generator["state"].values()),
+        },
+        limits="It has seen these pictures only. A distance to the training above that of the test tasks means poor "
+        "samples.",
+    )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.adapt.nodes import adapt, draw, metrics
+from metagan.pipelines.adapt.nodes import adapt, draw, generator_candidate, metrics
 
 
 def create_pipeline() -> Pipeline:
@@ -17,6 +17,12 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 draw, "adaptation_images", ["adapted_samples", "adapted_grid", "adaptation_frames"], name="draw_adapted"
+            ),
+            node(
+                generator_candidate,
+                ["adapted_generator", "adaptation", "evaluation_embedder", "params:adapt", "params:seed"],
+                "registered_adapted_generator",
+                name="register_adapted_generator",
             ),
             node(metrics, "adaptation", "adaptation_metrics", name="log_adaptation_metrics"),
         ]

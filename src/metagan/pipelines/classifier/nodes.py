@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from metagan.io.registry import Candidate
 from metagan.io.tracking import run_logger
 from metagan.parameters import AdversarySettings, Classifier
 from metagan.tasks.bank import TaskBank
@@ -34,3 +35,31 @@ def train_natural_twin(
         bank, natural, seed, checkpoint_folder / "classifier", run_logger("natural_classifier")
     )
     return classifier, pd.DataFrame(history)
+
+
+def classifier_candidate(classifier: Payload, history: pd.DataFrame, bank: TaskBank) -> Candidate:
+    """The classifier for the registry; its score is that of the weights that were kept."""
+    trained = Classifier.model_validate(classifier["settings"])
+    kept, adversary = history[history["meta_step"] == classifier["meta_step"]], trained.adversary
+    attack = "" if adversary.where == "none" else f" and under PGD ({adversary.norm}, {adversary.epsilon:g})"
+    return Candidate(
+        name=f"metagan-{bank.source}-{bank.image_size}-classifier",
+        payload=classifier,
+        score=float(kept["val/score"].max()),
+        scored_on=f"{trained.n_way}-way {trained.k_shot}-shot accuracy{attack}, {trained.validation_tasks} val "
+        f"episodes, {bank.channels} channels: {bank.note}",
+        about=f"A few-shot classifier ({trained.method}): tells apart classes that it has never seen, by some pictures "
+        "of each.",
+        facts={
+            "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
+            "task bank": bank.content_hash,
+            "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
+            "attacked in training": adversary.where,
+            "meta-steps": classifier["meta_step"],
+            "training seconds": classifier["seconds"],
+            "seed": classifier["seed"],
+            "parameters": sum(value.numel() for value in classifier["state"].values()),
+        },
+        limits="It knows no other than the given classes, and is robust only to attacks of the strength that it was "
+        "measured under; see report.html of the run. The val classes also chose the weights.",
+    )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.classifier.nodes import train, train_natural_twin
+from metagan.pipelines.classifier.nodes import classifier_candidate, train, train_natural_twin
 
 
 def create_pipeline() -> Pipeline:
@@ -11,6 +11,12 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(train, given, ["classifier", "classifier_history"], name="train_classifier"),
+            node(
+                classifier_candidate,
+                ["classifier", "classifier_history", "task_bank"],
+                "registered_classifier",
+                name="register_classifier",
+            ),
             node(
                 train_natural_twin,
                 given,

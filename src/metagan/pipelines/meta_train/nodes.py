@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from metagan.io.registry import Candidate
 from metagan.io.tracking import grid_logger, run_logger
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
@@ -50,3 +51,33 @@ def train_joint_gan(
         run_logger("joint_gan"),
     )
     return joint_gan, pd.DataFrame(history)
+
+
+def meta_model_candidate(
+    meta_model: Payload, history: pd.DataFrame, bank: TaskBank, settings: dict[str, Any]
+) -> Candidate:
+    """The meta-model for the registry; its score is that of the weights that were kept."""
+    trained = MetaTrain.model_validate(settings)
+    kept = history[history["meta_step"] == meta_model["meta_step"]]
+    after = ", ".join(map(str, trained.validation_steps))
+    return Candidate(
+        name=f"metagan-{bank.source}-{bank.image_size}-meta-model",
+        payload=meta_model,
+        score=float(kept["val/score"].max()),
+        scored_on=f"recognisability after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
+        f"pictures, {bank.channels} channels: {bank.note}",
+        about="A GAN that a few adversarial steps adapt to a handful of pictures of a class it has never seen.",
+        facts={
+            "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
+            "task bank": bank.content_hash,
+            "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
+            "meta-gradient": trained.meta_gradient,
+            "inner steps in training": trained.inner.steps,
+            "meta-steps": meta_model["meta_step"],
+            "training seconds": meta_model["seconds"],
+            "seed": meta_model["seed"],
+            "parameters": sum(value.numel() for value in meta_model["state"].values()),
+        },
+        limits="It draws what resembles its training classes, of this size and as bright on as dark a ground. The "
+        "score is of val classes, which also chose the weights; test classes are in report.html of the run.",
+    )

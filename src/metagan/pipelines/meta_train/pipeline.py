@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.meta_train.nodes import meta_train, train_joint_gan
+from metagan.pipelines.meta_train.nodes import meta_model_candidate, meta_train, train_joint_gan
 
 
 def create_pipeline() -> Pipeline:
@@ -21,6 +21,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 ["meta_model", "training_history"],
                 name="meta_train",
+            ),
+            node(
+                meta_model_candidate,
+                ["meta_model", "training_history", "task_bank", "params:meta_train"],
+                "registered_meta_model",
+                name="register_meta_model",
             ),
             node(
                 train_joint_gan,

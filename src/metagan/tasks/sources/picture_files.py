@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -33,7 +34,7 @@ def picture_files(folder: Path) -> tuple[Path, ...]:
     )
 
 
-def read_picture(file: Path, image_size: int, channels: int) -> Images:
+def read_picture(file: Path | BinaryIO, image_size: int, channels: int) -> Images:
     """The upright middle square, uint8 (channels, image_size, image_size); transparency becomes white.
 
     Raises ValueError for a picture that is corrupt, or so large that it could be a decompression bomb.

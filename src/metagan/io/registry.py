@@ -1,0 +1,138 @@
+"""Trained models in the MLflow registry, the best of each name as `@champion`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+
+import mlflow
+from kedro.io import AbstractDataset, DatasetError
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+from requests import RequestException
+
+import metagan
+from metagan.files import save_tensors
+from metagan.io.outbox import is_away
+from metagan.reporting.model_card import model_card
+from metagan.serving.adapted_generator import AdaptedGenerator
+from metagan.serving.base import WEIGHTS, Payload, ServedModel
+from metagan.serving.classifier import FewShotClassifier
+from metagan.serving.meta_model import MetaModel
+
+PACKAGE = Path(metagan.__file__).parent
+SERVED: dict[str, tuple[type[ServedModel], Path]] = {
+    "meta_model": (MetaModel, PACKAGE / "serving/meta_model.py"),
+    "adapted_generator": (AdaptedGenerator, PACKAGE / "serving/adapted_generator.py"),
+    "classifier": (FewShotClassifier, PACKAGE / "serving/classifier.py"),
+}
+# What the models import; the code of metagan itself travels with them.
+REQUIREMENTS = (
+    "joblib", "lightning", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "psutil", "pydantic", "scikit-learn",
+    "scipy", "torch", "tqdm",
+)  # fmt: skip
+CHAMPION = "champion"
+DESCRIPTION_LENGTH = 5000  # the longest that MLflow's database takes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model that would be champion of `name`.
+
+    It is if its `score` (higher is better) beats that of a champion that was `scored_on` the same.
+    """
+
+    name: str
+    payload: Payload
+    score: float
+    scored_on: str
+    about: str
+    facts: Mapping[str, object]
+    limits: str
+
+
+class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
+    """Saving logs a candidate into the active MLflow run, registers it, and moves the alias if it is better.
+
+    Without a run nothing is saved. When the server is away, this is said and the run goes on.
+    """
+
+    def __init__(self, metadata: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+
+    def save(self, data: Candidate) -> None:
+        if not mlflow.active_run():
+            return
+        try:
+            number = register(data)
+            _crown_if_better(data, number)
+        except (MlflowException, RequestException) as error:
+            if not is_away(error):
+                raise
+            log.warning(
+                "the MLflow server at %s does not answer: %s is not registered; its weights are on disk, and the node "
+                "register_%s can be run again",
+                mlflow.get_tracking_uri(), data.name, data.payload["kind"],
+            )  # fmt: skip
+
+    def load(self) -> NoReturn:
+        raise DatasetError("models are loaded by mlflow.pyfunc.load_model")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"registry_uri": mlflow.get_registry_uri()}
+
+
+def register(candidate: Candidate) -> str:
+    """Log the candidate into the active MLflow run and register it; the number of its version."""
+    served, code = SERVED[candidate.payload["kind"]]
+    client, run = mlflow.MlflowClient(), mlflow.active_run()
+    tags = client.get_run(run.info.run_id).data.tags
+    facts = {**candidate.facts, "score": candidate.score, "scored on": candidate.scored_on}
+    origin = {"commit": tags.get(MLFLOW_GIT_COMMIT, "unknown"), "run": run.info.run_id}
+    card = model_card(candidate.name, candidate.about, {**facts, **origin}, candidate.limits)
+    with TemporaryDirectory() as folder:
+        weights, page = Path(folder) / f"{candidate.payload['kind']}.pt", Path(folder) / "model_card.md"
+        save_tensors(candidate.payload, weights)
+        page.write_text(card, encoding="utf-8")
+        logged = mlflow.pyfunc.log_model(
+            name=candidate.payload["kind"],
+            python_model=str(code),
+            artifacts={WEIGHTS: str(weights), "model_card": str(page)},
+            code_paths=[str(PACKAGE)],
+            signature=served.signature,
+            input_example=served(candidate.payload).example(),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
+        )
+    made = mlflow.register_model(logged.model_uri, candidate.name)
+    client.update_model_version(candidate.name, made.version, card[:DESCRIPTION_LENGTH])
+    for name, value in (("score", candidate.score), ("scored_on", candidate.scored_on)):
+        client.set_model_version_tag(candidate.name, made.version, name, str(value))
+    return made.version
+
+
+def _crown_if_better(candidate: Candidate, number: str) -> None:
+    client = mlflow.MlflowClient()
+    reign = client.get_registered_model(candidate.name).aliases.get(CHAMPION)
+    if reign is not None:
+        tags = client.get_model_version(candidate.name, reign).tags
+        if tags.get("scored_on") != candidate.scored_on:
+            log.warning(
+                "%s version %s was scored on something else than the champion, version %s, which stays: %s, not %s",
+                candidate.name, number, reign, candidate.scored_on, tags.get("scored_on"),
+            )  # fmt: skip
+            return
+        if candidate.score <= float(tags["score"]):
+            log.info(
+                "%s version %s: score %.4g; version %s stays champion with %s",
+                candidate.name, number, candidate.score, reign, tags["score"],
+            )  # fmt: skip
+            return
+    client.set_registered_model_alias(candidate.name, CHAMPION, number)
+    log.info("%s version %s is the champion, with score %.4g", candidate.name, number, candidate.score)

@@ -1,0 +1,1 @@
+"""Trained models as MLflow models: each file is what MLflow calls a model from code, and loads state dicts alone."""

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from metagan.serving.pictures import from_base64, to_base64
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_come_back_and_are_png_files(channels: int) -> None:
+    images = torch.randint(256, (2, channels, 16, 16)) / 255
+    files = to_base64(images)
+    torch.testing.assert_close(from_base64("pictures", files, 16, channels), images)
+    with Image.open(io.BytesIO(base64.b64decode(files[1]))) as picture:
+        assert picture.format == "PNG"
+        pixels = np.asarray(picture).reshape(16, 16, channels).transpose(2, 0, 1)
+    assert np.array_equal(pixels, images[1].mul(255).round().numpy())
+
+
+def encoded(picture: Image.Image, file_format: str) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, file_format)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_photo_of_another_size_is_read_as_the_model_needs_it() -> None:
+    image = from_base64("pictures", [encoded(Image.new("RGB", (40, 30), "white"), "JPEG")], 16, 1)
+    torch.testing.assert_close(image, torch.ones(1, 1, 16, 16))
+
+
+BOMB = encoded(Image.new("1", (20_000, 20_000)), "PNG")
+
+
+@pytest.mark.parametrize("bad", ["no base64!", base64.b64encode(b"no picture").decode(), BOMB])
+def test_what_is_no_picture_is_named(bad: str) -> None:
+    good = to_base64(torch.zeros(1, 1, 16, 16))
+    with pytest.raises(ValueError, match=r"^query: number 1 is no picture file as base64 text"):
+        from_base64("query", [*good, bad], 16, 1)
+    with pytest.raises(ValueError, match=r"^query: holds no picture"):
+        from_base64("query", [], 16, 1)

@@ -107,6 +107,10 @@ class TestDigits:
         assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png"}
         assert trained.git("status", "--porcelain") == ""
 
+        version = client(trained).get_model_version_by_alias("metagan-my-sevens-generator", "champion")
+        assert version.run_id == run.info.run_id
+        assert float(version.tags["score"]) == pytest.approx(-found["energy_distance"][-1])
+
     def test_fewer_samples_leave_none_of_earlier_ones(self, trained: Project, sevens: Path) -> None:
         done = adapt(trained, images=sevens, steps=1, samples=2)
         assert done.returncode == 0, done.stderr

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from metagan.parameters import Parameters
+from metagan.training.adapted_generator import adapt_generator, draw
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -130,6 +133,27 @@ class TestSmokeRun:
         found = artefacts(smoke, finished)
         assert found >= ARTEFACTS
         assert any(name.startswith("images/") for name in found), "sample grids drawn while it trained"
+
+    @pytest.mark.parametrize("kind", ["meta-model", "classifier"])
+    def test_it_registers_its_models_as_champions(self, smoke: Project, finished: Run, kind: str) -> None:
+        version = client(smoke).get_model_version_by_alias(f"metagan-digits-16-{kind}", "champion")
+        assert version.run_id == finished.info.run_id
+        assert "trained on" in version.description
+        assert finished.data.tags["mlflow.source.git.commit"] in version.description
+        history = {"meta-model": "training_history", "classifier": "classifier_history"}[kind]
+        scores = pd.read_csv(smoke.path / f"data/08_reporting/{history}.csv")["val/score"]
+        assert float(version.tags["score"]) == pytest.approx(scores.max())
+
+    def test_its_meta_model_can_still_be_adapted(
+        self, smoke: Project, finished: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{smoke.path / 'mlflow.db'}")
+        model = mlflow.pyfunc.load_model("models:/metagan-digits-16-meta-model@champion").unwrap_python_model()
+        weights = torch.load(smoke.path / "data/06_models/meta_model.pt", weights_only=True)
+        pictures = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+        expected, _ = adapt_generator(weights, pictures, 2, 1, 0, progress=False)
+        adapted = model.adapt(pictures, steps=2, seed=0)
+        assert torch.equal(adapted.draw(5, seed=1), draw(expected, 5, 1))
 
     def test_generation_json_is_complete(self, smoke: Project, finished: Run) -> None:
         generation = json.loads((smoke.path / "data/08_reporting/generation.json").read_text(encoding="utf-8"))

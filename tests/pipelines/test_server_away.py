@@ -109,6 +109,7 @@ def test_without_the_server_a_run_ends_and_the_next_one_tells(project: Project, 
     running = start_and_lose_the_server(project, server)
     assert running.process.wait() == 0, running.said()
     assert "did not come back" in running.said()
+    assert "metagan-digits-16-meta-model is not registered" in running.said()
     assert (project.path / "data/06_models/joint_gan.pt").exists()
 
     done = project.start("kedro", "run", "--env", "smoke", MLFLOW_TRACKING_URI=server.uri)

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-PROJECT_FILES = ("conf", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore")
-PROJECT_FILES += (".gitignore", ".telemetry")
+PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore")
+PROJECT_FILES += (".dvcignore", ".gitignore", ".telemetry")
 
 
 @pytest.fixture(autouse=True, scope="session")

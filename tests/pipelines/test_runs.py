@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import mlflow
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from moto.server import ThreadedMotoServer
+from nbclient import NotebookClient
 from PIL import Image
 
 from metagan.parameters import Parameters
@@ -31,6 +33,7 @@ METRICS = {
     "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
 }  # fmt: skip
 ADAPTING = {"adapted", "scratch", "fine_tuned"}
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 ARMS = {"prototypical none", "prototypical aq", "anil none", "anil aq"}  # of conf/smoke
 ARTEFACTS = {
     "report.html",
@@ -184,6 +187,16 @@ class TestSmokeRun:
         assert done.returncode == 0, done.stderr
         assert len(runs(smoke)) == before + 1
         assert smoke.git("status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_top_to_bottom(smoke: Project, path: Path) -> None:
+    resources = {"metadata": {"path": str(smoke.path / "notebooks")}}
+    book = NotebookClient(nbformat.read(path, 4), timeout=600, kernel_name="python3", resources=resources).execute()
+    shown = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in shown)
+    assert smoke.git("status", "--porcelain") == ""
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ Show = Callable[[Tensor, int], None]
 
 
 class MetaTraining(OuterLoop):
-    """The outer loop of the GAN: generation tasks, judged by `outer_objective`, selected by recognisability."""
+    """The outer loop of the GAN: generation tasks, judged by `outer_objective`, selected by the FJD."""
 
     learner: GanLearner
     settings: MetaTrain
@@ -117,7 +117,9 @@ class MetaTraining(OuterLoop):
         for step in steps:
             name = f"recognisability_{step}"
             row[f"val/gap_{step}"] = row[f"val/{name}"] - self._scratch_values[f"val/{name}"]
-        row["val/score"] = float(np.mean([row[f"val/recognisability_{step}"] for step in steps]))
+        # Not recognisability, which does not mind blurred or uniform samples.
+        distances = [row[f"val/fjd_{step}"] / self._scratch_values[f"val/fjd_{step}"] for step in steps]
+        row["val/score"] = 1 - float(np.mean(distances))
         self.log("gap", row[f"val/gap_{max(steps)}"], prog_bar=True, logger=False, batch_size=1)
         if self.show is not None:
             columns = [tasks["support"][:8, :4].cpu(), *(samples[:8, index, :4] for index in range(samples.shape[1]))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from metagan.io.registry import Candidate
@@ -56,15 +57,18 @@ def train_joint_gan(
 def meta_model_candidate(
     meta_model: Payload, history: pd.DataFrame, bank: TaskBank, settings: dict[str, Any]
 ) -> Candidate:
-    """The meta-model for the registry; its score is that of the weights that were kept."""
+    """The meta-model for the registry; its score is that of the weights that were kept.
+
+    Not `val/score`, which is relative to a scratch of the same recipe.
+    """
     trained = MetaTrain.model_validate(settings)
-    kept = history[history["meta_step"] == meta_model["meta_step"]]
+    kept = history[history["meta_step"] == meta_model["meta_step"]].iloc[-1]
     after = ", ".join(map(str, trained.validation_steps))
     return Candidate(
         name=f"metagan-{bank.source}-{bank.image_size}-meta-model",
         payload=meta_model,
-        score=float(kept["val/score"].max()),
-        scored_on=f"recognisability after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
+        score=-float(np.mean([kept[f"val/fjd_{step}"] for step in trained.validation_steps])),
+        scored_on=f"minus the mean FJD after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
         f"pictures, {bank.channels} channels: {bank.note}",
         about="A GAN that a few adversarial steps adapt to a handful of pictures of a class it has never seen.",
         facts={

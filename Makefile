@@ -53,6 +53,7 @@ repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not
 	$(BIN)/dvc repro
 
 ui: $(STAMP)  ## look at the runs in a browser
+	@echo "Runs and charts: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
 
 viz: $(STAMP)  ## look at the pipeline in a browser

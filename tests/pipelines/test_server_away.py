@@ -26,9 +26,7 @@ def project(copy_project: Callable[[str], Project]) -> Project:
 
 
 @pytest.fixture(scope="module")
-def server(
-    project: Project, start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory
-) -> Server:
+def server(project: Project, start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
     folder = tmp_path_factory.mktemp("server")
     return start_server(project, f"sqlite:///{folder / 'server.db'}", str(folder / "artefacts"))
 

@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help run test test-faults lint adapt bench compare reproduce repro ui viz lock clean
+.PHONY: help run test test-faults test-services lint adapt bench compare reproduce repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -21,6 +21,9 @@ test: $(STAMP) lint  ## lint and all tests
 
 test-faults: $(STAMP)  ## kill runs at random moments and compare what they end with (some minutes)
 	$(BIN)/pytest -m fault_injection
+
+test-services: $(STAMP)  ## a shared MLflow server with PostgreSQL and S3, and its pages in a browser, where those are installed
+	$(BIN)/pytest -m services -rs
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check src tests
@@ -50,6 +53,7 @@ repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not
 	$(BIN)/dvc repro
 
 ui: $(STAMP)  ## look at the runs in a browser
+	@echo "Runs and charts: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
 
 viz: $(STAMP)  ## look at the pipeline in a browser

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import torch
+from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[1]
 PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore")
@@ -122,3 +126,66 @@ def copy_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pr
         return project
 
     return copy
+
+
+def _free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], str]:
+    """Find a port of loopback that nobody listens on."""
+    return _free_port
+
+
+class Server:
+    """`mlflow server` where it listens by default, which can be killed and started again."""
+
+    def __init__(self, project: Project, backend: str, artefacts: str, **variables: str) -> None:
+        self.port = _free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._project, self._variables = project, variables
+        self._stores = ("--backend-store-uri", backend, "--artifacts-destination", artefacts)
+        self.start()
+
+    def start(self) -> None:
+        command = ("mlflow", "server", "--port", self.port, "--workers", "1", *self._stores)
+        variables = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **self._variables}
+        self.running = self._project.start(*command, **variables)
+        while not self.is_up():
+            assert self.running.process.poll() is None, self.running.said()
+            time.sleep(0.2)
+
+    def is_up(self) -> bool:
+        try:
+            return urlopen(f"{self.uri}/health", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        self.running.kill()
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Start an MLflow server as `Server` says; it ends with the tests."""
+    servers: list[Server] = []
+
+    def start(*arguments: Any, **variables: str) -> Server:
+        servers.append(Server(*arguments, **variables))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server on loopback; it takes any credentials."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()

@@ -14,8 +14,10 @@ def context(
     project: Path, env: str | None = None, parameters: dict[str, object] | None = None, **files: str
 ) -> KedroContext:
     """What the hooks get for a project with these files in conf/local."""
-    for folder in ("base", "local", "smoke"):
+    for folder in ("base", "local", "smoke", "remote"):
         (project / "conf" / folder).mkdir(parents=True)
+    (project / "conf/smoke/parameters.yml").touch()
+    (project / "conf/remote/mlflow.yml").touch()
     for name, text in files.items():
         (project / "conf/local" / f"{name}.yml").write_text(text, encoding="utf-8")
     loader = OmegaConfigLoader(
@@ -56,6 +58,7 @@ def test_outside_dvc_overrides_are_told_not_refused(tmp_path: Path) -> None:
     assert dvc_stage.overrides(run) == ["--env smoke", "--params"]
     assert dvc_stage.overrides(context(tmp_path / "catalog", catalog="{}")) == ["conf/local/catalog.yml"]
     assert dvc_stage.overrides(context(tmp_path / "none")) == []
+    assert dvc_stage.overrides(context(tmp_path / "server", env="remote")) == []
 
 
 def test_the_hash_of_the_task_bank_is_what_dvc_lock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from kedro.io import DataCatalog
 
-from metagan.hooks import ErrorHook, InputError
+from metagan.hooks import ErrorHook, InputError, run_name
 from metagan.io import JSONDataset, TaskBankDataset, WeightsDataset
 from metagan.parameters import ImageFolder, Tasks
 from metagan.tasks import splits
@@ -70,3 +71,18 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
 )
 def test_a_defect_keeps_its_traceback(defect: Callable[[Path], object], tmp_path: Path) -> None:
     assert shown(lambda: defect(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("env", "pipelines", "parameters", "name"),
+    [
+        (None, None, None, "default"),
+        ("omniglot", None, None, "omniglot"),
+        ("smoke", ["tasks", "embedder"], {"seed": 1}, "smoke tasks embedder seed=1"),
+        (None, None, {"adapt": {"images": "DIR"}, "meta_train": {"inner": {"steps": 5}}}, "images=DIR steps=5"),
+    ],
+)
+def test_a_run_is_named_by_what_was_typed(
+    env: str | None, pipelines: list[str] | None, parameters: dict[str, Any] | None, name: str
+) -> None:
+    assert run_name({"env": env, "pipeline_names": pipelines, "runtime_params": parameters}) == name

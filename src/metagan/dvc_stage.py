@@ -46,12 +46,12 @@ def overrides(context: KedroContext) -> list[str]:
     loader = context.config_loader
     environment = loader.env or loader.default_run_env
     folder = Path(loader.conf_source) / environment
+    patterns = [pattern for kind in ("catalog", "parameters") for pattern in loader.config_patterns[kind]]
+    files = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
     found = []
     if environment == loader.default_run_env:
-        patterns = [pattern for kind in ("catalog", "parameters") for pattern in loader.config_patterns[kind]]
-        files = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
         found += sorted(str(path.relative_to(context.project_path)) for path in files)
-    elif environment != loader.base_env and not is_stage():
+    elif environment != loader.base_env and files and not is_stage():
         found.append(f"--env {environment}")
     if loader.runtime_params:
         found.append("--params")

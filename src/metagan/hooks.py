@@ -10,15 +10,18 @@ import threading
 import traceback
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import click
 import joblib
 import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from mlflow.environment_variables import MLFLOW_TRACKING_URI
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 import metagan
 from metagan import dvc_stage
@@ -27,6 +30,8 @@ from metagan.io.tracking import log_task_bank
 from metagan.parameters import validate
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
+
+LONGEST_RUN_NAME = 250  # that every tracking database takes
 
 
 class InputError(click.ClickException, ValueError):
@@ -93,14 +98,20 @@ class TrackingHook:
 
     @hook_impl(wrapper=True)
     def after_context_created(self, context: KedroContext) -> Generator[None, None, None]:
-        """Before kedro-mlflow reads conf/base/mlflow.yml, make `${project_database:}` known and servers missable."""
+        """Before kedro-mlflow reads mlflow.yml, make its `${project_...:}` known and servers missable."""
         # An experiment of DVC may run in a copy of the project; DVC_ROOT is the project itself.
         database = f"sqlite:///{Path(os.environ.get('DVC_ROOT', context.project_path)) / 'mlflow.db'}"
         OmegaConf.register_new_resolver("project_database", lambda: database, replace=True)
+        # A server keeps artefacts where it was told to; a folder of this machine would mean nothing to a colleague.
+        artefacts = None if os.environ.get(MLFLOW_TRACKING_URI.name, "").startswith("http") else "mlruns"
+        OmegaConf.register_new_resolver("project_artefacts", lambda: artefacts, replace=True)
         self.context = context
         outbox = install(context.project_path / "mlruns" / "unsent")
         try:
             result = yield
+        except InterpolationResolutionError as error:
+            reason = str(error).partition("\n")[0].rpartition("interpolation: ")[2].strip('"')
+            raise InputError(f"conf/{context.env}/mlflow.yml: {error.full_key}: {reason}") from None
         except MlflowException as error:
             if not is_away(error):
                 raise
@@ -110,9 +121,10 @@ class TrackingHook:
         return result
 
     @hook_impl(wrapper=True)
-    def before_pipeline_run(self) -> Generator[None, None, None]:
-        """Join the run of this `dvc repro`, if there is one; after kedro-mlflow has started the run, tag it."""
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> Generator[None, None, None]:
+        """Name the run or join that of this `dvc repro`; after kedro-mlflow has started the run, tag it."""
         tags = _git_state(self.context.project_path) | self._overrides() | self._stage()
+        self.context.mlflow.tracking.run.name = self.context.mlflow.tracking.run.name or run_name(run_params)
         if "dvc_process" in tags:
             self._join_run("dvc_process", tags["dvc_process"])
         result = yield
@@ -148,6 +160,22 @@ class TrackingHook:
         )
         settings.tracking.run.name = dvc_stage.experiment() or "dvc repro"
         settings.tracking.run.id = runs[0].info.run_id if runs else None
+
+
+def run_name(run_params: dict[str, Any]) -> str:
+    """What tells a run from others: environment, pipelines and parameters as they were typed; `default` for none."""
+    pipelines, parameters = run_params["pipeline_names"] or (), run_params["runtime_params"] or {}
+    typed = filter(None, (run_params["env"], *pipelines, *_assignments(parameters)))
+    return " ".join(typed)[:LONGEST_RUN_NAME] or "default"
+
+
+def _assignments(parameters: dict[str, Any]) -> list[str]:
+    """`name=value` of every leaf, by the last part of its name."""
+    return [
+        assignment
+        for name, value in parameters.items()
+        for assignment in (_assignments(value) if isinstance(value, dict) else [f"{name}={value}"])
+    ]
 
 
 def _git_state(project_path: Path) -> dict[str, str]:

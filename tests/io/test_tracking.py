@@ -28,7 +28,7 @@ def run(experiment: str) -> Iterator[mlflow.ActiveRun]:
 def test_a_training_logs_into_the_active_run_and_does_not_end_it(run: mlflow.ActiveRun) -> None:
     logger = run_logger("meta_train")
     assert logger is not None
-    logger.log_metrics({"loss": 0.5}, step=3)
+    logger.log_metrics({"loss": 0.5, "epoch": 0}, step=3)
     logger.finalize("success")
     found = mlflow.MlflowClient().get_run(run.info.run_id)
     assert found.info.status == "RUNNING"

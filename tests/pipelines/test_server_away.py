@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 if TYPE_CHECKING:
-    from conftest import Project, Running
+    from conftest import Project, Running, Server
 
 JOINT_STEPS = 400  # every tenth is logged
 RUN = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,embedder,meta_train")
@@ -24,49 +20,15 @@ RUN += ("--params", f"meta_train.joint.steps={JOINT_STEPS}")
 pytestmark = pytest.mark.fault_injection
 
 
-class Server:
-    """`mlflow server` on loopback with a SQLite file, which can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = str(free.getsockname()[1])
-        self.uri, self.folder = f"http://127.0.0.1:{self.port}", folder
-        self.running: Running | None = None
-
-    def start(self, project: Project) -> None:
-        store = ("--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}")
-        artefacts = ("--artifacts-destination", str(self.folder / "artefacts"))
-        place = ("--host", "127.0.0.1", "--port", self.port, "--workers", "1")
-        command = ("mlflow", "server", *place, *store, *artefacts)
-        self.running = project.start(*command, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-        while not self.is_up():
-            assert self.running.process.poll() is None, self.running.said()
-            time.sleep(0.2)
-
-    def is_up(self) -> bool:
-        try:
-            return urlopen(f"{self.uri}/health", timeout=5).status == 200
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        assert self.running is not None
-        self.running.kill()
-
-
 @pytest.fixture(scope="module")
 def project(copy_project: Callable[[str], Project]) -> Project:
     return copy_project("server away")
 
 
 @pytest.fixture(scope="module")
-def server(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start(project)
-    MlflowClient(server.uri).create_experiment("metagan")  # with artefacts by way of the server
-    yield server
-    server.kill()
+def server(project: Project, start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
+    folder = tmp_path_factory.mktemp("server")
+    return start_server(project, f"sqlite:///{folder / 'server.db'}", str(folder / "artefacts"))
 
 
 def latest(server: Server) -> Run:
@@ -97,7 +59,7 @@ def start_and_lose_the_server(project: Project, server: Server) -> Running:
 def test_a_server_that_comes_back_is_told_what_it_missed(project: Project, server: Server) -> None:
     running = start_and_lose_the_server(project, server)
     running.process.send_signal(signal.SIGSTOP)  # so that it does not end before the server is up
-    server.start(project)
+    server.start()
     running.process.send_signal(signal.SIGCONT)
     assert running.process.wait() == 0, running.said()
     assert f"the MLflow server at {server.uri} answers again" in running.said()
@@ -116,7 +78,7 @@ def test_without_the_server_a_run_ends_and_the_next_one_tells(project: Project, 
     assert done.process.wait() != 0
     assert done.said().strip().splitlines()[-1].startswith(f"Error: the MLflow server at {server.uri} does not answer")
 
-    server.start(project)
+    server.start()
     run_id = latest(server).info.run_id
     done = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks", MLFLOW_TRACKING_URI=server.uri)
     assert done.process.wait() == 0, done.said()

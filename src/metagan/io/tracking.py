@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -23,6 +23,10 @@ class RunLogger(MLFlowLogger):
     """Logs into the MLflow run of this `kedro run`, and leaves ending it to Kedro: later nodes still write to it."""
 
     LOGGER_JOIN_CHAR = "/"
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """All but Lightning's epoch, which is always 0 here."""
+        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
 
     def finalize(self, status: str = "success") -> None:
         """Nothing: the base class would mark the run FINISHED (or FAILED) here."""

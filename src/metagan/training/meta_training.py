@@ -112,7 +112,9 @@ class MetaTraining(OuterLoop):
             return samples, {f"val/{metric}_{step}": value for metric in per_step for step, value in per_step[metric]}
 
         if self._scratch_values is None:
-            _, self._scratch_values = values_of(UPDATE_RULES["sgd"], self.scratch)
+            samples, self._scratch_values = values_of(UPDATE_RULES["sgd"], self.scratch)
+            if not self.history:
+                self._show(tasks["support"], samples, 0)
         samples, row = values_of(self.rule, {**self.fixed_parameters, **self.meta_parameters(averaged=True)})
         for step in steps:
             name = f"recognisability_{step}"
@@ -121,10 +123,14 @@ class MetaTraining(OuterLoop):
         distances = [row[f"val/fjd_{step}"] / self._scratch_values[f"val/fjd_{step}"] for step in steps]
         row["val/score"] = 1 - float(np.mean(distances))
         self.log("gap", row[f"val/gap_{max(steps)}"], prog_bar=True, logger=False, batch_size=1)
-        if self.show is not None:
-            columns = [tasks["support"][:8, :4].cpu(), *(samples[:8, index, :4] for index in range(samples.shape[1]))]
-            self.show(torch.cat(columns, 1), self.meta_step)
+        self._show(tasks["support"], samples, self.meta_step)
         return row
+
+    def _show(self, support: Tensor, samples: Tensor, meta_step: int) -> None:
+        """Support images, then samples after 0 and more adaptation steps, of the first tasks."""
+        if self.show is not None:
+            columns = [support[:8, :4].cpu(), *(samples[:8, index, :4] for index in range(samples.shape[1]))]
+            self.show(torch.cat(columns, 1), meta_step)
 
 
 def meta_train(

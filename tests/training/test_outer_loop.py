@@ -13,7 +13,7 @@ from torch.utils.data import IterableDataset
 from metagan.meta.differentiation import Parameters
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import Classifier
+from metagan.parameters import Classifier, Trainer
 from metagan.training import checkpoints
 from metagan.training.fitting import fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average
@@ -82,7 +82,7 @@ def settings() -> Classifier:
 
 
 def run(module: Toy, folder: Path) -> Toy:
-    fit(module, folder, None, "cpu", module.settings.validate_every)
+    fit(module, folder, None, Trainer(), module.settings.validate_every)
     return module
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 import warnings
 from pathlib import Path
 
@@ -48,10 +49,16 @@ def fit(
         enable_model_summary=False,
     )
     with warnings.catch_warnings():
-        # Both speak of Lightning's own inside, or of a state that a resumed training does not need.
+        # They speak of Lightning's own inside, of a state that a resumed training does not need, or of values that
+        # are the same in all processes.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*no pre-optimization state was saved.*")
-        trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
+        warnings.filterwarnings("ignore", ".*sync_dist=True.*")
+        try:
+            trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
+        finally:
+            if settings.forks:  # an interrupted parent would wait for its children for ever
+                trainer.strategy.launcher.kill(signal.SIGKILL)
     if settings.forks:  # the weights are back, and the rest is in what the first process has written
         module.on_load_checkpoint(torch.load(folder / LAST, weights_only=True))
     ended.add(folder)

@@ -18,7 +18,7 @@ if rank_zero_only.rank == 0:
     DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 else:  # torchrun, srun or Lightning has started this process to help another
     HOOKS = (ParameterHook(), HelperHook(), ErrorHook())
-    DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow")
+    DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

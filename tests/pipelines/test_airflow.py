@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from conftest import Project
 
 pytest.importorskip("kedro_airflow", reason="pip install 'metagan[airflow]'")
+slugify = pytest.importorskip("slugify").slugify
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,9 @@ def test_it_has_a_task_for_each_node(dag_file: Path) -> None:
 def test_airflow_imports_it(dag_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     pytest.importorskip("airflow.sdk", reason="Airflow is not installed")
-    from airflow.sdk import DAG
-
-    (dag,) = {
-        value.dag_id: value for value in runpy.run_path(str(dag_file)).values() if isinstance(value, DAG)
-    }.values()
-    assert len(dag.tasks) == len(register_pipelines()["__default__"].nodes)
+    dag, pipeline = runpy.run_path(str(dag_file))["metagan"](), register_pipelines()["__default__"]
+    expected = {
+        slugify(node.name): {slugify(parent.name) for parent in parents}
+        for node, parents in pipeline.node_dependencies.items()
+    }
+    assert {name: task.upstream_task_ids for name, task in dag.task_dict.items()} == expected

@@ -134,6 +134,7 @@ def test_the_mirror_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatc
         ("adapt.steps", 51, "less than or equal to 50"),
         ("adapt.samples", 1, "greater than or equal to 2"),
         ("adapt.invert", "sometimes", "'sometimes' is not one of 'auto', 'always', 'never'"),
+        ("trainer.strategy", "ddp_spawn", "'ddp_spawn' is not one of 'ddp_fork', 'ddp'"),
         ("seed", "tomorrow", "valid integer"),
         ("tasks.glyphs.faces", 3, "unknown parameter; known here are minimum_faces, samples_per_class"),
         ("task", {}, "unknown parameter; known here are seed, tasks, embedder, meta_train, evaluate, classifier,"),
@@ -144,6 +145,30 @@ def test_a_bad_value_is_one_line_that_names_the_parameter(name: str, value: obje
     assert said.startswith(f"{name}: ")
     assert says in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"trainer": {"devices": 3}}, "meta_train.tasks_per_step: 4 is not a multiple of the 3 processes of trainer"),
+        (
+            {"trainer": {"devices": 2, "num_nodes": 2, "strategy": "ddp"}, "classifier": {"tasks_per_step": 6}},
+            "classifier.tasks_per_step: 6 is not a multiple of the 4 processes of trainer",
+        ),
+        (
+            {"trainer": {"devices": 4}, "meta_train": {"joint": {"batch_size": 6}}},
+            "meta_train.joint.batch_size: 6 is not a multiple of the 4 processes of trainer",
+        ),
+        (
+            {"trainer": {"devices": 2}, "compare_meta_gradients": {"arms": {"one": {"tasks_per_step": 1}}}},
+            "compare_meta_gradients.arms.one.tasks_per_step: 1 is not a multiple of the 2 processes of trainer",
+        ),
+        ({"trainer": {"num_nodes": 2}}, "trainer.strategy: must be ddp with several nodes, started by torchrun"),
+    ],
+)
+def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None:
+    assert message(raw).startswith(says)
+    assert "\n" not in message(raw)
 
 
 def test_an_image_folder_needs_a_path() -> None:

@@ -183,6 +183,37 @@ class JointGan(Section):
     r1: NonNegative = 1.0
 
 
+class Trainer(Section):
+    """Where trainings run: the kind of device, and the processes that share the tasks of a step."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
+    devices: Positive = 1
+    num_nodes: Positive = 1
+    strategy: Literal["ddp_fork", "ddp"] = "ddp_fork"
+
+    @property
+    def processes(self) -> int:
+        return self.devices * self.num_nodes
+
+    @property
+    def forks(self) -> bool:
+        """Whether trainings run in children of this process."""
+        return self.processes > 1 and self.strategy == "ddp_fork"
+
+    def check_share(self, name: str, count: int) -> None:
+        """Raises ValueError unless the processes can share `count` items evenly."""
+        if count % self.processes:
+            raise ValueError(
+                f"{name}: {count} is not a multiple of the {self.processes} processes of trainer that share it"
+            )
+
+    @model_validator(mode="after")
+    def _reaches_all(self) -> Trainer:
+        if self.num_nodes > 1 and self.strategy == "ddp_fork":
+            raise ValueError("strategy: must be ddp with several nodes, started by torchrun or srun on each")
+        return self
+
+
 class OuterLoop(Section):
     """What every meta-training has; `section` is its name in the configuration."""
 
@@ -204,7 +235,6 @@ class OuterLoop(Section):
     validate_every: Positive = 100
     validation_tasks: Positive = 20
     retreat_margin: Annotated[float, Field(gt=0)] = 0.05
-    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
 
     @model_validator(mode="after")
     def _ends(self) -> OuterLoop:
@@ -328,6 +358,7 @@ class Classifier(OuterLoop):
 class CompareClassifiers(Section):
     """Methods, each with every adversary: by name, what it changes in `classifier.adversary`."""
 
+    side_by_side: Positive = 1
     methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("prototypical", "maml")
     adversaries: dict[str, dict[str, object]] = {}
 
@@ -335,6 +366,7 @@ class CompareClassifiers(Section):
 class CompareMetaGradients(Section):
     """Arms by name, each with what it changes in `meta_train`."""
 
+    side_by_side: Positive = 1
     minutes: Annotated[float, Field(gt=0)] = 6.0
     arms: Annotated[dict[str, dict[str, object]], Field(min_length=1)] = {"maml": {"meta_gradient": "maml"}}
 
@@ -392,6 +424,7 @@ class Parameters(Section):
     meta_train: MetaTrain = MetaTrain()
     evaluate: Evaluate = Evaluate()
     classifier: Classifier = Classifier()
+    trainer: Trainer = Trainer()
     compare_classifiers: CompareClassifiers = CompareClassifiers()
     compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
     robustness: Robustness = Robustness()
@@ -419,10 +452,19 @@ class Parameters(Section):
         return self
 
     @model_validator(mode="after")
+    def _processes_share_evenly(self) -> Parameters:
+        for section in (self.meta_train, self.classifier):
+            self.trainer.check_share(f"{section.section}.tasks_per_step", section.tasks_per_step)
+        self.trainer.check_share("meta_train.joint.batch_size", self.meta_train.joint.batch_size)
+        return self
+
+    @model_validator(mode="after")
     def _arms_are_possible(self) -> Parameters:
         for arm, changes in self.compare_meta_gradients.arms.items():
             whole = merged(merged(self.meta_train.model_dump(), changes), self.compare_meta_gradients.budget)
-            _check_arm(f"compare_meta_gradients.arms.{arm}", MetaTrain, whole)
+            name = f"compare_meta_gradients.arms.{arm}"
+            _check_arm(name, MetaTrain, whole)
+            self.trainer.check_share(f"{name}.tasks_per_step", whole["tasks_per_step"])
         for method, (adversary, changes) in product(
             self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
         ):

@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from nbclient import NotebookClient
 from PIL import Image
+from torch import Tensor
 
 from metagan.parameters import Parameters
 from metagan.training.adapted_generator import adapt_generator, draw
@@ -296,6 +297,94 @@ class TestComparisons:
         assert (table["seconds"] >= 3).all()  # the budget of conf/smoke
         assert {"classifiers.csv", "meta_gradients.csv"} <= artefacts(smoke, compared)
         assert np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png")).std() > 0
+
+
+@pytest.mark.slow
+class TestSideBySide:
+    """Arms in processes of their own, against the same arms one after the other."""
+
+    @pytest.fixture(scope="class")
+    def classifiers(self, smoke: Project, compared: Run) -> pd.DataFrame:
+        """The table of the arms one after the other, then all of them again, two at a time."""
+        before = pd.read_csv(smoke.path / "data/08_reporting/classifiers.csv")
+        two = "compare_classifiers.side_by_side=2,compare_meta_gradients.side_by_side=2"
+        pipelines = "compare_classifiers,compare_meta_gradients"
+        done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", pipelines, "--params", two)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return before
+
+    def test_the_results_are_the_same(self, smoke: Project, classifiers: pd.DataFrame) -> None:
+        after = pd.read_csv(smoke.path / "data/08_reporting/classifiers.csv")
+        pd.testing.assert_frame_equal(
+            after.drop(columns="training_seconds"), classifiers.drop(columns="training_seconds"), check_exact=True
+        )
+
+    @pytest.mark.usefixtures("classifiers")
+    def test_each_arm_is_a_nested_run_with_its_own_metrics(self, smoke: Project, compared: Run) -> None:
+        parent = next(run for run in runs(smoke) if "mlflow.parentRunId" not in run.data.tags)
+        assert parent.info.run_id != compared.info.run_id
+        arms, expected = nested_in(smoke, parent), nested_in(smoke, compared)
+        assert {run.info.status for run in (parent, *arms.values())} == {"FINISHED"}
+        assert arms.keys() == ARMS | {"maml", "fomaml", "reptile"}
+        for name, run in arms.items():
+            assert run.data.metrics.keys() == expected[name].data.metrics.keys()
+            if name in ARMS:
+                assert run.data.params == expected[name].data.params
+                for metric in ("2way_1shot/natural_accuracy", "2way_1shot/robust_accuracy", "val/accuracy"):
+                    assert run.data.metrics[metric] == expected[name].data.metrics[metric]
+
+    @pytest.mark.usefixtures("classifiers")
+    def test_ended_trainings_are_forgotten(self, smoke: Project) -> None:
+        assert not list((smoke.path / "data/06_models/checkpoints").rglob("*.ckpt"))
+
+
+@pytest.mark.slow
+class TestTwoProcesses:
+    """Trainings that two processes share, after those of one."""
+
+    @pytest.fixture(scope="class", params=["ddp_fork", "ddp"])
+    def shared(self, request: pytest.FixtureRequest, smoke: Project, finished: Run) -> tuple[Run, dict[str, Tensor]]:
+        """The run of two processes, and the weights that one process made."""
+        alone = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "meta_train")
+        assert alone.returncode == 0, alone.stderr
+        weights, before = meta_weights(smoke), len(runs(smoke))
+        two = f"trainer.devices=2,trainer.strategy={request.param}"
+        done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "meta_train", "--params", two)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(runs(smoke)) == before + 1
+        return runs(smoke)[0], weights
+
+    def test_there_is_one_run_with_every_metric_once(
+        self, smoke: Project, finished: Run, shared: tuple[Run, dict[str, Tensor]]
+    ) -> None:
+        run, _ = shared
+        assert run.info.status == "FINISHED"
+        trained = {name for name in finished.data.metrics if name.startswith(("meta_train/", "joint_gan/"))}
+        assert run.data.metrics.keys() == trained
+        for name in trained:
+            steps = [
+                [point.step for point in client(smoke).get_metric_history(of.info.run_id, name)]
+                for of in (run, finished)
+            ]
+            assert steps[0] == steps[1]
+        names = ("checkpoints/meta_model.pt", "checkpoints/joint_gan.pt", "training_history.csv", "joint_history.csv")
+        assert {name for name in artefacts(smoke, run) if not name.startswith("images/")} == set(names)
+        assert not list((smoke.path / "data/06_models/checkpoints").rglob("*.ckpt"))
+
+    def test_the_weights_are_those_of_one_process(self, smoke: Project, shared: tuple[Run, dict[str, Tensor]]) -> None:
+        """But for rounding, which Adam's first steps amplify where a gradient is next to 0."""
+        for name, value in meta_weights(smoke).items():
+            torch.testing.assert_close(value, shared[1][name], rtol=1e-3, atol=1e-3)
+
+
+def meta_weights(project: Project) -> dict[str, Tensor]:
+    return torch.load(project.path / "data/06_models/meta_model.pt", weights_only=True)["state"]
+
+
+def nested_in(project: Project, parent: Run) -> dict[str, Run]:
+    query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    found = client(project).search_runs([parent.info.experiment_id], query)
+    return {run.info.run_name: run for run in found}
 
 
 @pytest.fixture(scope="module")

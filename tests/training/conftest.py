@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from metagan.nets.embedder import Embedder
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 from metagan.training import meta_training
 
 SPLIT_SIZES = {"train": 8, "val": 5, "test": 3}
 SIZE, N_IMAGES = 16, 10
+ONE_PROCESS = Trainer()
 
 MakeBank = Callable[..., TaskBank]
 MakeSettings = Callable[..., MetaTrain]
@@ -99,9 +100,9 @@ def train(
     """Meta-train in a folder of the test."""
 
     def run(
-        settings: MetaTrain, seed: int = 0, folder: str = "training", **more: Any
+        settings: MetaTrain, seed: int = 0, folder: str = "training", trainer: Trainer = ONE_PROCESS, **more: Any
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         more = {"logger": None, **more}
-        return meta_training.meta_train(bank, *embedders, settings, seed, tmp_path / folder, **more)
+        return meta_training.meta_train(bank, *embedders, settings, trainer, seed, tmp_path / folder, **more)
 
     return run

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from metagan.meta.methods import METHODS
-from metagan.parameters import Classifier, Robustness, validate
+from metagan.parameters import Classifier, Robustness, Trainer, validate
 from metagan.pipelines.classifier.nodes import train_natural_twin
 from metagan.pipelines.evaluate_robustness import nodes as evaluation
 from metagan.tasks.bank import TaskBank
@@ -72,7 +72,7 @@ def train(bank: TaskBank, tmp_path: Path) -> Train:
     """Train in a folder of the test."""
 
     def run(settings: Classifier, seed: int = 0, folder: str = "training", of: TaskBank = bank) -> Trained:
-        return train_classifier(of, settings, seed, tmp_path / folder, None)
+        return train_classifier(of, settings, Trainer(), seed, tmp_path / folder, None)
 
     return run
 

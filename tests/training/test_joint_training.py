@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import checkpoints, joint_training
 from metagan.training.gan import architecture_of, initial_networks, load_gan
@@ -25,7 +25,7 @@ def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
 
 def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = make_settings(joint={"steps": 100})
-    trained, history = train_joint_gan(bank, settings, 0, tmp_path, None)
+    trained, history = train_joint_gan(bank, settings, Trainer(), 0, tmp_path, None)
     learner, parameters = load_gan(trained, "joint_gan", architecture_of(bank, settings))
     assert learner.generate(parameters, torch.randn(2, 4)).shape == (2, 1, 16, 16)
     start = initial_networks(architecture_of(bank, settings), 0)
@@ -37,7 +37,7 @@ def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings:
 
 def test_same_seed_same_weights(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
     runs = [
-        train_joint_gan(bank, make_settings(), seed, tmp_path / name, None)[0]
+        train_joint_gan(bank, make_settings(), Trainer(), seed, tmp_path / name, None)[0]
         for seed, name in [(0, "a"), (0, "b"), (1, "c")]
     ]
     assert same(runs[0], runs[1])
@@ -50,7 +50,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     """With a checkpoint after each step, stopped in the sixth: Lightning draws a batch ahead."""
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0)
     settings = make_settings(joint={"steps": 9})
-    whole, _ = train_joint_gan(bank, settings, 0, tmp_path / "whole", None)
+    whole, _ = train_joint_gan(bank, settings, Trainer(), 0, tmp_path / "whole", None)
     draw, drawn = joint_training.task_noise, []
 
     def failing(seed: int, step: int, *shape: int) -> torch.Tensor:
@@ -61,8 +61,8 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
 
     monkeypatch.setattr(joint_training, "task_noise", failing)
     with pytest.raises(InterruptedError):
-        train_joint_gan(bank, settings, 0, tmp_path / "parts", None)
-    resumed, _ = train_joint_gan(bank, settings, 0, tmp_path / "parts", None)
+        train_joint_gan(bank, settings, Trainer(), 0, tmp_path / "parts", None)
+    resumed, _ = train_joint_gan(bank, settings, Trainer(), 0, tmp_path / "parts", None)
     assert drawn[7] == 5
     assert same(whole, resumed)
 

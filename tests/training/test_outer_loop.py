@@ -1,22 +1,25 @@
-"""Retreat: what the outer loop does when the score on the val classes falls."""
+"""Retreat: what the outer loop does when the score on the val classes falls, in one process and in two."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import IterableDataset
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import Classifier
-from metagan.training import checkpoints
+from metagan.parameters import Classifier, Trainer
+from metagan.training import checkpoints, outer_loop
 from metagan.training.fitting import fit
-from metagan.training.outer_loop import OuterLoop, Row, best_average
+from metagan.training.outer_loop import PROGRESS, OuterLoop, Row, best_average
 
 RATE = 0.01
 SCORES = (0.5, 0.9, 0.8, 0.6, 0.8, 0.85, 0.3, 0.88)  # looks after each of the steps 1 to 8
@@ -82,7 +85,7 @@ def settings() -> Classifier:
 
 
 def run(module: Toy, folder: Path) -> Toy:
-    fit(module, folder, None, "cpu", module.settings.validate_every)
+    fit(module, folder, None, Trainer(), module.settings.validate_every)
     return module
 
 
@@ -205,3 +208,72 @@ def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: Classifier
 def test_a_training_without_any_look_says_so(settings: Classifier) -> None:
     with pytest.raises(ValueError, match=r"^classifier\.validate_every: 1 is more than the 0 meta-steps"):
         best_average(Toy(settings))
+
+
+class InTwo(Toy):
+    """Toy in two processes, which note what they end with; a NaN comes up in the second alone."""
+
+    def __init__(self, settings: Classifier, folder: Path, nan_at: int | None = None, **more: Any) -> None:
+        super().__init__(settings, **more)
+        self.folder, self.nan_at = folder, nan_at
+
+    @property
+    def is_second(self) -> bool:
+        return self.global_rank == 1
+
+    def task_loss(self) -> TaskFunction:
+        loss = super().task_loss()
+        factor = math.nan if self.is_second and self.meta_step + 1 == self.nan_at else 1.0
+        return lambda *arguments: factor * loss(*arguments)
+
+    def measure(self) -> Row:
+        assert not self.is_second
+        return super().measure()
+
+    def on_train_end(self) -> None:
+        progress = {name: getattr(self, name) for name in PROGRESS}
+        torch.save({**progress, "weights": self.meta_parameters()[NAME].detach()}, self.folder / f"{self.global_rank}")
+
+
+def in_two(module: InTwo) -> InTwo:
+    """Train in two processes, which must end alike."""
+    module.folder.mkdir(exist_ok=True)
+    fit(module, module.folder, None, Trainer(devices=2), module.settings.validate_every)
+    first, second = (torch.load(module.folder / rank, weights_only=True) for rank in ("0", "1"))
+    assert torch.equal(first.pop("weights"), second.pop("weights"))
+    assert first == second
+    return module
+
+
+def test_two_processes_retreat_as_one_does(settings: Classifier, tmp_path: Path, toy: Toy) -> None:
+    module = in_two(InTwo(settings, tmp_path / "two"))
+    assert [row["retreats"] for row in module.history] == list(RETREATS)
+    torch.testing.assert_close(best_average(module)[0], best_average(toy)[0])
+    torch.testing.assert_close(module.meta_parameters()[NAME], toy.meta_parameters()[NAME])
+
+
+def test_a_nan_in_one_process_skips_the_update_of_both(settings: Classifier, tmp_path: Path) -> None:
+    module = in_two(InTwo(settings, tmp_path / "two", nan_at=3))
+    assert [row["skipped"] for row in module.history] == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_two_processes_end_and_save_by_one_clock(
+    settings: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second's clock runs ten times as fast: by itself it would stop and save long before the first."""
+    for place, clock in ((outer_loop, "perf_counter"), (checkpoints, "monotonic")):
+        right = getattr(place, clock)
+        monkeypatch.setattr(place, clock, lambda right=right: right() * (10 if rank_zero_only.rank else 1))
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0.5)
+    timed = settings.model_copy(update={"meta_steps": None, "minutes": 0.03, "validate_every": 100_000})
+    assert 1.8 <= in_two(InTwo(timed, tmp_path / "two", scores=[0.5] * 100_000)).seconds < 10
+
+
+def test_what_two_processes_began_goes_on_in_one_or_two(settings: Classifier, tmp_path: Path, toy: Toy) -> None:
+    for number, trainer in enumerate((Trainer(devices=2), Trainer())):
+        with pytest.raises(ProcessRaisedException, match="stopped by the test"):
+            in_two(InTwo(settings, tmp_path / str(number), stop_in=6))
+        module = InTwo(settings, tmp_path / str(number))
+        fit(module, module.folder, None, trainer, settings.validate_every)
+        assert [row["meta_step"] for row in module.history] == list(range(1, 9))
+        torch.testing.assert_close(module.meta_parameters()[NAME], toy.meta_parameters()[NAME])

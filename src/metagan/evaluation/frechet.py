@@ -34,7 +34,7 @@ def frechet_distance(samples: Features, real: Features) -> float:
             f"a Frechet distance over {n_features} feature dimensions needs more than {n_features} samples, "
             f"not {n_samples}: use more tasks, more query images per task, or a smaller embedder feature_size"
         )
-    metric = FrechetInceptionDistance(feature=FeaturesAreInputs(n_features))
+    metric = FrechetInceptionDistance(feature=FeaturesAreInputs(n_features), sync_on_compute=False)
     metric.update(torch.from_numpy(real), real=True)
     metric.update(torch.from_numpy(samples), real=False)
     return max(0.0, metric.compute().item())

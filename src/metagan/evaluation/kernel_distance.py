@@ -27,7 +27,10 @@ def kernel_distance(samples: Features, real: Features, seed: int, subsets: int =
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all extracted features")
         metric = KernelInceptionDistance(
-            feature=FeaturesAreInputs(n_features), subsets=subsets, subset_size=min(n_samples, subset_size)
+            feature=FeaturesAreInputs(n_features),
+            subsets=subsets,
+            subset_size=min(n_samples, subset_size),
+            sync_on_compute=False,
         )
     metric.update(torch.from_numpy(real), real=True)
     metric.update(torch.from_numpy(samples), real=False)

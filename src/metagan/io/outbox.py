@@ -36,6 +36,7 @@ GAP = "tracking_gap"
 log = logging.getLogger(__name__)
 Message = dict[str, Any]
 OutboxOf: TypeAlias = "Callable[[str], Outbox]"
+_installed_in: Path | None = None
 
 
 class Outbox:
@@ -163,6 +164,8 @@ class PatientArtifacts(MlflowArtifactsRepository):
 
 def install(folder: Path) -> OutboxOf:
     """From now on this process tells MLflow servers everything through outboxes in `folder`, one for each server."""
+    global _installed_in
+    _installed_in = folder
     # Waiting minutes for a server, as MLflow would, is no use when what it should know is kept.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
@@ -171,6 +174,11 @@ def install(folder: Path) -> OutboxOf:
         tracking_service._register(scheme, lambda store_uri, **_: PatientStore(outbox(store_uri)))
     _artifact_repository_registry.register("mlflow-artifacts", partial(PatientArtifacts, outbox))
     return outbox
+
+
+def installed_in() -> Path | None:
+    """The folder of this process's outboxes, if it has any."""
+    return _installed_in
 
 
 def is_away(error: MlflowException | RequestException) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -13,6 +15,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from torch import Tensor
 
+from metagan.io import outbox
 from metagan.reporting.figures import sample_grid
 from metagan.tasks.bank import TaskBank
 
@@ -32,9 +35,32 @@ class RunLogger(MLFlowLogger):
         """Nothing: the base class would mark the run FINISHED (or FAILED) here."""
 
 
-def nested_run(name: str) -> AbstractContextManager[Any]:
-    """A run of its own inside the active MLflow run; nothing outside one."""
-    return mlflow.start_run(run_name=name, nested=True) if mlflow.active_run() else nullcontext()
+@dataclass(frozen=True)
+class ParentRun:
+    """An MLflow run, for runs nested in it, here or in another process."""
+
+    tracking_uri: str
+    experiment_id: str
+    run_id: str
+    unsent: Path | None
+
+    @classmethod
+    def active(cls) -> ParentRun | None:
+        """The active run, if there is one."""
+        run = mlflow.active_run()
+        if run is None:
+            return None
+        return cls(mlflow.get_tracking_uri(), run.info.experiment_id, run.info.run_id, outbox.installed_in())
+
+
+def nested_run(name: str, parent: ParentRun | None) -> AbstractContextManager[Any]:
+    """A run of its own inside the parent; nothing without one."""
+    if parent is None:
+        return nullcontext()
+    if parent.unsent != outbox.installed_in():
+        outbox.install(parent.unsent)
+    mlflow.set_tracking_uri(parent.tracking_uri)
+    return mlflow.start_run(run_name=name, experiment_id=parent.experiment_id, parent_run_id=parent.run_id, nested=True)
 
 
 def run_logger(prefix: str = "") -> RunLogger | None:

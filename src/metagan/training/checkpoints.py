@@ -46,7 +46,8 @@ class RegularCheckpoints(Checkpoint):
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
         """A step that a look or the end follows is left to them: Lightning would not look again after resuming."""
         looks = bool(self.validate_every) and (trainer.fit_loop.total_batch_idx + 1) % self.validate_every == 0
-        if monotonic() - self._saved >= SECONDS_BETWEEN and not looks and not trainer.should_stop:
+        due = trainer.strategy.reduce_boolean_decision(monotonic() - self._saved >= SECONDS_BETWEEN, all=False)
+        if due and not looks and not trainer.should_stop:
             self._save(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, *_: object) -> None:

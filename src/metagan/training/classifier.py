@@ -33,11 +33,12 @@ from metagan.meta.methods import METHODS, Architecture
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.nets.conv4 import Statistics
-from metagan.parameters import AdversarySettings, Classifier
+from metagan.parameters import AdversarySettings, Classifier, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.episodes import EpisodeBatches, episode_task
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
+from metagan.training.processes import own_share
 
 Payload = dict[str, Any]
 STATISTICS_EPISODES = 20
@@ -113,6 +114,7 @@ class ClassifierTraining(OuterLoop):
             settings.n_query,
             settings.turn_classes,
             settings.adversary.norm,
+            own_share(self.trainer),
         )
 
     def task_loss(self) -> TaskFunction:
@@ -156,7 +158,7 @@ class ClassifierTraining(OuterLoop):
 
 
 def train_classifier(
-    bank: TaskBank, settings: Classifier, seed: int, folder: Path, logger: Logger | None
+    bank: TaskBank, settings: Classifier, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
 ) -> tuple[Payload, list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
@@ -170,7 +172,7 @@ def train_classifier(
     learner, rule, start = initial_classifier(bank, settings, seed)
     module = ClassifierTraining(bank, learner, rule, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
-    fit(module, folder, logger, settings.accelerator, settings.validate_every)
+    fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     state = with_statistics(state, learner, bank, settings, seed)
     return {

@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset
 from metagan.meta.learners import TaskTensors
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task, turned_task
+from metagan.training.processes import WHOLE
 
 _NOISE_SEED = 104_729  # keeps the noise of task i apart from everything else that `seed` seeds
 
@@ -57,7 +58,7 @@ def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, noise_
 
 
 class MetaBatches(IterableDataset[TaskTensors]):
-    """The endless stream of train batches from meta-step `start` on."""
+    """The endless stream of train batches from meta-step `start` on, of each the `share` of one process."""
 
     def __init__(
         self,
@@ -70,13 +71,13 @@ class MetaBatches(IterableDataset[TaskTensors]):
         steps: int,
         noise_size: int,
         turn_classes: bool,
+        share: slice = WHOLE,
     ) -> None:
         self.bank, self.seed, self.start, self.tasks_per_step = bank, seed, start, tasks_per_step
-        self.shape = (k_shot, n_query, steps, noise_size, turn_classes)
+        self.shape, self.share = (k_shot, n_query, steps, noise_size, turn_classes), share
 
     def __iter__(self) -> Iterator[TaskTensors]:
         for meta_step in count(self.start):
             first = meta_step * self.tasks_per_step
-            yield generation_tasks(
-                self.bank, "train", self.seed, range(first, first + self.tasks_per_step), *self.shape
-            )[0]
+            own = range(first, first + self.tasks_per_step)[self.share]
+            yield generation_tasks(self.bank, "train", self.seed, own, *self.shape)[0]

@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset
 from metagan.meta.learners import TaskTensors
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import episode, turned
+from metagan.training.processes import WHOLE
 
 _START_SEED = 15_485_863  # keeps the random starts of attacks apart from everything else that `seed` seeds
 
@@ -56,7 +57,7 @@ def random_start(images: Tensor, norm: str, generator: torch.Generator) -> Tenso
 
 
 class EpisodeBatches(IterableDataset[TaskTensors]):
-    """The endless stream of batches of train episodes, from meta-step `start` on."""
+    """The endless stream of batches of train episodes from meta-step `start` on, of each the `share` of one process."""
 
     def __init__(
         self,
@@ -69,15 +70,14 @@ class EpisodeBatches(IterableDataset[TaskTensors]):
         n_query: int,
         turn_classes: bool,
         norm: str,
+        share: slice = WHOLE,
     ) -> None:
         self.bank, self.seed, self.start, self.tasks_per_step = bank, seed, start, tasks_per_step
-        self.shape = (n_way, k_shot, n_query, turn_classes, norm)
+        self.shape, self.share = (n_way, k_shot, n_query, turn_classes, norm), share
 
     def __iter__(self) -> Iterator[TaskTensors]:
         for meta_step in count(self.start):
             first = meta_step * self.tasks_per_step
-            tasks = [
-                episode_task(self.bank, "train", self.seed, index, *self.shape)
-                for index in range(first, first + self.tasks_per_step)
-            ]
+            own = range(first, first + self.tasks_per_step)[self.share]
+            tasks = [episode_task(self.bank, "train", self.seed, index, *self.shape) for index in own]
             yield {name: torch.stack([task[name] for task in tasks]) for name in tasks[0]}

@@ -5,30 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 import warnings
 from pathlib import Path
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from metagan.parameters import Section
-from metagan.training.checkpoints import AtomicCheckpoints, RegularCheckpoints, newest_whole
+from metagan.parameters import Section, Trainer
+from metagan.training.checkpoints import LAST, AtomicCheckpoints, RegularCheckpoints, newest_whole
 
-_ended: set[Path] = set()
+ended: set[Path] = set()
 
 
 def fit(
-    module: L.LightningModule, folder: Path, logger: Logger | None, accelerator: str, validate_every: int | None = None
+    module: L.LightningModule,
+    folder: Path,
+    logger: Logger | None,
+    settings: Trainer,
+    validate_every: int | None = None,
 ) -> None:
     """Train until the module says stop, from `folder`'s newest whole checkpoint if there is one.
 
     A training that has ended stays in `folder`, and is not trained again, until `forget_ended`.
     """
     trainer = L.Trainer(
-        accelerator=accelerator,
-        devices=1,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy=settings.strategy if settings.processes > 1 else "auto",
         max_epochs=1,
         logger=logger or False,
         callbacks=[RegularCheckpoints(folder, validate_every), RichProgressBar(leave=True)],
@@ -41,11 +49,19 @@ def fit(
         enable_model_summary=False,
     )
     with warnings.catch_warnings():
-        # Both speak of Lightning's own inside, or of a state that a resumed training does not need.
+        # They speak of Lightning's own inside, of a state that a resumed training does not need, or of values that
+        # are the same in all processes.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*no pre-optimization state was saved.*")
-        trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
-    _ended.add(folder)
+        warnings.filterwarnings("ignore", ".*sync_dist=True.*")
+        try:
+            trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
+        finally:
+            if settings.forks:  # an interrupted parent would wait for its children for ever
+                trainer.strategy.launcher.kill(signal.SIGKILL)
+    if settings.forks:  # the weights are back, and the rest is in what the first process has written
+        module.on_load_checkpoint(torch.load(folder / LAST, weights_only=True))
+    ended.add(folder)
 
 
 def fingerprint(settings: Section, seed: int, *content_hashes: str) -> str:
@@ -68,5 +84,5 @@ def forget_ended() -> None:
 
     For the end of a whole run: when it is interrupted before, its ended trainings are not lost.
     """
-    while _ended:
-        shutil.rmtree(_ended.pop(), ignore_errors=True)
+    while ended:
+        shutil.rmtree(ended.pop(), ignore_errors=True)

@@ -19,29 +19,34 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import to_floats
 from metagan.training.data import task_noise
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, payload
+from metagan.training.processes import WHOLE, mean_over_processes, own_share
 
 
 class JointBatches(IterableDataset[dict[str, Tensor]]):
-    """Endless batches of train images of all classes, with noise; pure functions of (seed, step)."""
+    """Endless batches of train images of all classes, with noise; pure functions of (seed, step);
+    of each the `share` of one process."""
 
-    def __init__(self, bank: TaskBank, seed: int, start: int, batch_size: int, noise_size: int) -> None:
+    def __init__(
+        self, bank: TaskBank, seed: int, start: int, batch_size: int, noise_size: int, share: slice = WHOLE
+    ) -> None:
         self.bank, self.seed, self.start, self.batch_size, self.noise_size = bank, seed, start, batch_size, noise_size
+        self.share = share
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         places = self.bank.places("train")
         for step in count(self.start):
             generator = np.random.default_rng([self.seed, step])
             chosen = np.sort(generator.choice(places, self.batch_size))
-            images = to_floats(self.bank.images[chosen])
+            noise = task_noise(self.seed, step, 1, 2, self.batch_size, self.noise_size)
             yield {
-                "support": images,
-                "inner_noise": task_noise(self.seed, step, 1, 2, self.batch_size, self.noise_size),
+                "support": to_floats(self.bank.images[chosen[self.share]]),
+                "inner_noise": noise[:, :, self.share],
             }
 
 
@@ -66,8 +71,9 @@ class JointTraining(L.LightningModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         joint, networks = self.settings.joint, self.settings.networks
+        shape = (joint.batch_size, networks.noise_size)
         return DataLoader(
-            JointBatches(self.bank, self.seed, self.step, joint.batch_size, networks.noise_size), batch_size=None
+            JointBatches(self.bank, self.seed, self.step, *shape, own_share(self.trainer)), batch_size=None
         )
 
     def on_train_start(self) -> None:
@@ -78,9 +84,10 @@ class JointTraining(L.LightningModule):
         losses = {}
         for player, optimiser in zip(self.learner.players, self.optimizers(), strict=True):
             parameters = {name.replace("/", "."): value for name, value in self.networks.items()}
-            losses[f"{player}_loss"] = loss = self.learner.inner_loss(player, parameters, batch, 0)
-            own = self._of(player)
-            for parameter, gradient in zip(own, torch.autograd.grad(loss, own), strict=True):
+            loss, own = self.learner.inner_loss(player, parameters, batch, 0), self._of(player)
+            found = [loss.detach(), *torch.autograd.grad(loss, own)]
+            losses[f"{player}_loss"], *gradients = mean_over_processes(self.trainer, found)
+            for parameter, gradient in zip(own, gradients, strict=True):
                 parameter.grad = gradient
             optimiser.step()
         get_ema_multi_avg_fn(min(0.999, (self.step + 1) / (self.step + 10)))(
@@ -106,7 +113,7 @@ class JointTraining(L.LightningModule):
 
 
 def train_joint_gan(
-    bank: TaskBank, settings: MetaTrain, seed: int, folder: Path, logger: Logger | None
+    bank: TaskBank, settings: MetaTrain, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
 ) -> tuple[Payload, list[dict[str, float]]]:
     """Train for `joint.steps` steps, and return the averaged networks and the history of losses.
 
@@ -118,6 +125,6 @@ def train_joint_gan(
     )
     module = JointTraining(bank, learner, initial_networks(architecture, seed), settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
-    fit(module, folder, logger, settings.accelerator)
+    fit(module, folder, logger, trainer)
     state = {name.replace("/", "."): value for name, value in module.average.items()}
     return payload("joint_gan", architecture, settings.inner, state, seconds=module.seconds, seed=seed), module.history

@@ -17,13 +17,14 @@ from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import MetaBatches, generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit, weights_hash
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
+from metagan.training.processes import own_share
 from metagan.training.sampling import sample_trajectory
 
 Show = Callable[[Tensor, int], None]
@@ -71,6 +72,7 @@ class MetaTraining(OuterLoop):
             settings.inner.steps,
             settings.networks.noise_size,
             settings.turn_classes,
+            own_share(self.trainer),
         )
 
     def task_loss(self) -> TaskFunction:
@@ -138,6 +140,7 @@ def meta_train(
     evaluation_embedder: Payload,
     objective_embedder: Payload,
     settings: MetaTrain,
+    trainer: Trainer,
     seed: int,
     folder: Path,
     logger: Logger | None,
@@ -157,7 +160,7 @@ def meta_train(
     module = MetaTraining(bank, learner, rule, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
     embedders = (weights_hash(embedder["state"]) for embedder in (evaluation_embedder, objective_embedder))
     folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
-    fit(module, folder, logger, settings.accelerator, settings.validate_every)
+    fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     facts = {
         "update_rule": settings.inner.update_rule,

@@ -20,6 +20,7 @@ from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UpdateRule
 from metagan.meta.update_rules.base import RULE_PREFIX
 from metagan.parameters import OuterLoop as Settings
+from metagan.training.processes import mean_over_processes
 
 Row = dict[str, float | int | None]
 PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
@@ -107,8 +108,9 @@ class OuterLoop(L.LightningModule):
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * self._decay(done) * 0.5**self.retreats
         loss, gradients = self.task_map.mean_gradient(self.task_loss(), self.meta_parameters(), batch)
-        for name, parameter in self.meta.items():
-            parameter.grad = gradients[name.replace("/", ".")]
+        loss, *shared = mean_over_processes(self.trainer, [loss, *gradients.values()])
+        for parameter, gradient in zip(self.meta.values(), shared, strict=True):
+            parameter.grad = gradient
         norm = nn.utils.clip_grad_norm_(self.meta.values(), self.settings.clip_gradient_norm)
         self.meta_step += 1
         if torch.isfinite(norm) and torch.isfinite(loss):
@@ -120,13 +122,14 @@ class OuterLoop(L.LightningModule):
             self.losses.append(loss.item())
         else:
             self._skip()
-        self.seconds = perf_counter() - self._started
+        self.seconds = self.trainer.strategy.broadcast(perf_counter() - self._started)
         self.log_dict({"train_loss": loss, "gradient_norm": norm}, prog_bar=True)
         self.log("skipped", float(self.skipped))
         self.trainer.should_stop = self._share_done() >= 1
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        row = self.measure()
+        # One process looks, so that all decide alike.
+        row = self.trainer.strategy.broadcast(self.measure() if self.trainer.is_global_zero else None)
         self._keep_or_retreat(row["val/score"])
         row["retreats"] = float(self.retreats)
         self.log_dict(row, batch_size=1)

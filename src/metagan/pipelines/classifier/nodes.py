@@ -9,16 +9,19 @@ import pandas as pd
 
 from metagan.io.registry import Candidate
 from metagan.io.tracking import run_logger
-from metagan.parameters import AdversarySettings, Classifier
+from metagan.parameters import AdversarySettings, Classifier, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import Payload, train_classifier
 
 
-def train(bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder: Path) -> tuple[Payload, pd.DataFrame]:
+def train(
+    bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
+) -> tuple[Payload, pd.DataFrame]:
     """The classifier of the configuration."""
     classifier, history = train_classifier(
         bank,
         Classifier.model_validate(settings),
+        Trainer.model_validate(trainer),
         seed,
         checkpoint_folder / "classifier",
         run_logger("classifier"),
@@ -27,12 +30,17 @@ def train(bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder
 
 
 def train_natural_twin(
-    bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder: Path
+    bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
 ) -> tuple[Payload, pd.DataFrame]:
     """The same classifier on the same tasks without an adversary."""
     natural = Classifier.model_validate(settings).model_copy(update={"adversary": AdversarySettings()})
     classifier, history = train_classifier(
-        bank, natural, seed, checkpoint_folder / "classifier", run_logger("natural_classifier")
+        bank,
+        natural,
+        Trainer.model_validate(trainer),
+        seed,
+        checkpoint_folder / "classifier",
+        run_logger("natural_classifier"),
     )
     return classifier, pd.DataFrame(history)
 

@@ -7,7 +7,7 @@ from metagan.pipelines.classifier.nodes import classifier_candidate, train, trai
 
 def create_pipeline() -> Pipeline:
     """Task bank -> a few-shot classifier, its natural twin, and both training histories."""
-    given = ["task_bank", "params:classifier", "params:seed", "checkpoint_folder"]
+    given = ["task_bank", "params:classifier", "params:trainer", "params:seed", "checkpoint_folder"]
     return Pipeline(
         [
             node(train, given, ["classifier", "classifier_history"], name="train_classifier"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import product
+from functools import partial
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 
-from metagan.io.tracking import nested_run, run_logger
-from metagan.parameters import Classifier, CompareClassifiers, Robustness, merged
+from metagan.io.tracking import ParentRun, nested_run, run_logger
+from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged
 from metagan.pipelines.evaluate_robustness.nodes import measure, under_attack
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
+from metagan.training.side_by_side import side_by_side
 
 
 def compare(
@@ -21,6 +23,7 @@ def compare(
     classifier: dict[str, Any],
     methods: dict[str, Any],
     robustness: dict[str, Any],
+    trainer: dict[str, Any],
     seed: int,
     checkpoint_folder: Path,
 ) -> pd.DataFrame:
@@ -28,12 +31,13 @@ def compare(
 
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
-    rows = []
-    comparison = CompareClassifiers.model_validate(methods)
-    for method, (adversary, changes) in product(comparison.methods, (comparison.adversaries or {"": {}}).items()):
+    comparison, parent = CompareClassifiers.model_validate(methods), ParentRun.active()
+
+    def rows(method: str, adversary: str, changes: dict[str, Any]) -> list[dict[str, Any]]:
         settings = Classifier.model_validate(merged(classifier, {"method": method, "adversary": changes}))
-        with nested_run(f"{method} {adversary}".strip()):
-            trained, _ = train_classifier(bank, settings, seed, checkpoint_folder / "classifier", run_logger())
+        with nested_run(f"{method} {adversary}".strip(), parent):
+            folder = checkpoint_folder / "classifier"
+            trained, _ = train_classifier(bank, settings, Trainer.model_validate(trainer), seed, folder, run_logger())
             table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
             named = {"adversary": adversary} if adversary else {}
             found = [table_row(model) | named for model in table["models"]]
@@ -44,8 +48,12 @@ def compare(
                     mlflow.log_metrics(
                         {f"{shape}/{name}": value for name, value in row.items() if isinstance(value, float)}
                     )
-        rows += found
-    return pd.DataFrame(rows).sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
+        return found
+
+    arms = product(comparison.methods, (comparison.adversaries or {"": {}}).items())
+    trainings = [partial(rows, method, *adversary) for method, adversary in arms]
+    table = pd.DataFrame(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
+    return table.sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
 
 
 def table_row(model: dict[str, Any]) -> dict[str, Any]:

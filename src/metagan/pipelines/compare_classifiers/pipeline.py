@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                     "params:classifier",
                     "params:compare_classifiers",
                     "params:robustness",
+                    "params:trainer",
                     "params:seed",
                     "checkpoint_folder",
                 ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from metagan.evaluation.validation import validation_metrics
-from metagan.io.tracking import nested_run, run_logger
+from metagan.io.tracking import ParentRun, nested_run, run_logger
 from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, merged
+from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Trainer, merged
 from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
@@ -23,6 +24,8 @@ from metagan.training.arms import make_sampler
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import Payload, load_gan
+from metagan.training.outer_loop import Row
+from metagan.training.side_by_side import side_by_side
 
 PICTURE_CLASSES, PICTURE_SAMPLES = 6, 3
 
@@ -34,28 +37,38 @@ def compare(
     meta_train: dict[str, Any],
     comparison: dict[str, Any],
     evaluate: dict[str, Any],
+    trainer: dict[str, Any],
     seed: int,
     checkpoint_folder: Path,
 ) -> tuple[pd.DataFrame, Image.Image]:
     """A row for each arm and adaptation step on the same unseen tasks, and samples of each arm after each step."""
+    parent = ParentRun.active()
     settings, evaluation = CompareMetaGradients.model_validate(comparison), Evaluate.model_validate(evaluate)
     embed = load_embedder(evaluation_embedder)
     shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
     tasks, classes = generation_tasks(bank, evaluation.split, seed, range(evaluation.n_tasks), *shape)
     drawn = [evaluation.steps.index(step) for step in picture_steps(evaluation.steps) if step > 0]
     rows, pictures = [], [_picture(tasks["support"][:, None])]
-    for arm, changes in settings.arms.items():
-        training = MetaTrain.model_validate(merged(merged(meta_train, changes), settings.budget))
-        with nested_run(arm):
-            model, history = meta_training.meta_train(
+    trainings = {
+        arm: MetaTrain.model_validate(merged(merged(meta_train, changes), settings.budget))
+        for arm, changes in settings.arms.items()
+    }
+
+    def train(arm: str) -> tuple[Payload, list[Row]]:
+        with nested_run(arm, parent):
+            return meta_training.meta_train(
                 bank,
                 evaluation_embedder,
                 objective_embedder,
-                training,
+                trainings[arm],
+                Trainer.model_validate(trainer),
                 seed,
                 checkpoint_folder / "meta_model",
                 run_logger("meta_train"),
             )
+
+    trained = side_by_side([partial(train, arm) for arm in trainings], settings.side_by_side)
+    for (arm, training), (model, history) in zip(trainings.items(), trained, strict=True):
         learner, parameters = load_gan(model, "meta_model")
         task_map = TaskMap(
             learner, resolve(training.task_parallel, torch.device("cpu"), parameters), training.vmap_chunk

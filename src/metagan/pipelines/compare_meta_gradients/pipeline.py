@@ -18,6 +18,7 @@ def create_pipeline() -> Pipeline:
                     "params:meta_train",
                     "params:compare_meta_gradients",
                     "params:evaluate",
+                    "params:trainer",
                     "params:seed",
                     "checkpoint_folder",
                 ],

@@ -10,7 +10,7 @@ import pandas as pd
 
 from metagan.io.registry import Candidate
 from metagan.io.tracking import grid_logger, run_logger
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training, meta_training
 
@@ -22,6 +22,7 @@ def meta_train(
     evaluation_embedder: Payload,
     objective_embedder: Payload,
     settings: dict[str, Any],
+    trainer: dict[str, Any],
     seed: int,
     checkpoint_folder: Path,
 ) -> tuple[Payload, pd.DataFrame]:
@@ -32,6 +33,7 @@ def meta_train(
         evaluation_embedder,
         objective_embedder,
         MetaTrain.model_validate(settings),
+        Trainer.model_validate(trainer),
         seed,
         checkpoint_folder / "meta_model",
         logger,
@@ -41,12 +43,13 @@ def meta_train(
 
 
 def train_joint_gan(
-    bank: TaskBank, settings: dict[str, Any], seed: int, checkpoint_folder: Path
+    bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
 ) -> tuple[Payload, pd.DataFrame]:
     """Train an ordinary GAN on all train classes."""
     joint_gan, history = joint_training.train_joint_gan(
         bank,
         MetaTrain.model_validate(settings),
+        Trainer.model_validate(trainer),
         seed,
         checkpoint_folder / "joint_gan",
         run_logger("joint_gan"),

@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                     "evaluation_embedder",
                     "objective_embedder",
                     "params:meta_train",
+                    "params:trainer",
                     "params:seed",
                     "checkpoint_folder",
                 ],
@@ -30,7 +31,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 train_joint_gan,
-                ["task_bank", "params:meta_train", "params:seed", "checkpoint_folder"],
+                ["task_bank", "params:meta_train", "params:trainer", "params:seed", "checkpoint_folder"],
                 ["joint_gan", "joint_history"],
                 name="train_joint_gan",
             ),

@@ -7,6 +7,7 @@ import re
 import resource
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,9 +158,10 @@ class TestSmokeRun:
         assert float(version.tags["score"]) == pytest.approx(score(kept))
 
     def test_its_meta_model_can_still_be_adapted(
-        self, smoke: Project, finished: Run, monkeypatch: pytest.MonkeyPatch
+        self, smoke: Project, finished: Run, request: pytest.FixtureRequest
     ) -> None:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{smoke.path / 'mlflow.db'}")
+        request.addfinalizer(partial(mlflow.set_tracking_uri, mlflow.get_tracking_uri()))
+        mlflow.set_tracking_uri(f"sqlite:///{smoke.path / 'mlflow.db'}")
         model = mlflow.pyfunc.load_model("models:/metagan-digits-16-meta-model@champion").unwrap_python_model()
         weights = torch.load(smoke.path / "data/06_models/meta_model.pt", weights_only=True)
         pictures = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))

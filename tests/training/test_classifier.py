@@ -269,7 +269,7 @@ def test_the_natural_twin_differs_in_nothing_but_the_adversary(
     train: Train, bank: TaskBank, make_classifier: MakeSettings, tmp_path: Path
 ) -> None:
     settings = make_classifier(method="maml", adversary={**ATTACKED, "where": "both"})
-    twin, table = train_natural_twin(bank, settings.model_dump(mode="json"), 0, tmp_path / "twin")
+    twin, table = train_natural_twin(bank, settings.model_dump(mode="json"), {}, 0, tmp_path / "twin")
     assert load_classifier(twin).learner.adversary is None
     assert twin["settings"].pop("adversary")["where"] == "none"
     assert twin["settings"] == settings.model_dump(mode="json", exclude={"adversary"})

@@ -78,7 +78,7 @@ def test_a_defect_keeps_its_traceback(defect: Callable[[Path], object], tmp_path
     [
         (None, None, None, "default"),
         ("omniglot", None, None, "omniglot"),
-        ("smoke", ["tasks", "embedder"], {"seed": 1}, "smoke tasks embedder seed=1"),
+        ("smoke", ["tasks", "embedder"], {"seed": 1}, "smoke embedder tasks seed=1"),
         (None, None, {"adapt": {"images": "DIR"}, "meta_train": {"inner": {"steps": 5}}}, "images=DIR steps=5"),
     ],
 )

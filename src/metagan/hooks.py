@@ -176,7 +176,8 @@ class TrackingHook:
 
 def run_name(run_params: dict[str, Any]) -> str:
     """What tells a run from others: environment, pipelines and parameters as they were typed; `default` for none."""
-    pipelines, parameters = run_params["pipeline_names"] or (), run_params["runtime_params"] or {}
+    # Kedro hands several pipelines over in any order.
+    pipelines, parameters = sorted(run_params["pipeline_names"] or ()), run_params["runtime_params"] or {}
     typed = filter(None, (run_params["env"], *pipelines, *_assignments(parameters)))
     return " ".join(typed)[:LONGEST_RUN_NAME] or "default"
 

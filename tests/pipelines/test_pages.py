@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 CHANGES = {
     "smoke": (),
-    "smoke meta_train evaluate learning_rate=0.01": ("meta_train.learning_rate=0.01",),
-    "smoke meta_train evaluate meta_gradient=fomaml": ("meta_train.meta_gradient=fomaml",),
+    "smoke evaluate meta_train learning_rate=0.01": ("meta_train.learning_rate=0.01",),
+    "smoke evaluate meta_train meta_gradient=fomaml": ("meta_train.meta_gradient=fomaml",),
 }
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync", "disable-quic", "no-first-run")
 SECONDS = 60  # for a page that a busy machine draws
@@ -126,11 +126,12 @@ def test_pictures_are_shown_by_step(pages: Pages) -> None:
 
 
 def test_the_comparison_draws_what_differs_on_parallel_coordinates(pages: Pages, runs: list[Run]) -> None:
-    identifiers = quote(json.dumps([run.info.run_id for run in runs]))
+    pair = [run for run in runs if run.info.run_name != "smoke"]  # of the same pipelines, so of the same parameters
+    identifiers = quote(json.dumps([run.info.run_id for run in pair]))
     pages.open(f"/#/compare-runs?runs={identifiers}&experiments={quote(json.dumps(['1']))}")
-    pages.shows("Comparing 3 Runs from 1 Experiment", *CHANGES)
+    pages.shows("Comparing 2 Runs from 1 Experiment", *(run.info.run_name for run in pair))
     chosen = [f"meta_train.{name}" for name in ("learning_rate", "meta_gradient")]
     pages.wait_for(lambda: pages.find(".parcoords .axis-title"), "axes")
     *parameters, metric = (axis.text for axis in pages.find(".parcoords .axis-title"))
     assert parameters == chosen
-    assert all(metric in run.data.metrics for run in runs)
+    assert all(metric in run.data.metrics for run in pair)

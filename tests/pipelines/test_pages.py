@@ -131,7 +131,7 @@ def test_the_comparison_draws_what_differs_on_parallel_coordinates(pages: Pages,
     pages.open(f"/#/compare-runs?runs={identifiers}&experiments={quote(json.dumps(['1']))}")
     pages.shows("Comparing 2 Runs from 1 Experiment", *(run.info.run_name for run in pair))
     chosen = [f"meta_train.{name}" for name in ("learning_rate", "meta_gradient")]
-    pages.wait_for(lambda: pages.find(".parcoords .axis-title"), "axes")
+    pages.wait_for(lambda: len(pages.find(".parcoords .axis-title")) == 3, "axes")
     *parameters, metric = (axis.text for axis in pages.find(".parcoords .axis-title"))
     assert parameters == chosen
     assert all(metric in run.data.metrics for run in pair)

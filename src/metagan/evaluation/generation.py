@@ -19,7 +19,7 @@ from metagan.evaluation.prdc import prdc
 from metagan.evaluation.recognisability import N_WAY, n_way_of, recognisability
 from metagan.parameters import Evaluate
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import GenerationTask, generation_task
+from metagan.tasks.sampling import GenerationTask, generation_task, to_bytes
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 """(supports (T, K, C, H, W), steps, n, seed) -> n samples per task after each number of steps (T, S, n, C, H, W)."""
@@ -162,14 +162,14 @@ def _adapt(
             tasks = _draw(bank, settings, seed, group)
             supports = torch.stack([task.support for task in tasks])
             shown = max(0, settings.picture_classes - group.start)
-            pictures["support"].append(_as_bytes(supports[:shown]))
-            pictures["real"].append(_as_bytes(torch.stack([task.query for task in tasks])[:shown]))
+            pictures["support"].append(to_bytes(supports[:shown]))
+            pictures["real"].append(to_bytes(torch.stack([task.query for task in tasks])[:shown]))
             for name, sampler in arms.items():
                 samples = sampler(supports, settings.steps, settings.n_query, _group_seed(seed, group)).detach().cpu()
                 failures[name].append(diverged(samples))
                 samples = blank_where_diverged(samples)
                 features[name].append(embed_images(embed, samples))
-                pictures[name].append(_as_bytes(samples[:shown]))
+                pictures[name].append(to_bytes(samples[:shown]))
                 bar.update(len(tasks))
     return _Adapted(
         {name: np.concatenate(groups).swapaxes(0, 1) for name, groups in features.items()},
@@ -212,10 +212,6 @@ def _groups(n_tasks: int) -> list[range]:
 
 def _group_seed(seed: int, group: range) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(group.start,)).generate_state(1)[0])
-
-
-def _as_bytes(images: Tensor) -> np.ndarray:
-    return (images.clamp(0.0, 1.0) * 255).round().to(torch.uint8).numpy()
 
 
 def _rounded(value: float) -> float:

@@ -25,6 +25,7 @@ from metagan.evaluation.judge import (
     withstanding,
 )
 from metagan.parameters import Robustness
+from metagan.tasks.sampling import to_bytes
 
 AdaptEpisode = Callable[[int, Tensor | None], EpisodeModel]
 """(index of an episode, images (N * K, C, H, W) in place of its support set's) -> the network adapted to it.
@@ -162,15 +163,11 @@ def _pictures(model: EpisodeModel, settings: Robustness, seed: int) -> dict[str,
     shown = [int((model.labels == label).nonzero()[0]) for label in model.labels.unique()[:PICTURES]]
     names = ("label", "clean_prediction", "attacked_prediction")
     return {
-        "clean": _as_bytes(model.query[shown]),
-        "attacked": _as_bytes(attacked[shown]),
+        "clean": to_bytes(model.query[shown]),
+        "attacked": to_bytes(attacked[shown]),
         **{name: labels[shown].cpu().numpy() for name, labels in zip(names, (model.labels, *predictions), strict=True)},
         "eps": np.array(PICTURE_EPSILON),
     }
-
-
-def _as_bytes(images: Tensor) -> np.ndarray:
-    return (images.clamp(0.0, 1.0) * 255).round().to(torch.uint8).cpu().numpy()
 
 
 def _share(recognised: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +27,10 @@ from metagan.serving.classifier import FewShotClassifier
 from metagan.serving.meta_model import MetaModel
 
 PACKAGE = Path(metagan.__file__).parent
-SERVED: dict[str, tuple[type[ServedModel], Path]] = {
-    "meta_model": (MetaModel, PACKAGE / "serving/meta_model.py"),
-    "adapted_generator": (AdaptedGenerator, PACKAGE / "serving/adapted_generator.py"),
-    "classifier": (FewShotClassifier, PACKAGE / "serving/classifier.py"),
+SERVED: dict[str, type[ServedModel]] = {
+    "meta_model": MetaModel,
+    "adapted_generator": AdaptedGenerator,
+    "classifier": FewShotClassifier,
 }
 # What the models import; the code of metagan itself travels with them.
 REQUIREMENTS = (
@@ -91,7 +92,7 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
 
 def register(candidate: Candidate) -> str:
     """Log the candidate into the active MLflow run and register it; the number of its version."""
-    served, code = SERVED[candidate.payload["kind"]]
+    served = SERVED[candidate.payload["kind"]]
     client, run = mlflow.MlflowClient(), mlflow.active_run()
     tags = client.get_run(run.info.run_id).data.tags
     facts = {**candidate.facts, "score": candidate.score, "scored on": candidate.scored_on}
@@ -103,7 +104,7 @@ def register(candidate: Candidate) -> str:
         page.write_text(card, encoding="utf-8")
         logged = mlflow.pyfunc.log_model(
             name=candidate.payload["kind"],
-            python_model=str(code),
+            python_model=inspect.getfile(served),
             artifacts={WEIGHTS: str(weights), "model_card": str(page)},
             code_paths=[str(PACKAGE)],
             signature=served.signature,

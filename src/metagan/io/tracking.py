@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import torch
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
@@ -18,6 +17,7 @@ from torch import Tensor
 from metagan.io import outbox
 from metagan.reporting.figures import sample_grid
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import to_bytes
 
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 
@@ -77,7 +77,7 @@ def grid_logger(logger: RunLogger | None, on_paper: bool = True) -> Callable[[Te
         return None
 
     def show(samples: Tensor, meta_step: int) -> None:
-        picture = sample_grid(samples.mul(255).round().to(torch.uint8).numpy(force=True), on_paper)
+        picture = sample_grid(to_bytes(samples), on_paper)
         logger.experiment.log_image(logger.run_id, picture, key="validation_samples", step=meta_step, synchronous=True)
 
     return show

@@ -8,18 +8,16 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from metagan.reporting.figures import base64_png, tile
-from metagan.tasks.sampling import to_floats
+from metagan.tasks.sampling import to_bytes, to_floats
 from metagan.tasks.sources.picture_files import read_picture
 
 
 def to_base64(images: Tensor) -> list[str]:
     """Images (n, C, H, W) in [0, 1] as n PNG files."""
-    pixels = images.mul(255).round().to(torch.uint8).numpy(force=True)
-    return [base64_png(tile(image[None], on_paper=False, columns=1)) for image in pixels]
+    return [base64_png(tile(image[None], on_paper=False, columns=1)) for image in to_bytes(images)]
 
 
 def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: int) -> Tensor:

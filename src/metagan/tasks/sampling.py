@@ -117,6 +117,11 @@ def to_floats(images: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.asarray(images)).to(torch.float32) / 255
 
 
+def to_bytes(images: Tensor) -> NDArray[np.uint8]:
+    """Images in [0, 1] of any shape and device -> uint8 of the same shape."""
+    return images.clamp(0.0, 1.0).mul(255).round().to(torch.uint8).numpy(force=True)
+
+
 def _support_and_query(
     bank: TaskBank, class_index: int, k_shot: int, n_query: int, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from metagan.parameters import Adapt
 from metagan.reporting.figures import adaptation_frames, picture_grid, tile
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
-from metagan.tasks.sampling import to_floats
+from metagan.tasks.sampling import to_bytes, to_floats
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import weights_hash
@@ -64,7 +64,7 @@ def adapt(
         "unfamiliar": distance > limit,
         "energy_distance": [energy_distance(features, real).item() for features in made],
     }
-    shown = {"pictures": pictures, "samples": samples.mul(255).round().to(torch.uint8).numpy()}
+    shown = {"pictures": pictures, "samples": to_bytes(samples)}
     return (
         {**generator, "inverted": turned},
         table,

@@ -19,6 +19,7 @@ from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Trainer, merged
 from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import to_bytes
 from metagan.training import meta_training
 from metagan.training.arms import make_sampler
 from metagan.training.data import generation_tasks
@@ -95,4 +96,4 @@ def compare(
 def _picture(samples: torch.Tensor) -> NDArray[np.uint8]:
     """(T, S, n, C, H, W) in [0, 1] -> the first classes, for each step the first samples side by side."""
     chosen = samples[:PICTURE_CLASSES, :, :PICTURE_SAMPLES].nan_to_num().flatten(1, 2)
-    return chosen.mul(255).round().to(torch.uint8).numpy(force=True)
+    return to_bytes(chosen)

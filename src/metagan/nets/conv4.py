@@ -11,6 +11,7 @@ from torch import Tensor, nn
 Pooling = Literal["max", "stride"]
 Statistics = list[tuple[Tensor, Tensor]]
 """Mean and variance of each block's channels, each (1, width, 1, 1)."""
+EPSILON = 1e-5
 
 
 class Conv4(nn.Module):
@@ -39,18 +40,12 @@ class Conv4(nn.Module):
         values = images
         for block, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             if statistics:
-                mean, variance = statistics[block]
-                scale, shift = norm(mean, variance)
+                scale, shift = norm(*statistics[block])
                 # One pass over the pixels in place of two.
                 weight, bias = scale.view(-1, 1, 1, 1) * convolution.weight, shift.flatten()
                 values = F.conv2d(values, weight, bias, convolution.stride, convolution.padding)
             else:
-                values = convolution(values)
-                mean, variance = moments(values)
-                scale, shift = norm(mean, variance)
-                values = torch.addcmul(shift, values, scale)
-            if found is not None:
-                found.append((mean, variance))
+                values = norm.of_the_batch(convolution(values), found)
             if self.pooling == "max":
                 values = F.max_pool2d(values, 2)
             values = values.relu()
@@ -58,7 +53,7 @@ class Conv4(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """The scale and shift of BatchNorm, by hand: torch's own has a wrong second derivative under `vmap` (2.13)."""
+    """BatchNorm without buffers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -66,8 +61,22 @@ class BatchNorm(nn.Module):
 
     def forward(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Statistics (1, width, 1, 1) -> scale and shift of the same shape."""
-        scale = self.weight.view(-1, 1, 1) * (variance + 1e-5).rsqrt()
+        scale = self.weight.view(-1, 1, 1) * (variance + EPSILON).rsqrt()
         return scale, self.bias.view(-1, 1, 1) - mean * scale
+
+    def of_the_batch(self, values: Tensor, found: Statistics | None = None) -> Tensor:
+        """(N, width, H, W), normalised by its own statistics, which are appended to `found`."""
+        if not torch._C._functorch.is_functorch_wrapped_tensor(values):  # what follows is not for vmap
+            # A convolution of one channel leaves this layout, which all others are fast in.
+            values = values.contiguous(memory_format=torch.channels_last)
+            if found is None:
+                # Half the time of the lines below, but its statistics have no gradient, and under vmap its second
+                # derivative is wrong (torch 2.13).
+                return torch.batch_norm(values, self.weight, self.bias, None, None, True, 0.0, EPSILON, True)
+        found = [] if found is None else found
+        found.append(moments(values))
+        scale, shift = self(*found[-1])
+        return torch.addcmul(shift, values, scale)
 
 
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:

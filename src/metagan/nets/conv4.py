@@ -66,12 +66,12 @@ class BatchNorm(nn.Module):
 
     def of_the_batch(self, values: Tensor, found: Statistics | None = None) -> Tensor:
         """(N, width, H, W), normalised by its own statistics, which are appended to `found`."""
-        if not torch._C._functorch.is_functorch_wrapped_tensor(values):  # what follows is not for vmap
+        if not is_mapped(values):
             # A convolution of one channel leaves this layout, which all others are fast in.
             values = values.contiguous(memory_format=torch.channels_last)
             if found is None:
-                # Half the time of the lines below, but its statistics have no gradient, and under vmap its second
-                # derivative is wrong (torch 2.13).
+                # Half the time of the lines below, but its statistics have no gradient, and under `vmap` its
+                # second derivative is wrong (torch 2.13).
                 return torch.batch_norm(values, self.weight, self.bias, None, None, True, 0.0, EPSILON, True)
         found = [] if found is None else found
         found.append(moments(values))
@@ -85,3 +85,13 @@ def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     share = values.shape[1] / values.numel()
     mean = values.sum((0, 2, 3), keepdim=True) * share
     return mean, (values.square().sum((0, 2, 3), keepdim=True) * share - mean.square()).clamp(min=0)
+
+
+def is_mapped(values: Tensor) -> bool:
+    """Whether `vmap` maps over it."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(values):
+        if functorch.is_batchedtensor(values):
+            return True
+        values = functorch.get_unwrapped(values)
+    return False

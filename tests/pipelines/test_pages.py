@@ -26,7 +26,7 @@ CHANGES = {
     "smoke evaluate meta_train meta_gradient=fomaml": ("meta_train.meta_gradient=fomaml",),
 }
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync", "disable-quic", "no-first-run")
-SECONDS = 60  # for a page that a busy machine draws
+SECONDS = 180  # for a page that a busy machine draws
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 

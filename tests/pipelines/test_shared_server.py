@@ -8,12 +8,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import mlflow
 import psycopg2
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -113,6 +116,16 @@ def test_pictures_are_there_by_step(finished: Run, server: Server) -> None:
     names = [Path(file.path).name for file in MlflowClient(server.uri).list_artifacts(finished.info.run_id, "images")]
     steps = {re.search(r"step\W(\d+)", name)[1] for name in names if name.endswith(".png")}  # type: ignore[index]
     assert steps == {"0", "2", "4"}
+
+
+def test_its_champions_are_registered_and_load(finished: Run, server: Server, request: pytest.FixtureRequest) -> None:
+    client = MlflowClient(server.uri)
+    champions = {model.name: model.aliases["champion"] for model in client.search_registered_models()}
+    assert champions == {"metagan-digits-16-meta-model": "1", "metagan-digits-16-classifier": "1"}
+    request.addfinalizer(partial(mlflow.set_tracking_uri, mlflow.get_tracking_uri()))
+    mlflow.set_tracking_uri(server.uri)
+    model = mlflow.pyfunc.load_model("models:/metagan-digits-16-meta-model@champion").unwrap_python_model()
+    assert model.adapt(torch.rand(4, 1, 16, 16), steps=1, seed=0).draw(3, seed=1).shape == (3, 1, 16, 16)
 
 
 def test_nothing_is_kept_on_the_side(finished: Run, project: Project) -> None:

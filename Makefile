@@ -16,8 +16,8 @@ help:  ## what can be made
 run: $(STAMP)  ## the main job: meta-train, evaluate, report (ENV=omniglot chooses conf/omniglot)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
 
-test: $(STAMP) lint  ## lint and all tests
-	$(BIN)/pytest
+test: $(STAMP) lint  ## lint and all tests, a file of them on each core
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-faults: $(STAMP)  ## kill runs at random moments and compare what they end with (some minutes)
 	$(BIN)/pytest -m fault_injection
@@ -37,17 +37,20 @@ bench: $(STAMP)  ## time the meta-step against higher and torchopt
 compare: $(STAMP)  ## maml, fomaml and reptile for the same time (ENV=omniglot chooses conf/omniglot)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines tasks,embedder,compare_meta_gradients
 
-METHOD ?= prototypical
-WAYS ?= 5
-SHOTS ?= 1
 comma := ,
-# A classifier with a head is trained for the ways and shots that it is tested at; Reptile trains with more shots.
-OWN_WAYS := $(if $(filter maml fomaml reptile,$(METHOD)),$(comma)classifier.n_way=$(WAYS))
-OWN_SHOTS := $(if $(filter-out reptile,$(METHOD)),$(comma)classifier.k_shot=$(SHOTS))
+empty :=
+space := $(empty) $(empty)
+METHOD ?= prototypical
+SHOTS ?= 1
+# A classifier with a head is trained for the ways that it is tested at. One network of the others answers for all shapes,
+# and is tested at one alone if WAYS is given.
+HEAD := $(filter maml fomaml reptile,$(METHOD))
+ROW := $(if $(HEAD),classifier.n_way=$(or $(WAYS),5))
+ROW += $(if $(filter-out reptile,$(METHOD)),classifier.k_shot=$(SHOTS))
+ROW += $(if $(HEAD)$(WAYS),robustness.n_way=$(or $(WAYS),5) robustness.k_shot=$(SHOTS))
 
 reproduce: $(STAMP)  ## a published row on Omniglot (METHOD=prototypical WAYS=5 SHOTS=1)
-	$(BIN)/kedro run --env $(METHOD) --pipelines tasks,compare_classifiers \
-	  --params "robustness.n_way=$(WAYS),robustness.k_shot=$(SHOTS)$(OWN_WAYS)$(OWN_SHOTS)"
+	$(BIN)/kedro run --env $(METHOD) --pipelines tasks,compare_classifiers --params "$(subst $(space),$(comma),$(strip $(ROW)))"
 
 repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not changed
 	$(BIN)/dvc repro

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import mlflow
 import pytest
 import torch
 from moto.server import ThreadedMotoServer
@@ -37,6 +38,15 @@ def shared_omniglot() -> Path:
     if not mirror or not Path(mirror).is_dir():
         pytest.skip("METAGAN_OMNIGLOT_MIRROR names no folder with the Omniglot zips")
     return Path(mirror)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An experiment in an MLflow database of its own, which is the current one meanwhile."""
+    folder, before = tmp_path_factory.mktemp("tracking"), mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    yield mlflow.create_experiment("test", artifact_location=(folder / "artefacts").as_uri())
+    mlflow.set_tracking_uri(before)
 
 
 @dataclass(frozen=True)

@@ -35,14 +35,6 @@ def save(payload: dict[str, object]) -> Register:
     return register
 
 
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, before = tmp_path_factory.mktemp("registry"), mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    yield mlflow.create_experiment("test", artifact_location=(folder / "artefacts").as_uri())
-    mlflow.set_tracking_uri(before)
-
-
 @pytest.fixture
 def run(experiment: str) -> Iterator[mlflow.ActiveRun]:
     with mlflow.start_run(experiment_id=experiment) as active:

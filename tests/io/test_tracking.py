@@ -10,15 +10,6 @@ import torch
 from metagan.io.tracking import grid_logger, run_logger
 
 
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("tracking")
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    yield mlflow.create_experiment("test", artifact_location=(folder / "artifacts").as_uri())
-    mlflow.set_tracking_uri(before)
-
-
 @pytest.fixture
 def run(experiment: str) -> Iterator[mlflow.ActiveRun]:
     with mlflow.start_run(experiment_id=experiment) as active:

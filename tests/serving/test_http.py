@@ -29,19 +29,12 @@ Ask = Callable[[dict[str, Any]], requests.Response]
 
 
 @pytest.fixture(scope="module")
-def registry(
-    tmp_path_factory: pytest.TempPathFactory, generator: dict[str, Any], classifier: dict[str, Any]
-) -> Iterator[str]:
+def registry(experiment: str, generator: dict[str, Any], classifier: dict[str, Any]) -> str:
     """A database in which both are champions."""
-    folder, before = tmp_path_factory.mktemp("registry"), mlflow.get_tracking_uri()
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    mlflow.set_tracking_uri(uri)
-    experiment = mlflow.create_experiment("test", artifact_location=(folder / "artefacts").as_uri())
     with mlflow.start_run(experiment_id=experiment):
         for name, payload in (("generator", generator), ("classifier", classifier)):
             RegistryDataset().save(Candidate(name, payload, 1.0, "nothing", "about", {}, "limits"))
-    yield uri
-    mlflow.set_tracking_uri(before)
+    return mlflow.get_tracking_uri()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from metagan.tasks.bank import TaskBank
-from metagan.training.data import MetaBatches, generation_tasks, task_noise
+from metagan.training.data import TaskBatches, generation_tasks, task_noise
 
 SHAPE = (3, 4, 2, 5)  # k_shot, n_query, steps, noise_size
 
@@ -64,10 +64,8 @@ def test_noise_is_standard_normal_and_differs_between_tasks_and_seeds() -> None:
 
 def test_batches_go_on_from_any_meta_step(bank: TaskBank) -> None:
     """What resuming rests on."""
-    k_shot, n_query, steps, noise_size = SHAPE
-
-    def batches(start: int) -> MetaBatches:
-        return MetaBatches(bank, 0, start, 2, k_shot, n_query, steps, noise_size, True)
+    def batches(start: int) -> TaskBatches:
+        return TaskBatches(lambda indices: generation_tasks(bank, "train", 0, indices, *SHAPE, True)[0], 2, start)
 
     whole, rest = list(islice(batches(0), 4)), list(islice(batches(2), 2))
     for left, right in zip(whole[2:], rest, strict=True):

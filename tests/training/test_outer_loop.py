@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import pytest
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch.multiprocessing import ProcessRaisedException
-from torch.utils.data import IterableDataset
 
-from metagan.meta.differentiation import Parameters
+from metagan.meta.learners import TaskTensors
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import Classifier, Trainer
@@ -25,17 +24,6 @@ RATE = 0.01
 SCORES = (0.5, 0.9, 0.8, 0.6, 0.8, 0.85, 0.3, 0.88)  # looks after each of the steps 1 to 8
 RETREATS = (0, 0, 0, 1, 1, 1, 2, 2)  # a fall of more than 0.15 from 0.9 at steps 4 and 7
 NAME = "classifier.weight"
-
-
-class Targets(IterableDataset[Parameters]):
-    """Batches of one task, another for each meta-step."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-
-    def __iter__(self) -> Iterator[Parameters]:
-        for step in range(self.start, 1000):
-            yield {"support": torch.tensor([[5.0 + step, -7.0]])}
 
 
 class Toy(OuterLoop):
@@ -53,8 +41,9 @@ class Toy(OuterLoop):
         self.before_steps: dict[int, list[torch.Tensor]] = {}
         self.looked_at: dict[int, torch.Tensor] = {}
 
-    def batches(self) -> Targets:
-        return Targets(self.meta_step)
+    def train_tasks(self, indices: range) -> TaskTensors:
+        """Both tasks of a meta-step are the same, so that each process has one."""
+        return {"support": torch.tensor([[5.0 + index // 2, -7.0] for index in indices])}
 
     def task_loss(self) -> TaskFunction:
         if self.meta_step + 1 == self.stop_in:
@@ -80,6 +69,7 @@ def settings() -> Classifier:
         decay_from=0.99,
         ema_decay=0.5,
         clip_gradient_norm=1e6,
+        tasks_per_step=2,
         task_parallel="loop",
     )
 

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from metagan.meta.learners import TaskTensors
 from metagan.parameters import Classifier, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training import data, episodes, joint_training
+from metagan.training import joint_training
 from metagan.training.classifier import ClassifierTraining, initial_classifier
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fit
@@ -32,18 +33,13 @@ REPTILE = {"meta_gradient": "reptile", "inner": {"steps": 2, "update_rule": "sgd
 def _double(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks in double precision."""
 
-    def doubled(function: Callable[..., Any], *arguments: Any) -> Any:
-        made = function(*arguments)
-        tasks, *rest = made if isinstance(made, tuple) else (made,)
-        tasks = {name: value.double() if value.is_floating_point() else value for name, value in tasks.items()}
-        return (tasks, *rest) if rest else tasks
-
-    monkeypatch.setattr(data, "generation_tasks", partial(doubled, data.generation_tasks))
-    monkeypatch.setattr(episodes, "episode_task", partial(doubled, episodes.episode_task))
+    for training in (MetaTraining, ClassifierTraining):
+        drawn = training.train_tasks
+        monkeypatch.setattr(training, "train_tasks", lambda self, indices, drawn=drawn: double(drawn(self, indices)))
 
 
-def double(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.double() for name, value in parameters.items()}
+def double(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.double() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 @pytest.fixture
@@ -105,14 +101,14 @@ def test_two_processes_have_the_outer_gradient_of_one_for_attacked_classifiers(
 def test_each_task_is_drawn_by_one_process(
     gan: Callable[..., OuterLoop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn, draw = tmp_path / "drawn.txt", data.generation_tasks
+    drawn, draw = tmp_path / "drawn.txt", MetaTraining.train_tasks
 
-    def noted(*arguments: Any) -> Any:
+    def noted(self: MetaTraining, indices: range) -> TaskTensors:
         with open(drawn, "a", encoding="utf-8") as file:
-            file.write(f"{os.environ['LOCAL_RANK']}: {list(arguments[3])}\n")
-        return draw(*arguments)
+            file.write(f"{os.environ['LOCAL_RANK']}: {list(indices)}\n")
+        return draw(self, indices)
 
-    monkeypatch.setattr(data, "generation_tasks", noted)
+    monkeypatch.setattr(MetaTraining, "train_tasks", noted)
     fit(gan(meta_steps=1), tmp_path, None, TWO)
     lines = set(drawn.read_text(encoding="utf-8").splitlines())
     assert lines >= {"0: [0, 2]", "1: [1, 3]"}

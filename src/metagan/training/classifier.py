@@ -15,9 +15,8 @@ from torch import Tensor
 from metagan.losses.attacks import Attack, fgsm, perturb, pgd
 from metagan.meta.adaptation import adapt
 from metagan.meta.adversary import Adversary, Predict
-from metagan.meta.differentiation import Differentiate, Parameters, by_autograd
+from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.meta.learners import TaskTensors
-from metagan.meta.learners.base import Learner
 from metagan.meta.learners.classifier import (
     NORMS,
     PREFIX,
@@ -35,10 +34,9 @@ from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.nets.conv4 import Statistics
 from metagan.parameters import AdversarySettings, Classifier, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training.episodes import EpisodeBatches, episode_task
+from metagan.training.episodes import episode_task, episode_tasks
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
-from metagan.training.processes import own_share
 
 Payload = dict[str, Any]
 STATISTICS_EPISODES = 20
@@ -102,34 +100,19 @@ class ClassifierTraining(OuterLoop):
         super().__init__(learner, rule, start, settings)
         self.bank, self.seed = bank, seed
 
-    def batches(self) -> EpisodeBatches:
+    def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
-        return EpisodeBatches(
-            self.bank,
-            self.seed,
-            self.meta_step,
-            settings.tasks_per_step,
-            settings.n_way,
-            settings.k_shot,
-            settings.n_query,
-            settings.turn_classes,
-            settings.adversary.norm,
-            own_share(self.trainer),
+        shape = (settings.n_way, settings.k_shot, settings.n_query)
+        return episode_tasks(
+            self.bank, "train", self.seed, indices, *shape, settings.turn_classes, settings.adversary.norm
         )
 
     def task_loss(self) -> TaskFunction:
         settings = self.settings
         method = METHODS[settings.method]
-        meta_gradient = META_GRADIENTS[method.meta_gradient]
         steps = settings.inner.steps if method.adapts is not None else 1
         weights = step_weights(steps, 0.2) if settings.multi_step_loss else [0.0] * (steps - 1) + [1.0]
-
-        def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-            return meta_gradient(
-                learner, self.rule, {**self.fixed_parameters, **parameters}, task, weights, differentiate
-            )
-
-        return loss
+        return self.loss_by(META_GRADIENTS[method.meta_gradient], weights)
 
     def measure(self) -> Row:
         settings = self.settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import torch
@@ -57,27 +57,16 @@ def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, noise_
     }
 
 
-class MetaBatches(IterableDataset[TaskTensors]):
-    """The endless stream of train batches from meta-step `start` on, of each the `share` of one process."""
+class TaskBatches(IterableDataset[TaskTensors]):
+    """The endless stream of batches of `tasks_per_step` tasks from meta-step `start` on, drawn by their indices; of
+    each the `share` of one process."""
 
     def __init__(
-        self,
-        bank: TaskBank,
-        seed: int,
-        start: int,
-        tasks_per_step: int,
-        k_shot: int,
-        n_query: int,
-        steps: int,
-        noise_size: int,
-        turn_classes: bool,
-        share: slice = WHOLE,
+        self, draw: Callable[[range], TaskTensors], tasks_per_step: int, start: int, share: slice = WHOLE
     ) -> None:
-        self.bank, self.seed, self.start, self.tasks_per_step = bank, seed, start, tasks_per_step
-        self.shape, self.share = (k_shot, n_query, steps, noise_size, turn_classes), share
+        self.draw, self.tasks_per_step, self.start, self.share = draw, tasks_per_step, start, share
 
     def __iter__(self) -> Iterator[TaskTensors]:
         for meta_step in count(self.start):
             first = meta_step * self.tasks_per_step
-            own = range(first, first + self.tasks_per_step)[self.share]
-            yield generation_tasks(self.bank, "train", self.seed, own, *self.shape)[0]
+            yield self.draw(range(first, first + self.tasks_per_step)[self.share])

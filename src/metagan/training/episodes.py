@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
-
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from metagan.meta.learners import TaskTensors
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import episode, turned
-from metagan.training.processes import WHOLE
 
 _START_SEED = 15_485_863  # keeps the random starts of attacks apart from everything else that `seed` seeds
 
@@ -49,35 +44,24 @@ def episode_task(
     return task
 
 
+def episode_tasks(
+    bank: TaskBank,
+    split: str,
+    seed: int,
+    indices: range,
+    n_way: int,
+    k_shot: int,
+    n_query: int,
+    turn_classes: bool = False,
+    norm: str = "linf",
+) -> TaskTensors:
+    """The tensors of `episode_task` for the episodes of `indices`, stacked along a first axis."""
+    tasks = [episode_task(bank, split, seed, index, n_way, k_shot, n_query, turn_classes, norm) for index in indices]
+    return {name: torch.stack([task[name] for task in tasks]) for name in tasks[0]}
+
+
 def random_start(images: Tensor, norm: str, generator: torch.Generator) -> Tensor:
     """What `perturb` makes a random start from."""
     if norm == "l2":
         return torch.randn(images.shape, generator=generator)
     return torch.rand(images.shape, generator=generator) * 2 - 1
-
-
-class EpisodeBatches(IterableDataset[TaskTensors]):
-    """The endless stream of batches of train episodes from meta-step `start` on, of each the `share` of one process."""
-
-    def __init__(
-        self,
-        bank: TaskBank,
-        seed: int,
-        start: int,
-        tasks_per_step: int,
-        n_way: int,
-        k_shot: int,
-        n_query: int,
-        turn_classes: bool,
-        norm: str,
-        share: slice = WHOLE,
-    ) -> None:
-        self.bank, self.seed, self.start, self.tasks_per_step = bank, seed, start, tasks_per_step
-        self.shape, self.share = (n_way, k_shot, n_query, turn_classes, norm), share
-
-    def __iter__(self) -> Iterator[TaskTensors]:
-        for meta_step in count(self.start):
-            first = meta_step * self.tasks_per_step
-            own = range(first, first + self.tasks_per_step)[self.share]
-            tasks = [episode_task(self.bank, "train", self.seed, index, *self.shape) for index in own]
-            yield {name: torch.stack([task[name] for task in tasks]) for name in tasks[0]}

@@ -11,20 +11,18 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from metagan.evaluation.validation import validation_metrics
-from metagan.meta.differentiation import Differentiate, Parameters
+from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
-from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training.data import MetaBatches, generation_tasks
+from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit, weights_hash
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
-from metagan.training.processes import own_share
 from metagan.training.sampling import sample_trajectory
 
 Show = Callable[[Tensor, int], None]
@@ -60,20 +58,19 @@ class MetaTraining(OuterLoop):
         if self.learner.embed is not None:
             self.learner.embed.to(self.device)
 
-    def batches(self) -> MetaBatches:
+    def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
-        return MetaBatches(
+        return generation_tasks(
             self.bank,
+            "train",
             self.seed,
-            self.meta_step,
-            settings.tasks_per_step,
+            indices,
             settings.k_shot,
             settings.n_query,
             settings.inner.steps,
             settings.networks.noise_size,
             settings.turn_classes,
-            own_share(self.trainer),
-        )
+        )[0]
 
     def task_loss(self) -> TaskFunction:
         settings = self.settings
@@ -81,15 +78,7 @@ class MetaTraining(OuterLoop):
         if self.meta_step < warm_up.meta_steps:
             name = name if warm_up.meta_gradient == "none" else warm_up.meta_gradient
             steps = warm_up.inner_steps or steps
-        meta_gradient = META_GRADIENTS[name]
-        weights = step_weights(steps, settings.first_step_weight)
-
-        def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-            return meta_gradient(
-                learner, self.rule, {**self.fixed_parameters, **parameters}, task, weights, differentiate
-            )
-
-        return loss
+        return self.loss_by(META_GRADIENTS[name], step_weights(steps, settings.first_step_weight))
 
     def measure(self) -> Row:
         settings = self.settings

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from metagan.meta.differentiation import Parameters
+from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
+from metagan.meta.meta_gradients import MetaGradient
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UpdateRule
 from metagan.meta.update_rules.base import RULE_PREFIX
 from metagan.parameters import OuterLoop as Settings
-from metagan.training.processes import mean_over_processes
+from metagan.training.data import TaskBatches
+from metagan.training.processes import mean_over_processes, own_share
 
 Row = dict[str, float | int | None]
 PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
@@ -32,7 +35,7 @@ class OuterLoop(L.LightningModule):
 
     An update whose gradient has a NaN or Inf is skipped and counted; `maximum_skipped_in_a_row` of them end the run
     with a FloatingPointError. When the score on the val classes has fallen by more than `retreat_margin`, training
-    goes back to the averaged weights that scored best, at half the rates. A subclass draws the batches, says what a
+    goes back to the averaged weights that scored best, at half the rates. A subclass draws the tasks, says what a
     task's loss is and looks at the val classes.
     """
 
@@ -63,13 +66,22 @@ class OuterLoop(L.LightningModule):
         self.history: list[Row] = []
         self.losses: list[float] = []
 
-    def batches(self) -> torch.utils.data.IterableDataset[TaskTensors]:
-        """Batches of tasks from `meta_step` on."""
+    def train_tasks(self, indices: range) -> TaskTensors:
+        """Tasks of train classes by index, stacked along a first axis."""
         raise NotImplementedError
 
     def task_loss(self) -> TaskFunction:
         """The scalar whose gradient is the meta-gradient of one task, at this meta-step."""
         raise NotImplementedError
+
+    def loss_by(self, meta_gradient: MetaGradient, step_weights: Sequence[float]) -> TaskFunction:
+        """That scalar, with the rule and the parameters that are not learned."""
+
+        def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+            everything = {**self.fixed_parameters, **parameters}
+            return meta_gradient(learner, self.rule, everything, task, step_weights, differentiate)
+
+        return loss
 
     def measure(self) -> Row:
         """What the averaged meta-parameters do on the val classes, as `val/*`; `val/score` selects checkpoints."""
@@ -88,7 +100,8 @@ class OuterLoop(L.LightningModule):
         return torch.optim.Adam([group for group in groups if group["params"]], betas=(0.5, 0.99))
 
     def train_dataloader(self) -> DataLoader[TaskTensors]:
-        return DataLoader(self.batches(), batch_size=None)
+        stream = TaskBatches(self.train_tasks, self.settings.tasks_per_step, self.meta_step, own_share(self.trainer))
+        return DataLoader(stream, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[int]:
         return DataLoader([0], batch_size=None)

@@ -289,8 +289,9 @@ class TestComparisons:
                 assert run.data.params == {
                     "classifier.method": method,
                     "classifier.adversary.where": attacked,
+                    "seed": "0",
                 }
-                assert 0 <= run.data.metrics["2way_1shot/robust_accuracy"] <= 1
+                assert 0 <= run.data.metrics["classifier/2way_1shot/pgd_linf"] <= 1
 
     def test_the_classifiers_have_a_row_for_each_method(self, smoke: Project, compared: Run) -> None:
         table = pd.read_csv(smoke.path / "data/08_reporting/classifiers.csv")
@@ -341,7 +342,7 @@ class TestSideBySide:
             assert run.data.metrics.keys() == expected[name].data.metrics.keys()
             if name in ARMS:
                 assert run.data.params == expected[name].data.params
-                for metric in ("2way_1shot/natural_accuracy", "2way_1shot/robust_accuracy", "val/accuracy"):
+                for metric in ("classifier/2way_1shot/accuracy", "classifier/2way_1shot/pgd_linf", "val/accuracy"):
                     assert run.data.metrics[metric] == expected[name].data.metrics[metric]
 
     @pytest.mark.usefixtures("classifiers")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from metagan.io.tracking import ParentRun, nested_run, run_logger
 from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged
-from metagan.pipelines.evaluate_robustness.nodes import measure, under_attack
+from metagan.pipelines.evaluate_robustness.nodes import accuracies, episode_shape, measure, under_attack
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
 from metagan.training.side_by_side import side_by_side
@@ -42,18 +42,29 @@ def compare(
             named = {"adversary": adversary} if adversary else {}
             found = [table_row(model) | named for model in table["models"]]
             if mlflow.active_run():
-                mlflow.log_params({"classifier.method": method, "classifier.adversary.where": settings.adversary.where})
-                for row in found:
-                    shape = f"{row['n_way']}way_{row['k_shot']}shot"
-                    mlflow.log_metrics(
-                        {f"{shape}/{name}": value for name, value in row.items() if isinstance(value, float)}
-                    )
+                log_arm(settings, seed, trained["seconds"], table["models"])
         return found
 
     arms = product(comparison.methods, (comparison.adversaries or {"": {}}).items())
     trainings = [partial(rows, method, *adversary) for method, adversary in arms]
     table = pd.DataFrame(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
     return table.sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
+
+
+def log_arm(settings: Classifier, seed: int, seconds: float, models: list[dict[str, Any]]) -> None:
+    """What tells the arm apart, and its accuracies by the names that they have in a run of the whole job."""
+    mlflow.log_params(
+        {
+            "classifier.method": settings.method,
+            "classifier.adversary.where": settings.adversary.where,
+            "seed": seed,
+        }
+    )
+    mlflow.log_metric("classifier/training_seconds", seconds)
+    for model in models:
+        for name, points in accuracies(model, f"classifier/{episode_shape(model)}").items():
+            for point in points:
+                mlflow.log_metric(name, point["value"], int(point["step"]))
 
 
 def table_row(model: dict[str, Any]) -> dict[str, Any]:

@@ -82,21 +82,30 @@ def summarise(robustness: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def metrics(robustness: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
-    """MLflow metrics `<classifier>/<ways>way_<shots>shot/accuracy` and `.../<attack>_<norm>[_poisoned]`.
-
-    The step of an accuracy under attack is thousandths of epsilon.
-    """
-    logged: dict[str, list[dict[str, float]]] = {}
+    """MLflow metrics of both classifiers."""
+    logged = {}
     for model in robustness["models"]:
-        prefix = _name(model)
-        logged[f"{prefix}/accuracy"] = [{"value": model["natural"]["mean"], "step": 0}]
-        for row in model["robust"]:
-            poisoned = "_poisoned" if row["support"] == "poisoned" else ""
-            name = f"{prefix}/{row['attack']}_{row['norm']}{poisoned}"
-            logged.setdefault(name, []).append({"value": row["mean"], "step": round(1000 * row["eps"])})
+        logged |= accuracies(model, _name(model))
     return logged
 
 
+def accuracies(model: dict[str, Any], name: str) -> dict[str, list[dict[str, float]]]:
+    """MLflow metrics `<name>/accuracy` and `<name>/<attack>_<norm>[_poisoned]` of a model of robustness.json.
+
+    The step of an accuracy under attack is thousandths of epsilon.
+    """
+    logged = {f"{name}/accuracy": [{"value": model["natural"]["mean"], "step": 0}]}
+    for row in model["robust"]:
+        poisoned = "_poisoned" if row["support"] == "poisoned" else ""
+        point = {"value": row["mean"], "step": round(1000 * row["eps"])}
+        logged.setdefault(f"{name}/{row['attack']}_{row['norm']}{poisoned}", []).append(point)
+    return logged
+
+
+def episode_shape(model: dict[str, Any]) -> str:
+    """Its episodes, as metrics name them."""
+    return f"{model['n_way']}way_{model['k_shot']}shot"
+
+
 def _name(model: dict[str, Any]) -> str:
-    adversary = "natural_classifier" if model["adversary"] == "none" else "classifier"
-    return f"{adversary}/{model['n_way']}way_{model['k_shot']}shot"
+    return f"{'natural_classifier' if model['adversary'] == 'none' else 'classifier'}/{episode_shape(model)}"

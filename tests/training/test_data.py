@@ -64,6 +64,7 @@ def test_noise_is_standard_normal_and_differs_between_tasks_and_seeds() -> None:
 
 def test_batches_go_on_from_any_meta_step(bank: TaskBank) -> None:
     """What resuming rests on."""
+
     def batches(start: int) -> TaskBatches:
         return TaskBatches(lambda indices: generation_tasks(bank, "train", 0, indices, *SHAPE, True)[0], 2, start)
 

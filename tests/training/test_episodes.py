@@ -8,7 +8,7 @@ import torch
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import episode, turned
 from metagan.training.data import TaskBatches
-from metagan.training.episodes import episode_task, episode_tasks
+from metagan.training.episodes import episode_task, stacked
 
 SHAPE = (3, 2, 4)  # ways, shots, queries
 Tensors = dict[str, torch.Tensor]
@@ -65,7 +65,10 @@ def test_starts_are_uniform_or_normal_by_the_norm(bank: TaskBank) -> None:
 
 def test_a_stream_that_starts_later_goes_on_where_the_other_is(bank: TaskBank) -> None:
     def stream(start: int) -> TaskBatches:
-        return TaskBatches(lambda indices: episode_tasks(bank, "train", 3, indices, *SHAPE, True), 2, start)
+        def draw(indices: range) -> Tensors:
+            return stacked([episode_task(bank, "train", 3, index, *SHAPE, True) for index in indices])
+
+        return TaskBatches(draw, 2, start)
 
     batches = list(islice(stream(0), 4))
     assert batches[0]["support"].shape == (2, 6, 1, 16, 16)

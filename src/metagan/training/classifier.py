@@ -34,7 +34,7 @@ from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.nets.conv4 import Statistics
 from metagan.parameters import AdversarySettings, Classifier, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training.episodes import episode_task, episode_tasks
+from metagan.training.episodes import episode_task, stacked
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 
@@ -102,10 +102,8 @@ class ClassifierTraining(OuterLoop):
 
     def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
-        shape = (settings.n_way, settings.k_shot, settings.n_query)
-        return episode_tasks(
-            self.bank, "train", self.seed, indices, *shape, settings.turn_classes, settings.adversary.norm
-        )
+        shape = (settings.n_way, settings.k_shot, settings.n_query, settings.turn_classes, settings.adversary.norm)
+        return stacked([episode_task(self.bank, "train", self.seed, index, *shape) for index in indices])
 
     def task_loss(self) -> TaskFunction:
         settings = self.settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -44,19 +46,8 @@ def episode_task(
     return task
 
 
-def episode_tasks(
-    bank: TaskBank,
-    split: str,
-    seed: int,
-    indices: range,
-    n_way: int,
-    k_shot: int,
-    n_query: int,
-    turn_classes: bool = False,
-    norm: str = "linf",
-) -> TaskTensors:
-    """The tensors of `episode_task` for the episodes of `indices`, stacked along a first axis."""
-    tasks = [episode_task(bank, split, seed, index, n_way, k_shot, n_query, turn_classes, norm) for index in indices]
+def stacked(tasks: Sequence[TaskTensors]) -> TaskTensors:
+    """Tasks of one shape along a first axis."""
     return {name: torch.stack([task[name] for task in tasks]) for name in tasks[0]}
 
 

@@ -8,10 +8,12 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help run test test-faults test-services lint adapt bench compare reproduce repro ui viz lock clean
+.PHONY: help install run test test-faults test-services lint adapt bench compare reproduce repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
+
+install: $(STAMP)  ## .venv with everything, at the versions of the lock file
 
 run: $(STAMP)  ## the main job: meta-train, evaluate, report (ENV=omniglot chooses conf/omniglot)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
@@ -20,7 +22,7 @@ test: $(STAMP) lint  ## lint and all tests, a file of them on each core
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-faults: $(STAMP)  ## kill runs at random moments and compare what they end with (some minutes)
-	$(BIN)/pytest -m fault_injection
+	$(BIN)/pytest -m fault_injection -rs
 
 test-services: $(STAMP)  ## a shared MLflow server with PostgreSQL and S3, and its pages in a browser, where those are installed
 	$(BIN)/pytest -m services -rs
@@ -29,7 +31,7 @@ lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check src tests
 
 adapt: $(STAMP)  ## adapt the trained meta-model to 3 to 50 pictures of one thing (IMAGES=DIR)
-	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipeline adapt $(if $(IMAGES),--params "adapt.images=$(IMAGES)")
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipeline adapt $(if $(IMAGES),--params 'adapt.images="$(IMAGES)"')
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench

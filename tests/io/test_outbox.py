@@ -66,7 +66,7 @@ def test_what_it_missed_comes_in_order_when_it_is_back(server: Server, monkeypat
     for value in range(3, 6):
         server.send(number(value))
     assert server.numbers() == [0, 1, 2]
-    assert [json.loads(line)["body"] for line in server.queue.read_text().splitlines()] == [3, 4, 5]
+    assert [json.loads(line)["body"] for line in server.queue.read_text().strip().splitlines()] == [3, 4, 5]
     server.here = True
     server.send(number(6))
     assert server.numbers() == list(range(7))
@@ -121,6 +121,20 @@ def test_a_refused_message_is_told_and_does_not_stop_the_others(
     ]
 
 
+def test_a_message_that_a_full_disk_cut_off_is_told_and_does_not_stop_the_others(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.here = False
+    server.send(number(1))
+    with open(server.queue, "a", encoding="utf-8") as file:
+        file.write('\n{"call": "LogMet')
+    server.send(number(2))
+    server.here = True
+    assert server.deliver()
+    assert server.numbers() == [1, 2]
+    assert f'{server.queue}: a line is damaged and is not sent: {{"call": "LogMet' in caplog.text
+
+
 def test_the_run_says_what_happens(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     server.here = False
@@ -130,7 +144,8 @@ def test_the_run_says_what_happens(server: Server, caplog: pytest.LogCaptureFixt
     server.here = True
     server.deliver_at_the_end()
     assert [record.message for record in caplog.records] == [
-        f"the MLflow server at {SERVER} does not answer; kept for it in {server.folder}",
+        f"the MLflow server at {SERVER} does not answer; kept for it in {server.folder}: "
+        "API request failed with exception: connection refused",
         f"the MLflow server at {SERVER} did not come back: 3 messages are kept in {server.folder}, and the next run "
         "sends them",
         f"the MLflow server at {SERVER} answers again",
@@ -148,7 +163,9 @@ def answer(status: int) -> Response:
     [
         (ConnectionError(), True),
         (HTTPError(response=answer(503)), True),
+        (HTTPError(response=answer(401)), True),
         (HTTPError(response=answer(403)), False),
+        (RestException({"error_code": "RESOURCE_EXHAUSTED", "message": "too many requests"}), True),
         (MlflowException("API request failed with exception"), True),
         (RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}), False),
     ],

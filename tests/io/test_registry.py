@@ -28,8 +28,10 @@ def payload() -> dict[str, object]:
 
 @pytest.fixture
 def save(payload: dict[str, object]) -> Register:
-    def register(score: float, scored_on: str = "val tasks", name: str = "letters") -> None:
-        candidate = Candidate(name, payload, score, scored_on, "About it.", {"seed": 0}, "Its limits.")
+    def register(
+        score: float, scored_on: str = "val tasks", name: str = "letters", newest_subject: bool = False
+    ) -> None:
+        candidate = Candidate(name, payload, score, scored_on, "About it.", {"seed": 0}, "Its limits.", newest_subject)
         RegistryDataset().save(candidate)
 
     return register
@@ -54,6 +56,16 @@ def test_the_alias_moves_to_what_is_better_on_the_same(
     assert champions == [1, 1, 1, 1, 5]
     assert "version 4 was scored on something else than the champion, version 1, which stays" in caplog.text
     assert "version 5 is the champion, with score 0.6" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("run")
+def test_the_newest_subject_takes_the_alias_of_another_and_must_beat_its_own(save: Register) -> None:
+    champions = []
+    for score, pictures in ((0.5, "old"), (0.4, "new"), (0.3, "new"), (0.45, "new")):
+        save(score, pictures, "sevens", newest_subject=True)
+        champions.append(int(MlflowClient().get_model_version_by_alias("sevens", "champion").version))
+    assert champions == [1, 2, 2, 4]
 
 
 @pytest.mark.slow

@@ -156,13 +156,14 @@ def shapes(folder: Path, count: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [32, 64])
 def test_colour_pictures_are_trained_on_reported_and_adapted_to(
-    copy_project: Callable[[str], Project], tmp_path: Path
+    copy_project: Callable[[str], Project], tmp_path: Path, size: int
 ) -> None:
     shapes(tmp_path / "shapes", 20)
     project = copy_project("colour")
     parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'shapes'},tasks.channels=3"
-    parameters += ",tasks.image_size=32,meta_train.turn_classes=false"
+    parameters += f",tasks.image_size={size},meta_train.turn_classes=false"
     done = project.run("kedro", "run", "--env", "smoke", "--params", parameters)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("contact_sheet", "samples"):
@@ -172,7 +173,7 @@ def test_colour_pictures_are_trained_on_reported_and_adapted_to(
     assert done.returncode == 0, done.stderr
     assert not table(project)["inverted"]
     with Image.open(output(project) / "adapted_samples/000.png") as sample:
-        assert (sample.mode, sample.size) == ("RGB", (32, 32))
+        assert (sample.mode, sample.size) == ("RGB", (size, size))
     assert colourful(output(project) / "adaptation.gif")
 
 

@@ -17,7 +17,7 @@ from metagan.pipeline_registry import register_pipelines
 if TYPE_CHECKING:
     from conftest import Project
 
-pytest.importorskip("kedro_airflow", reason="pip install 'metagan[airflow]'")
+pytest.importorskip("kedro_airflow", reason="pip install '.[airflow]'")
 slugify = pytest.importorskip("slugify").slugify
 
 TASKS = """

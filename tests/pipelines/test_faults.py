@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from conftest import Project
 
 STAGES = ("kedro", "run", "--env", "smoke", "--pipelines")
-LONGER = ("--params", "meta_train.meta_steps=20,meta_train.validate_every=1")
+STEPS = 100
+ONE_LOOK = ("--params", f"meta_train.meta_steps={STEPS},meta_train.validate_every={STEPS}")  # at the end
 
 pytestmark = pytest.mark.fault_injection
 
@@ -42,15 +44,20 @@ def checkpoint(project: Project) -> Path | None:
 
 
 def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(project: Project) -> None:
-    running = project.start(*STAGES, "meta_train", *LONGER)
-    while checkpoint(project) is None:
+    before = latest(project).info.run_id
+    running = project.start(*STAGES, "meta_train", *ONE_LOOK)
+    while (run := latest(project)).info.run_id == before or "meta_train/train_loss" not in run.data.metrics:
         assert running.process.poll() is None, running.said()
         time.sleep(0.05)
+    pressed = time.time()
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait() != 0
     assert latest(project).info.status == "KILLED"
     kept = checkpoint(project)
-    again = project.start(*STAGES, "meta_train", *LONGER)
+    assert kept is not None
+    assert kept.stat().st_mtime >= pressed
+    assert 0 < torch.load(kept, weights_only=True)["progress"]["meta_step"] < STEPS
+    again = project.start(*STAGES, "meta_train", *ONE_LOOK)
     assert again.process.wait() == 0, again.said()
     assert f"going on from {kept}" in again.said()
     assert latest(project).info.status == "FINISHED"

@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from nbclient import NotebookClient
 from PIL import Image
+from sklearn.datasets import load_digits
 from torch import Tensor
 
 from metagan.parameters import Parameters
@@ -224,6 +225,13 @@ class TestBadInput:
         assert not (project.path / "mlflow.db").exists()
         assert [path.name for path in (project.path / "data").rglob("*") if path.is_file()] == [".gitkeep"] * 5
 
+    def test_the_shared_server_must_be_named(self, smoke: Project) -> None:
+        done = smoke.run("kedro", "run", "--env", "remote", "--pipelines", "tasks")
+        assert done.returncode != 0
+        said = done.stderr.strip().splitlines()[-1]
+        assert said.startswith("Error: conf/remote/mlflow.yml: server.mlflow_tracking_uri: ")
+        assert "'MLFLOW_TRACKING_URI' not found" in said
+
     def test_a_failing_node_makes_a_failed_run(self, smoke: Project, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'empty'}"
@@ -419,6 +427,13 @@ def locked_hash(project: Project) -> str:
     return found[1]
 
 
+def output_hash(project: Project, name: str) -> str:
+    """DVC's hash of a file in data/08_reporting."""
+    found = re.search(rf"path: data/08_reporting/{name}\n *hash: md5\n *md5: (\w+)", lock_file(project))
+    assert found
+    return found[1]
+
+
 def lock_file(project: Project) -> str:
     return (project.path / "dvc.lock").read_text(encoding="utf-8")
 
@@ -437,6 +452,14 @@ class TestLockedResult:
         done = locked.run("dvc", "repro")
         assert done.stdout.count("didn't change, skipping") == 7
         assert len(runs(locked)) == 1 + len(earlier)
+
+    def test_a_fresh_clone_comes_to_the_same_numbers(self, locked: Project, tmp_path: Path) -> None:
+        clone = replace(locked, path=tmp_path / "clone")
+        locked.git("clone", "--quiet", str(locked.path), str(clone.path))
+        done = clone.run("dvc", "repro")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for name in ("generation_summary.json", "generation_by_step.csv", "robustness_summary.json"):
+            assert output_hash(clone, name) == output_hash(locked, name), name
 
     def test_hidden_parameters_are_refused_before_any_work(self, copy_project: Callable[[str], Project]) -> None:
         project = copy_project("hidden parameters")
@@ -475,7 +498,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-def test_a_colleague_pulls_the_results_and_reports_without_training(
+def test_a_colleague_pulls_the_results_and_reports_and_adapts_without_training(
     locked: Project, remote: dict[str, str], tmp_path: Path
 ) -> None:
     colleague = replace(locked, path=tmp_path / "colleague's clone")
@@ -492,6 +515,18 @@ def test_a_colleague_pulls_the_results_and_reports_without_training(
     done = colleague.run("kedro", "run", "--env", "smoke", "--pipeline", "report")
     assert done.returncode == 0, done.stderr
     assert (colleague.path / "data/08_reporting/report.html").stat().st_size > 10_000
+    pictures = tmp_path / "eights"
+    pictures.mkdir()
+    digits = load_digits()
+    for number, image in enumerate(digits.images[digits.target == 8][:4]):
+        Image.fromarray((16 * image).clip(max=255).astype("uint8")).save(pictures / f"{number}.png")
+    done = colleague.run(
+        "kedro", "run", "--env", "smoke", "--pipeline", "adapt", "--params", f"adapt.images={pictures}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (colleague.path / "data/07_model_output/adapted_samples/000.png").is_file()
+    trained = {"meta_train/train_loss", "classifier/train_loss"}
+    assert not any(run.data.metrics.keys() & trained for run in runs(colleague))
     for file in (colleague.path / ".dvc").glob("config*"):
         assert "of the test" not in file.read_text(encoding="utf-8")
 

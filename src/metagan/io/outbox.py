@@ -29,6 +29,8 @@ from requests import RequestException
 from metagan.files import replaced
 
 WRITES = ("LogBatch", "LogMetric", "LogParam", "SetTag", "LogInputs", "UpdateRun")
+PASSING = (401, 407, 408, 429)
+"""Statuses of a name or password that is wrong for now, a time-out, too many at once."""
 SECONDS_BETWEEN_ATTEMPTS = 10.0
 GAP = "tracking_gap"
 """Tag of a run whose server was away for a while."""
@@ -54,7 +56,7 @@ class Outbox:
         with self._lock:
             self.folder.mkdir(parents=True, exist_ok=True)
             with open(self.queue, "a", encoding="utf-8") as file:
-                file.write(json.dumps(message) + "\n")
+                file.write("\n" + json.dumps(message))  # what a full disk cut off before is a line of its own
             if monotonic() >= self._next_attempt:
                 self.deliver()
 
@@ -73,30 +75,32 @@ class Outbox:
     def deliver_at_the_end(self) -> None:
         """Try once more, and say what is left for the next run."""
         if not self.deliver():
-            kept = sum(len(queue.read_text(encoding="utf-8").splitlines()) for queue in self._queues())
+            kept = sum(len(_lines(queue)) for queue in self._queues())
             log.warning(
                 "the MLflow server at %s did not come back: %d messages are kept in %s, and the next run sends them",
                 self.server, kept, self.folder,
             )  # fmt: skip
 
     def _queues(self) -> list[Path]:
-        queues = sorted(self.folder.glob("*.jsonl"), key=lambda queue: queue.stat().st_mtime)
+        queues = sorted(self.folder.glob("*.jsonl"), key=_modified)
         return [queue for queue in queues if queue == self.queue or not psutil.pid_exists(int(queue.stem))]
 
     def _deliver(self, queue: Path) -> bool:
-        lines = queue.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = _lines(queue)
         for number, line in enumerate(lines):
             try:
                 self._post(json.loads(line))
+            except json.JSONDecodeError:
+                log.warning("%s: a line is damaged and is not sent: %s", queue, line[:100])
             except (MlflowException, RequestException) as error:
                 if is_away(error):
                     with replaced(queue) as temporary:
-                        temporary.write_text("".join(lines[number:]), encoding="utf-8")
-                    self._note_absence()
+                        temporary.write_text("\n".join(lines[number:]), encoding="utf-8")
+                    self._note_absence(error)
                     return False
                 log.warning("the MLflow server at %s refuses a message: %s", self.server, error)
             self._note_presence()
-        queue.unlink()
+        queue.unlink(missing_ok=True)
         shutil.rmtree(queue.with_suffix(""), ignore_errors=True)
         return True
 
@@ -107,11 +111,13 @@ class Outbox:
         else:
             self._store._call_endpoint(getattr(service_pb2, message["call"]), message["body"])
 
-    def _note_absence(self) -> None:
+    def _note_absence(self, error: MlflowException | RequestException) -> None:
         self._next_attempt = monotonic() + SECONDS_BETWEEN_ATTEMPTS
         if not self._is_away:
             self._is_away = True
-            log.warning("the MLflow server at %s does not answer; kept for it in %s", self.server, self.folder)
+            log.warning(
+                "the MLflow server at %s does not answer; kept for it in %s: %s", self.server, self.folder, error
+            )
             if mlflow.active_run():
                 mlflow.set_tag(GAP, f"{datetime.now():%Y-%m-%d %H:%M:%S}: the server was away; its messages were late")
 
@@ -182,7 +188,27 @@ def installed_in() -> Path | None:
 
 
 def is_away(error: MlflowException | RequestException) -> bool:
-    """Whether nobody answered, or something in between that says so; else the server is there and refuses."""
+    """Whether nobody answered, or something that may answer otherwise later; else the server refuses for good."""
     if isinstance(error, RequestException):
-        return error.response is None or error.response.status_code >= 500
-    return error.get_http_status_code() >= 500
+        return error.response is None or _is_passing(error.response.status_code)
+    return _is_passing(error.get_http_status_code())
+
+
+def _is_passing(status: int) -> bool:
+    return status >= 500 or status in PASSING
+
+
+def _modified(queue: Path) -> float:
+    """When, in seconds; 0 if another process has sent it meanwhile."""
+    try:
+        return queue.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _lines(queue: Path) -> list[str]:
+    """The messages of a queue, none if another process has sent them meanwhile."""
+    try:
+        return [line for line in queue.read_text(encoding="utf-8").splitlines() if line]
+    except FileNotFoundError:
+        return []

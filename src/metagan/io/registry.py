@@ -47,7 +47,8 @@ log = logging.getLogger(__name__)
 class Candidate:
     """A trained model that would be champion of `name`.
 
-    It is if its `score` (higher is better) beats that of a champion that was `scored_on` the same.
+    It is if its `score` (higher is better) beats that of a champion that was `scored_on` the same. A champion that was
+    scored on something else stays, or gives way if `newest_subject` says that there is now something else to show.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Candidate:
     about: str
     facts: Mapping[str, object]
     limits: str
+    newest_subject: bool = False
 
 
 class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
@@ -123,13 +125,16 @@ def _crown_if_better(candidate: Candidate, number: str) -> None:
     reign = client.get_registered_model(candidate.name).aliases.get(CHAMPION)
     if reign is not None:
         tags = client.get_model_version(candidate.name, reign).tags
-        if tags.get("scored_on") != candidate.scored_on:
+        same = tags.get("scored_on") == candidate.scored_on
+        if not same and not candidate.newest_subject:
             log.warning(
-                "%s version %s was scored on something else than the champion, version %s, which stays: %s, not %s",
+                "%s version %s was scored on something else than the champion, version %s, which stays: %s, not %s. To "
+                "crown it: mlflow.MlflowClient().set_registered_model_alias('%s', '%s', '%s')",
                 candidate.name, number, reign, candidate.scored_on, tags.get("scored_on"),
+                candidate.name, CHAMPION, number,
             )  # fmt: skip
             return
-        if candidate.score <= float(tags["score"]):
+        if same and candidate.score <= float(tags["score"]):
             log.info(
                 "%s version %s: score %.4g; version %s stays champion with %s",
                 candidate.name, number, candidate.score, reign, tags["score"],

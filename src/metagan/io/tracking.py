@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 from lightning.pytorch.loggers import MLFlowLogger
@@ -53,14 +52,21 @@ class ParentRun:
         return cls(mlflow.get_tracking_uri(), run.info.experiment_id, run.info.run_id, outbox.installed_in())
 
 
-def nested_run(name: str, parent: ParentRun | None) -> AbstractContextManager[Any]:
-    """A run of its own inside the parent; nothing without one."""
+@contextmanager
+def nested_run(name: str, parent: ParentRun | None) -> Iterator[None]:
+    """A run of its own inside the parent, KILLED when interrupted; nothing without one."""
     if parent is None:
-        return nullcontext()
+        yield
+        return
     if parent.unsent != outbox.installed_in():
         outbox.install(parent.unsent)
     mlflow.set_tracking_uri(parent.tracking_uri)
-    return mlflow.start_run(run_name=name, experiment_id=parent.experiment_id, parent_run_id=parent.run_id, nested=True)
+    with mlflow.start_run(run_name=name, experiment_id=parent.experiment_id, parent_run_id=parent.run_id, nested=True):
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+            mlflow.end_run("KILLED")
+            raise
 
 
 def run_logger(prefix: str = "") -> RunLogger | None:

@@ -129,7 +129,7 @@ def open_bank(folder: Path) -> TaskBank:
             content_hash=header["content_hash"],
             note=header["note"],
         )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the task bank in {folder} is damaged ({error}): rebuild it with {BUILD}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from typing import Any
 from zipfile import ZipFile
@@ -37,18 +38,23 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class RegularCheckpoints(Checkpoint):
-    """Saves after every look at the val classes, at the end, and after half a minute without either."""
+    """Saves after every look at the val classes, at the end, and after half a minute without either.
 
-    def __init__(self, folder: Path, validate_every: int | None) -> None:
-        self.path, self.validate_every = folder / LAST, validate_every
+    Once `interrupted` is set it saves after the step at hand, and ends the training by KeyboardInterrupt.
+    """
+
+    def __init__(self, folder: Path, validate_every: int | None, interrupted: Event) -> None:
+        self.path, self.validate_every, self.interrupted = folder / LAST, validate_every, interrupted
         self._saved = monotonic()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
         """A step that a look or the end follows is left to them: Lightning would not look again after resuming."""
         looks = bool(self.validate_every) and (trainer.fit_loop.total_batch_idx + 1) % self.validate_every == 0
         due = trainer.strategy.reduce_boolean_decision(monotonic() - self._saved >= SECONDS_BETWEEN, all=False)
-        if due and not looks and not trainer.should_stop:
+        if (due or self.interrupted.is_set()) and not looks and not trainer.should_stop:
             self._save(trainer)
+            if self.interrupted.is_set():
+                raise KeyboardInterrupt
 
     def on_validation_end(self, trainer: L.Trainer, *_: object) -> None:
         self._save(trainer)

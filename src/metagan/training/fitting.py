@@ -6,7 +6,11 @@ import hashlib
 import json
 import shutil
 import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 
 import lightning as L
@@ -15,8 +19,12 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+import metagan
 from metagan.parameters import Section, Trainer
 from metagan.training.checkpoints import LAST, AtomicCheckpoints, RegularCheckpoints, newest_whole
+
+PACKAGE = Path(metagan.__file__).parent
+TRAINED_BY = ("evaluation", "losses", "meta", "nets", "tasks", "training")
 
 ended: set[Path] = set()
 
@@ -32,6 +40,7 @@ def fit(
 
     A training that has ended stays in `folder`, and is not trained again, until `forget_ended`.
     """
+    interrupted = threading.Event()
     trainer = L.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -39,7 +48,7 @@ def fit(
         strategy=settings.strategy if settings.processes > 1 else "auto",
         max_epochs=1,
         logger=logger or False,
-        callbacks=[RegularCheckpoints(folder, validate_every), RichProgressBar(leave=True)],
+        callbacks=[RegularCheckpoints(folder, validate_every, interrupted), RichProgressBar(leave=True)],
         plugins=[AtomicCheckpoints()],
         val_check_interval=validate_every,
         check_val_every_n_epoch=None,
@@ -48,7 +57,9 @@ def fit(
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    with warnings.catch_warnings():
+    # Several processes would not stop at the same step, and wait for each other for ever.
+    alone = settings.processes == 1 and threading.current_thread() is threading.main_thread()
+    with warnings.catch_warnings(), _set_by_ctrl_c(interrupted) if alone else nullcontext():
         # They speak of Lightning's own inside, of a state that a resumed training does not need, or of values that
         # are the same in all processes.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
@@ -59,15 +70,41 @@ def fit(
         finally:
             if settings.forks:  # an interrupted parent would wait for its children for ever
                 trainer.strategy.launcher.kill(signal.SIGKILL)
+    if interrupted.is_set():  # in the last step
+        raise KeyboardInterrupt
     if settings.forks:  # the weights are back, and the rest is in what the first process has written
         module.on_load_checkpoint(torch.load(folder / LAST, weights_only=True))
     ended.add(folder)
 
 
+@contextmanager
+def _set_by_ctrl_c(interrupted: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C sets the event; the second interrupts at once."""
+
+    def handle(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def fingerprint(settings: Section, seed: int, *content_hashes: str) -> str:
-    """A short name of everything that a training depends on, so that only the same training is resumed."""
-    text = json.dumps([settings.model_dump(mode="json"), seed, *content_hashes], sort_keys=True)
+    """A short name of everything that a training depends on, code included: only the same training is resumed."""
+    text = json.dumps([settings.model_dump(mode="json"), seed, *content_hashes, _code_hash()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _code_hash() -> str:
+    """The sha256 of the source files that a training runs."""
+    digest = hashlib.sha256()
+    for path in sorted(path for name in TRAINED_BY for path in (PACKAGE / name).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def weights_hash(state: dict[str, Tensor]) -> str:

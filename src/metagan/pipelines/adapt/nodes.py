@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from pathlib import Path
@@ -54,6 +55,7 @@ def adapt(
     real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (support, *samples))
     turned = bool(inverted.mean() > 0.5)
     table = {
+        "content_hash": hashlib.sha256(pictures.tobytes()).hexdigest(),
         "images": len(pictures),
         "inverted": int(inverted.sum()),
         "steps": wanted.steps,
@@ -104,8 +106,8 @@ def generator_candidate(
         name=f"metagan-{plain}-generator",
         payload=generator,
         score=-adaptation["energy_distance"][-1],
-        scored_on=f"minus the energy distance of {adaptation['samples']} samples to {adaptation['images']} pictures by "
-        f"embedder {embedder}",
+        scored_on=f"minus the energy distance of {adaptation['samples']} samples to {adaptation['images']} pictures "
+        f"({adaptation['content_hash'][:8]}) by embedder {embedder}",
         about=f"A generator of what the {adaptation['images']} pictures in the folder {folder} show.",
         facts={
             "pictures (channels, size)": f"{architecture['channels']}, {architecture['image_size']}",
@@ -116,6 +118,7 @@ def generator_candidate(
             "seed": seed,
             "parameters": sum(value.numel() for value in generator["state"].values()),
         },
+        newest_subject=True,
         limits="It has seen these pictures only. A distance to the training above that of the test tasks means poor "
         "samples.",
     )

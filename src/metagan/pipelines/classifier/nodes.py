@@ -55,7 +55,7 @@ def classifier_candidate(classifier: Payload, history: pd.DataFrame, bank: TaskB
         payload=classifier,
         score=float(kept["val/score"].max()),
         scored_on=f"{trained.n_way}-way {trained.k_shot}-shot accuracy{attack}, {trained.validation_tasks} val "
-        f"episodes, {bank.channels} channels: {bank.note}",
+        f"episodes of bank {bank.content_hash[:8]}: {bank.note}",
         about=f"A few-shot classifier ({trained.method}): tells apart classes that it has never seen, by some pictures "
         "of each.",
         facts={

@@ -13,6 +13,7 @@ from metagan.io.tracking import grid_logger, run_logger
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training, meta_training
+from metagan.training.fitting import weights_hash
 
 Payload = dict[str, Any]
 
@@ -58,7 +59,7 @@ def train_joint_gan(
 
 
 def meta_model_candidate(
-    meta_model: Payload, history: pd.DataFrame, bank: TaskBank, settings: dict[str, Any]
+    meta_model: Payload, history: pd.DataFrame, bank: TaskBank, evaluation_embedder: Payload, settings: dict[str, Any]
 ) -> Candidate:
     """The meta-model for the registry; its score is that of the weights that were kept.
 
@@ -66,13 +67,14 @@ def meta_model_candidate(
     """
     trained = MetaTrain.model_validate(settings)
     kept = history[history["meta_step"] == meta_model["meta_step"]].iloc[-1]
+    embedder = weights_hash(evaluation_embedder["state"])
     after = ", ".join(map(str, trained.validation_steps))
     return Candidate(
         name=f"metagan-{bank.source}-{bank.image_size}-meta-model",
         payload=meta_model,
         score=-float(np.mean([kept[f"val/fjd_{step}"] for step in trained.validation_steps])),
         scored_on=f"minus the mean FJD after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
-        f"pictures, {bank.channels} channels: {bank.note}",
+        f"pictures of bank {bank.content_hash[:8]} by embedder {embedder[:8]}: {bank.note}",
         about="A GAN that a few adversarial steps adapt to a handful of pictures of a class it has never seen.",
         facts={
             "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",

@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 meta_model_candidate,
-                ["meta_model", "training_history", "task_bank", "params:meta_train"],
+                ["meta_model", "training_history", "task_bank", "evaluation_embedder", "params:meta_train"],
                 "registered_meta_model",
                 name="register_meta_model",
             ),

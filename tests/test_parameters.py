@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel
 
-from metagan.parameters import Parameters, validate
+from metagan.meta.methods import METHODS
+from metagan.parameters import WITH_HEAD, Parameters, validate
 from metagan.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -127,7 +128,15 @@ def test_the_mirror_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatc
         ("meta_train.minutes", float("inf"), "finite"),
         ("meta_train.learning_rate", 0, "greater than 0"),
         ("meta_train.n_query", 13, "k_shot + n_query = 8 + 13 is more than the 20 images of a class of glyphs"),
+        ("meta_train.n_query", 1, "greater than or equal to 2"),
+        ("meta_train.validation_steps", [0, 5], "must leave out 0, which is always measured"),
+        ("embedder.objective.width", 12, "a multiple of 8"),
+        ("evaluate.n_query", 1, "greater than or equal to 2"),
         ("evaluate.n_query", 20, "more than the 20 images of a class of glyphs"),
+        ("evaluate.nearest_neighbours", 600, "must be below n_tasks * n_query / 2 = 600"),
+        ("evaluate.steps", [0], "must name a step above 0"),
+        ("robustness.linf_epsilons", [], "at least 1 item"),
+        ("robustness.n_query", 20, "k_shot + n_query = 1 + 20 is more than the 20 images of a class of glyphs"),
         ("evaluate.steps", [0, 5, 1], "increasing order"),
         ("evaluate.steps", [], "increasing order"),
         ("evaluate.baseline_learning_rates", [], "at least 1 item"),
@@ -169,6 +178,43 @@ def test_a_bad_value_is_one_line_that_names_the_parameter(name: str, value: obje
 def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None:
     assert message(raw).startswith(says)
     assert "\n" not in message(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (
+            {"meta_train": {"outer_objective": {"pixel_weight": 0, "feature_weight": 0}}},
+            "meta_train.outer_objective.pixel_weight: with energy or mmd, it or feature_weight must be above 0",
+        ),
+        (
+            {"meta_train": {"inner": {"adapt_parameters": "context"}}},
+            "meta_train.networks.context_size: must be above 0 when inner.adapt_parameters is context",
+        ),
+        (
+            {"classifier": {"adversary": {"where": "query", "loss": "trades", "random_start": False}}},
+            "classifier.adversary.random_start: must be true with trades, whose attack is blind at clean images",
+        ),
+        (
+            {"classifier": {"method": "matching_fce", "task_parallel": "vmap"}},
+            "classifier.task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads",
+        ),
+        (
+            {"classifier": {"method": "maml"}, "robustness": {"n_way": [5, 20]}},
+            "robustness.n_way: 20, but the head of maml fits classifier.n_way = 5 classes alone",
+        ),
+        (
+            {"robustness": {"auto_attack": True, "n_way": [5, 2]}},
+            "robustness.n_way: must be at least 4 with auto_attack, not 2",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_any_work(raw: dict[str, Any], says: str) -> None:
+    assert message(raw) == says
+
+
+def test_the_methods_with_a_head_are_those_that_fit_one_number_of_ways() -> None:
+    assert set(WITH_HEAD) == {name for name, method in METHODS.items() if not method.fits_any_way}
 
 
 def test_an_image_folder_needs_a_path() -> None:

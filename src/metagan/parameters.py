@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,8 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 
 DIGITS_SMALLEST_CLASS = 174
 
+Checked = TypeVar("Checked", bound="Section")
+
 
 def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
     if not value or value[0] < 0 or list(value) != sorted(set(value)):
@@ -36,7 +38,19 @@ def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
-Steps = Annotated[tuple[int, ...], AfterValidator(_increasing)]
+def _adapting(value: tuple[int, ...]) -> tuple[int, ...]:
+    if value[-1] == 0:
+        raise ValueError("must name a step above 0: before the first, nothing has been adapted")
+    return value
+
+
+def _after_the_start(value: tuple[int, ...]) -> tuple[int, ...]:
+    if value[0] == 0:
+        raise ValueError("must leave out 0, which is always measured")
+    return value
+
+
+Steps = Annotated[tuple[int, ...], AfterValidator(_increasing), AfterValidator(_adapting)]
 
 
 class Section(BaseModel):
@@ -89,7 +103,7 @@ class Tasks(Section):
 class EmbedderNetwork(Section):
     """One prototypical embedder (evaluation, or inside an outer objective)."""
 
-    width: Annotated[int, Field(ge=8, le=512)] = 64
+    width: Annotated[int, Field(ge=8, le=512, multiple_of=8)] = 64  # eight groups of channels are normalised together
     feature_size: Annotated[int, Field(ge=8, le=512)] = 64
     episodes: Positive = 400
     n_way: Annotated[int, Field(ge=2)] = 20
@@ -162,6 +176,8 @@ class OuterObjective(Section):
     def _not_empty(self) -> OuterObjective:
         if self.adversarial + self.energy + self.mmd == 0:
             raise ValueError("energy: at least one of adversarial, energy and mmd must be above 0")
+        if self.energy + self.mmd > 0 and self.pixel_weight + self.feature_weight == 0:
+            raise ValueError("pixel_weight: with energy or mmd, it or feature_weight must be above 0")
         return self
 
 
@@ -251,8 +267,8 @@ class MetaTrain(OuterLoop):
 
     meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
     k_shot: Positive = 8
-    n_query: Positive = 12
-    validation_steps: Steps = (5, 20)
+    n_query: Annotated[int, Field(ge=2)] = 12
+    validation_steps: Annotated[Steps, AfterValidator(_after_the_start)] = (5, 20)
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
     first_step_weight: Fraction = 0.2
@@ -267,6 +283,12 @@ class MetaTrain(OuterLoop):
         return self
 
     @model_validator(mode="after")
+    def _context_is_there(self) -> MetaTrain:
+        if self.inner.adapt_parameters == "context" and self.networks.context_size == 0:
+            raise ValueError("networks.context_size: must be above 0 when inner.adapt_parameters is context")
+        return self
+
+    @model_validator(mode="after")
     def _rule_is_learned(self) -> MetaTrain:
         if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
@@ -277,12 +299,19 @@ class Evaluate(Section):
     split: Literal["val", "test"] = "test"
     n_tasks: Annotated[int, Field(ge=2)] = 100
     k_shot: Positive = 8
-    n_query: Positive = 12
+    n_query: Annotated[int, Field(ge=2)] = 12
     steps: Steps = (0, 1, 2, 5, 10, 20)
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
     baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.1, 1.0, 10.0)
+
+    @model_validator(mode="after")
+    def _neighbours_are_there(self) -> Evaluate:
+        half = self.n_tasks * (self.n_query // 2)
+        if self.nearest_neighbours >= half:
+            raise ValueError(f"nearest_neighbours: must be below n_tasks * n_query / 2 = {half}, the images of a half")
+        return self
 
 
 Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -290,6 +319,9 @@ Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
 
 MethodName = Literal["maml", "fomaml", "reptile", "anil", "prototypical", "matching", "matching_fce", "fine_tune"]
 
+
+WITH_HEAD = ("maml", "fomaml", "reptile", "anil", "fine_tune")
+"""Methods whose classifier fits one number of ways."""
 
 OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
 
@@ -328,6 +360,8 @@ class AdversarySettings(Section):
             raise ValueError(f"epsilon: {self.epsilon} is more than 1, the range of a pixel; linf needs 0 to 1")
         if self.loss == "clean_and_adversarial" and self.weight > 1:
             raise ValueError(f"weight: {self.weight} is the share of the attacked images in the loss, so 0 to 1")
+        if self.where != "none" and self.loss == "trades" and not self.random_start:
+            raise ValueError("random_start: must be true with trades, whose attack is blind at clean images")
         return self
 
 
@@ -352,6 +386,8 @@ class Classifier(OuterLoop):
             raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
         if self.per_step_batch_norm and self.method not in ("maml", "fomaml", "anil"):
             raise ValueError(f"per_step_batch_norm: needs method maml, fomaml or anil, not {self.method}")
+        if (self.method, self.task_parallel) == ("matching_fce", "vmap"):
+            raise ValueError("task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads")
         return self
 
 
@@ -384,13 +420,28 @@ class Robustness(Section):
     n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], OneOrMore, Field(min_length=1)] = (5,)
     k_shot: Annotated[tuple[Positive, ...], OneOrMore, Field(min_length=1)] = (1,)
     n_query: Positive = 5
-    linf_epsilons: tuple[Epsilon, ...] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
+    linf_epsilons: Annotated[tuple[Epsilon, ...], Field(min_length=1)] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
     l2_epsilons: tuple[NonNegative, ...] = (0.5, 1.0, 2.0)
     steps: Positive = 20
     restarts: Positive = 1
     poisoned_epsilon: Epsilon | None = 0.1
     masking_episodes: Annotated[int, Field(ge=2)] = 20
     auto_attack: bool = False
+
+    def check_head(self, classifier: Classifier) -> None:
+        """Raises ValueError when the classifier has a head of other ways than those of the episodes."""
+        wrong = [n_way for n_way in self.n_way if n_way != classifier.n_way]
+        if wrong and classifier.method in WITH_HEAD:
+            raise ValueError(
+                f"robustness.n_way: {wrong[0]}, but the head of {classifier.method} fits classifier.n_way = "
+                f"{classifier.n_way} classes alone"
+            )
+
+    @model_validator(mode="after")
+    def _auto_attack_has_targets(self) -> Robustness:
+        if self.auto_attack and min(self.n_way) < 4:
+            raise ValueError(f"n_way: must be at least 4 with auto_attack, not {min(self.n_way)}")
+        return self
 
 
 class Adapt(Section):
@@ -442,13 +493,20 @@ class Parameters(Section):
             "meta_train": self.meta_train,
             "evaluate": self.evaluate,
             "classifier": self.classifier,
+            "robustness": self.robustness,
         }
         for name, settings in users.items():
-            if size is not None and settings.k_shot + settings.n_query > size:
+            k_shot = max(settings.k_shot) if isinstance(settings, Robustness) else settings.k_shot
+            if size is not None and k_shot + settings.n_query > size:
                 raise ValueError(
-                    f"{name}.n_query: k_shot + n_query = {settings.k_shot} + {settings.n_query} is more than"
+                    f"{name}.n_query: k_shot + n_query = {k_shot} + {settings.n_query} is more than"
                     f" the {size} images of a class of {self.tasks.source}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> Parameters:
+        self.robustness.check_head(self.classifier)
         return self
 
     @model_validator(mode="after")
@@ -463,13 +521,13 @@ class Parameters(Section):
         for arm, changes in self.compare_meta_gradients.arms.items():
             whole = merged(merged(self.meta_train.model_dump(), changes), self.compare_meta_gradients.budget)
             name = f"compare_meta_gradients.arms.{arm}"
-            _check_arm(name, MetaTrain, whole)
+            valid_arm(name, MetaTrain, whole)
             self.trainer.check_share(f"{name}.tasks_per_step", whole["tasks_per_step"])
         for method, (adversary, changes) in product(
             self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
         ):
             whole = merged(self.classifier.model_dump(), {"method": method, "adversary": changes})
-            _check_arm(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
+            valid_arm(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
         return self
 
 
@@ -481,9 +539,10 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _check_arm(name: str, section: type[Section], values: Mapping[str, Any]) -> None:
+def valid_arm(name: str, section: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """The section of these values; raises ValueError with one line that names the arm and the parameter."""
     try:
-        section.model_validate(values)
+        return section.model_validate(values)
     except ValidationError as error:
         raise ValueError(f"{name}.{_line(error.errors()[0], section)}") from None
 

@@ -45,7 +45,7 @@ def letters(folder: Path) -> TaskBank:
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Embedder, TaskBank]:
     bank = {"digits": digits, "letters": letters}[request.param](tmp_path_factory.mktemp(request.param))
     settings = EmbedderNetwork(width=8, feature_size=8, episodes=20, n_way=3, n_query=2)
-    return load_embedder(train_embedder(bank, settings, 0, progress=False)), bank
+    return load_embedder(train_embedder(bank, settings, 0, progress=False), bank), bank
 
 
 def noise(size: int) -> Tensor:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conftest import Project
 
 STAGES = ("kedro", "run", "--env", "smoke", "--pipelines")
-STEPS = 100
+STEPS = 60
 ONE_LOOK = ("--params", f"meta_train.meta_steps={STEPS},meta_train.validate_every={STEPS}")  # at the end
 
 pytestmark = pytest.mark.fault_injection

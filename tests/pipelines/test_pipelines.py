@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -103,11 +104,14 @@ def test_dvc_compares_the_headline_numbers_and_plots_the_arms_by_step() -> None:
     }
 
 
-def test_dvc_compares_accuracy_under_the_attack_of_the_headline() -> None:
+@pytest.fixture
+def robust_model() -> dict[str, Any]:
+    """A model of robustness.json that was trained under attack."""
+
     def row(eps: float, mean: float, **changes: str) -> dict[str, object]:
         return {"attack": "pgd", "norm": "linf", "support": "clean", "eps": eps, "mean": mean} | changes
 
-    model = {
+    return {
         "adversary": "query",
         "n_way": 5,
         "k_shot": 1,
@@ -121,7 +125,29 @@ def test_dvc_compares_accuracy_under_the_attack_of_the_headline() -> None:
             row(0.3, 0.1),
         ],
     }
-    assert robustness_nodes.summarise({"models": [model, {**model, "adversary": "none"}]}) == {
+
+
+def test_dvc_compares_accuracy_under_the_attack_of_the_headline(robust_model: dict[str, Any]) -> None:
+    assert robustness_nodes.summarise({"models": [robust_model, {**robust_model, "adversary": "none"}]}) == {
         name: {"natural_accuracy": 0.9, "robust_accuracy": 0.7}
         for name in ("classifier/5way_1shot", "natural_classifier/5way_1shot")
     }
+
+
+def test_robustness_metrics_have_thousandths_of_epsilon_as_step(robust_model: dict[str, Any]) -> None:
+    logged = robustness_nodes.metrics({"models": [robust_model]})
+    name = "classifier/5way_1shot"
+    assert logged[f"{name}/accuracy"] == [{"value": 0.9, "step": 0}]
+    assert logged[f"{name}/pgd_linf"] == [
+        {"value": 0.8, "step": 30},
+        {"value": 0.7, "step": 110},
+        {"value": 0.1, "step": 300},
+    ]
+    assert logged[f"{name}/pgd_linf_poisoned"] == [{"value": 0.2, "step": 100}]
+    assert logged[f"{name}/pgd_l2"] == [{"value": 0.3, "step": 100}]
+    assert logged[f"{name}/fgsm_linf"] == [{"value": 0.4, "step": 100}]
+
+
+def test_a_natural_classifier_without_a_twin_is_the_classifier(robust_model: dict[str, Any]) -> None:
+    models = [{**robust_model, "adversary": "none", "n_way": n_way} for n_way in (5, 20)]
+    assert robustness_nodes.summarise({"models": models}).keys() == {"classifier/5way_1shot", "classifier/20way_1shot"}

@@ -38,7 +38,9 @@ def build(
     bank: TaskBank, make_settings: MakeSettings, models: tuple[dict[str, Any], ...], embedders: tuple[Any, Any]
 ) -> Callable[..., dict[str, Sampler]]:
     def samplers(**changes: Any) -> dict[str, Sampler]:
-        return build_samplers(bank, load_embedder(embedders[0]), *models, make_settings(**changes), EVALUATION, seed=0)
+        return build_samplers(
+            bank, load_embedder(embedders[0], bank), *models, make_settings(**changes), EVALUATION, seed=0
+        )
 
     return samplers
 

@@ -90,7 +90,7 @@ def test_training_teaches_to_tell_classes_apart(make_bank: MakeBank) -> None:
     """Against the same network that was trained for two episodes only."""
     bank = make_bank(noise=60)
     untaught, taught = (
-        load_embedder(trained(bank, SETTINGS.model_copy(update={"episodes": n, "n_query": 5, "n_way": 8})))
+        load_embedder(trained(bank, SETTINGS.model_copy(update={"episodes": n, "n_query": 5, "n_way": 8})), bank)
         for n in (2, 150)
     )
     before, after = (few_shot_accuracy(network, bank, "train", 8, 1, 60, seed=0) for network in (untaught, taught))
@@ -98,16 +98,25 @@ def test_training_teaches_to_tell_classes_apart(make_bank: MakeBank) -> None:
 
 
 def test_a_loaded_embedder_is_frozen(bank: TaskBank) -> None:
-    network = load_embedder(trained(bank))
+    network = load_embedder(trained(bank), bank)
     assert not network.training
     assert not any(value.requires_grad for value in network.parameters())
     assert network(torch.rand(3, 1, 16, 16)).shape == (3, 8)
 
 
 @pytest.mark.parametrize("payload", [{"kind": "meta_model", "architecture": {}, "state": {}}, {}])
-def test_weights_of_another_kind_are_refused(payload: Payload) -> None:
+def test_weights_of_another_kind_are_refused(payload: Payload, bank: TaskBank) -> None:
     with pytest.raises(ValueError, match=f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}"):
-        load_embedder(payload)
+        load_embedder(payload, bank)
+
+
+def test_an_embedder_of_other_images_is_refused(bank: TaskBank) -> None:
+    payload = trained(bank)
+    payload["architecture"]["image_size"] = 28
+    with pytest.raises(
+        ValueError, match=r"^embedder: trained on images of \(channels, size\) \(1, 28\), but the task "
+    ):
+        load_embedder(payload, bank)
 
 
 def test_too_many_ways_for_the_classes_is_an_error(bank: TaskBank) -> None:

@@ -47,7 +47,7 @@ def gan(bank: TaskBank, embedders: Embedders, make_settings: MakeSettings) -> Ca
     def make(**changes: Any) -> MetaTraining:
         settings = make_settings(tasks_per_step=4, clip_gradient_norm=1e9, **changes)
         architecture = architecture_of(bank, settings)
-        learner = build_learner(architecture, settings.inner, settings, load_embedder(embedders[1]).double())
+        learner = build_learner(architecture, settings.inner, settings, load_embedder(embedders[1], bank).double())
         for network in (learner.generator, learner.discriminator):
             network.double()
         networks = initial_networks(architecture, 0)

@@ -144,12 +144,10 @@ def train_classifier(
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
     An interrupted training with the same parameters and task bank goes on from `folder`. Raises ValueError when the
-    train split has fewer than `n_way` classes or the method cannot be trained as asked.
+    train split has fewer than `n_way` classes.
     """
     if settings.n_way > (found := len(bank.splits["train"])):
         raise ValueError(f"classifier.n_way: {settings.n_way}, but the train split has only {found} classes")
-    if (settings.method, settings.task_parallel) == ("matching_fce", "vmap"):
-        raise ValueError("classifier.task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads")
     learner, rule, start = initial_classifier(bank, settings, seed)
     module = ClassifierTraining(bank, learner, rule, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)

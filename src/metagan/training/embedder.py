@@ -51,10 +51,19 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
     return {"kind": "embedder", "architecture": architecture, "state": network.state_dict()}
 
 
-def load_embedder(payload: Payload) -> Embedder:
-    """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size). Raises ValueError for any other payload."""
+def load_embedder(payload: Payload, bank: TaskBank) -> Embedder:
+    """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size).
+
+    Raises ValueError for any other payload, and for an embedder of other images than those of the bank.
+    """
     if payload.get("kind") != "embedder":
         raise ValueError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
+    own = tuple(payload["architecture"][name] for name in ("channels", "image_size"))
+    if own != (found := (bank.channels, bank.image_size)):
+        raise ValueError(
+            f"embedder: trained on images of (channels, size) {own}, but the task bank has {found}; run the pipeline "
+            "embedder again"
+        )
     network = Embedder(**payload["architecture"])
     network.load_state_dict(payload["state"])
     return network.eval().requires_grad_(False)

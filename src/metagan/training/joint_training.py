@@ -76,6 +76,9 @@ class JointTraining(L.LightningModule):
             JointBatches(self.bank, self.seed, self.step, *shape, own_share(self.trainer)), batch_size=None
         )
 
+    def on_fit_start(self) -> None:
+        self.learner.to(self.device)
+
     def on_train_start(self) -> None:
         self._started = perf_counter() - self.seconds
         self.trainer.should_stop = self.step >= self.settings.joint.steps

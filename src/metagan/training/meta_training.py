@@ -54,9 +54,9 @@ class MetaTraining(OuterLoop):
         self._scratch_values: dict[str, float] | None = None
 
     def on_fit_start(self) -> None:
+        self.learner.to(self.device)
+        self.scratch = {name: value.to(self.device) for name, value in self.scratch.items()}
         super().on_fit_start()
-        if self.learner.embed is not None:
-            self.learner.embed.to(self.device)
 
     def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
@@ -141,11 +141,11 @@ def meta_train(
     embedder only selects; the gradient sees the objective embedder alone.
     """
     architecture = architecture_of(bank, settings)
-    learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder))
+    learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder, bank))
     networks = initial_networks(architecture, seed)
     rule, rule_parameters = initial_rule(settings.inner, networks)
     scratch = {**networks, **initial_rule(settings.inner, networks, "sgd")[1]}
-    embed = load_embedder(evaluation_embedder)
+    embed = load_embedder(evaluation_embedder, bank)
     module = MetaTraining(bank, learner, rule, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
     embedders = (weights_hash(embedder["state"]) for embedder in (evaluation_embedder, objective_embedder))
     folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)

@@ -17,6 +17,7 @@ from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.update_rules import lslr
+from metagan.nets.generator import Generator
 
 MakeLearner = Callable[..., GanLearner]
 MakeParameters = Callable[..., Parameters]
@@ -144,6 +145,22 @@ def test_the_meta_gradient_of_a_mixed_objective_is_the_sum_of_its_judges(
     of_parts = [gradient_of(part, "maml", parameters, task) for part in parts]
     for name, gradient in whole.items():
         torch.testing.assert_close(gradient, sum(part[name] for part in of_parts))
+
+
+def test_all_that_it_holds_moves_to_another_device(
+    make_learner: MakeLearner, make_parameters: MakeParameters, make_tasks: MakeTasks
+) -> None:
+    """The buffers of the networks too; `meta` is the device that every machine has beside its CPU."""
+    learner = make_learner()
+    learner.generator = Generator(1, 8, width=4, noise_size=3, context_size=2, largest_shift=2).double()
+    parameters = {name: value.to("meta") for name, value in make_parameters(learner).items()}
+    task = {name: value.to("meta") for name, value in one_task(make_tasks).items()}
+    learner.to("meta")
+    loss, gradients = by_autograd(
+        lambda candidate: value_of(learner, "maml", candidate, task), parameters, create_graph=False
+    )
+    assert loss.device.type == "meta"
+    assert {value.device.type for value in gradients.values()} == {"meta"}
 
 
 def test_judges_are_those_with_a_weight(make_learner: MakeLearner) -> None:

@@ -39,6 +39,12 @@ class GanLearner:
     def judges(self) -> tuple[str, ...]:
         return (*([""] if any(self.distances.values()) else []), *(self.players if self.adversarial else []))
 
+    def to(self, device: torch.device | str) -> None:
+        """Move the networks: their parameters come with each call, their buffers do not."""
+        for network in (self.generator, self.discriminator, self.embed):
+            if isinstance(network, nn.Module):
+                network.to(device)
+
     def generate(self, parameters: Parameters, noise: Tensor) -> Tensor:
         """(N, Z) noise -> (N, C, H, W) images in [0, 1]."""
         return functional_call(self.generator, _of(parameters, "generator."), (noise,))

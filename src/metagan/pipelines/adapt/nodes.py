@@ -43,7 +43,7 @@ def adapt(
     started = perf_counter()
     generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed)
     seconds = perf_counter() - started
-    embedder = load_embedder(evaluation_embedder)
+    embedder = load_embedder(evaluation_embedder, bank)
     distance, limit = familiarity(embedder, bank, support, seed)
     if distance > limit:
         logger.warning(

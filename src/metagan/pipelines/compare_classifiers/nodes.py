@@ -11,7 +11,7 @@ import mlflow
 import pandas as pd
 
 from metagan.io.tracking import ParentRun, nested_run, run_logger
-from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged
+from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged, valid_arm
 from metagan.pipelines.evaluate_robustness.nodes import accuracies, episode_shape, measure, under_attack
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
@@ -32,21 +32,29 @@ def compare(
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
     comparison, parent = CompareClassifiers.model_validate(methods), ParentRun.active()
+    judge = Robustness.model_validate(robustness)
 
-    def rows(method: str, adversary: str, changes: dict[str, Any]) -> list[dict[str, Any]]:
-        settings = Classifier.model_validate(merged(classifier, {"method": method, "adversary": changes}))
+    def arm(method: str, adversary: str, changes: dict[str, Any]) -> tuple[str, str, Classifier]:
+        whole = merged(classifier, {"method": method, "adversary": changes})
+        settings = valid_arm(f"compare_classifiers.methods.{method}", Classifier, whole)
+        judge.check_head(settings)
+        return method, adversary, settings
+
+    def rows(method: str, adversary: str, settings: Classifier) -> list[dict[str, Any]]:
         with nested_run(f"{method} {adversary}".strip(), parent):
             folder = checkpoint_folder / "classifier"
             trained, _ = train_classifier(bank, settings, Trainer.model_validate(trainer), seed, folder, run_logger())
-            table, _ = measure(bank, [trained], Robustness.model_validate(robustness), seed)
+            table, _ = measure(bank, [trained], judge, seed)
             named = {"adversary": adversary} if adversary else {}
             found = [table_row(model) | named for model in table["models"]]
             if mlflow.active_run():
                 log_arm(settings, seed, trained["seconds"], table["models"])
         return found
 
-    arms = product(comparison.methods, (comparison.adversaries or {"": {}}).items())
-    trainings = [partial(rows, method, *adversary) for method, adversary in arms]
+    adversaries = (comparison.adversaries or {"": {}}).items()
+    # All are checked before the first is trained.
+    arms = [arm(method, *adversary) for method, adversary in product(comparison.methods, adversaries)]
+    trainings = [partial(rows, *settings) for settings in arms]
     table = pd.DataFrame(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
     return table.sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
 

@@ -45,7 +45,7 @@ def compare(
     """A row for each arm and adaptation step on the same unseen tasks, and samples of each arm after each step."""
     parent = ParentRun.active()
     settings, evaluation = CompareMetaGradients.model_validate(comparison), Evaluate.model_validate(evaluate)
-    embed = load_embedder(evaluation_embedder)
+    embed = load_embedder(evaluation_embedder, bank)
     shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
     tasks, classes = generation_tasks(bank, evaluation.split, seed, range(evaluation.n_tasks), *shape)
     drawn = [evaluation.steps.index(step) for step in picture_steps(evaluation.steps) if step > 0]

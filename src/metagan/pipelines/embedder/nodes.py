@@ -28,7 +28,7 @@ def measure(
     return {
         role: {
             "accuracy_20way_1shot": few_shot_accuracy(
-                load_embedder(payload), bank, "test", n_way, 1, settings.accuracy_episodes, seed
+                load_embedder(payload, bank), bank, "test", n_way, 1, settings.accuracy_episodes, seed
             ),
             "n_way": n_way,
             "seconds": payload["seconds"],

@@ -34,7 +34,7 @@ def evaluate(
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """The table of arms and metrics, and pictures of the first tasks."""
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
-    embed = load_embedder(evaluation_embedder)
+    embed = load_embedder(evaluation_embedder, bank)
     samplers = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
     result = evaluate_generation(bank, embed, samplers, settings, seed, progress=True, source=bank.source)
     generation = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -21,8 +22,13 @@ Pictures = dict[str, NDArray[np.generic]]
 def evaluate(
     bank: TaskBank, classifier: Payload, natural_classifier: Payload, settings: dict[str, Any], seed: int
 ) -> tuple[dict[str, Any], Pictures]:
-    """Both classifiers in every shape of episode; attacks made for one are tried on the other."""
-    return measure(bank, [classifier, natural_classifier], Robustness.model_validate(settings), seed)
+    """Both classifiers in every shape of episode; attacks made for one are tried on the other.
+
+    One that was trained without an adversary is its own natural twin.
+    """
+    twin = Classifier.model_validate(classifier["settings"]).adversary.where == "none"
+    classifiers = [classifier] if twin else [classifier, natural_classifier]
+    return measure(bank, classifiers, Robustness.model_validate(settings), seed)
 
 
 def measure(
@@ -46,7 +52,11 @@ def measure(
             result = evaluate_robustness(adapts[index], support_of, settings, seed, transfer_from)
             rows.append({**description(classifier, n_way, k_shot), **result.table})
             pictures.append(result.pictures)
-    return {"models": rows}, {name: np.stack([part[name] for part in pictures]) for name in pictures[0]}
+    fewest = min(len(part["label"]) for part in pictures)  # a shape of two ways has two
+    return {"models": rows}, {
+        name: np.stack([part[name][:fewest] if part[name].ndim else part[name] for part in pictures])
+        for name in pictures[0]
+    }
 
 
 def description(classifier: Payload, n_way: int, k_shot: int) -> dict[str, Any]:
@@ -73,19 +83,16 @@ def under_attack(model: dict[str, Any]) -> dict[str, Any]:
 def summarise(robustness: dict[str, Any]) -> dict[str, dict[str, float]]:
     """The headline accuracies by `<classifier>/<ways>way_<shots>shot`, for DVC to compare."""
     return {
-        _name(model): {
-            "natural_accuracy": model["natural"]["mean"],
-            "robust_accuracy": under_attack(model)["mean"],
-        }
-        for model in robustness["models"]
+        name: {"natural_accuracy": model["natural"]["mean"], "robust_accuracy": under_attack(model)["mean"]}
+        for name, model in _named(robustness)
     }
 
 
 def metrics(robustness: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """MLflow metrics of both classifiers."""
     logged = {}
-    for model in robustness["models"]:
-        logged |= accuracies(model, _name(model))
+    for name, model in _named(robustness):
+        logged |= accuracies(model, name)
     return logged
 
 
@@ -107,5 +114,10 @@ def episode_shape(model: dict[str, Any]) -> str:
     return f"{model['n_way']}way_{model['k_shot']}shot"
 
 
-def _name(model: dict[str, Any]) -> str:
-    return f"{'natural_classifier' if model['adversary'] == 'none' else 'classifier'}/{episode_shape(model)}"
+def _named(robustness: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`natural_classifier/<shape>` is the twin of an attacked one, `classifier/<shape>` any other."""
+    models = robustness["models"]
+    has_twin = any(model["adversary"] != "none" for model in models)
+    for model in models:
+        is_twin = has_twin and model["adversary"] == "none"
+        yield f"{'natural_classifier' if is_twin else 'classifier'}/{episode_shape(model)}", model

@@ -54,7 +54,7 @@ TRAINED_ARMS = (
     Arm(
         "fine_tuned",
         "fine-tuned",
-        "an ordinary GAN on all train classes, same training budget, then the same n steps",
+        "an ordinary GAN on all train classes (its training time stands under Timings), then the same n steps",
         "#c44f00",
         "square",
     ),

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import joblib
 import mlflow
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, MemoryDataset
@@ -48,6 +49,9 @@ class ParameterHook:
         """Check conf/<environment>/parameters*.yml and `--params`."""
         try:
             validate(context.config_loader["parameters"])
+        except MissingConfigException:
+            known = sorted(path.name for path in (context.project_path / "conf").iterdir() if path.is_dir())
+            raise InputError(f"--env: {context.env!r} is not one of {', '.join(known)}") from None
         except ValueError as error:
             raise InputError(str(error)) from None
 

@@ -225,6 +225,13 @@ class TestBadInput:
         assert not (project.path / "mlflow.db").exists()
         assert [path.name for path in (project.path / "data").rglob("*") if path.is_file()] == [".gitkeep"] * 5
 
+    def test_an_unknown_environment_is_named(self, smoke: Project) -> None:
+        done = smoke.run("kedro", "run", "--env", "omniglott")
+        assert done.returncode != 0
+        assert done.stderr.strip().startswith(
+            "Error: --env: 'omniglott' is not one of adml, adversaries, aq, augment, base"
+        )
+
     def test_the_shared_server_must_be_named(self, smoke: Project) -> None:
         done = smoke.run("kedro", "run", "--env", "remote", "--pipelines", "tasks")
         assert done.returncode != 0

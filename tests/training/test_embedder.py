@@ -120,7 +120,10 @@ def test_an_embedder_of_other_images_is_refused(bank: TaskBank) -> None:
 
 
 def test_too_many_ways_for_the_classes_is_an_error(bank: TaskBank) -> None:
-    with pytest.raises(ValueError, match=r"9 classes are needed \(n_way\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"^embedder: n_way is 9, but there are only \d train classes; lower embedder\.evaluation\.n_way",
+    ):
         trained(bank, SETTINGS.model_copy(update={"n_way": 9}))
 
 

@@ -27,6 +27,11 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
     classes = bank.splits["train"]
     half = len(classes) // 2
     classes = {"all": classes, "first": classes[:half], "second": classes[half:]}[settings.class_half]
+    if settings.n_way > len(classes):
+        raise ValueError(
+            f"embedder: n_way is {settings.n_way}, but there are only {len(classes)} train classes; lower "
+            "embedder.evaluation.n_way and embedder.objective.n_way"
+        )
     architecture = {
         "channels": bank.channels,
         "width": settings.width,

@@ -1,4 +1,4 @@
-"""What several tests share: where real Omniglot lies, and a copy of the project to run in."""
+"""What several tests share: where real Omniglot lies, and a copy of the project to run in, with its MLflow runs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +113,23 @@ class Project:
         author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
         done = subprocess.run(["git", *author, *arguments], cwd=self.path, check=True, capture_output=True, text=True)
         return done.stdout.strip()
+
+    @property
+    def client(self) -> MlflowClient:
+        """Of its database."""
+        return MlflowClient(f"sqlite:///{self.path / 'mlflow.db'}")
+
+    def runs(self) -> list[Run]:
+        """All its runs, the latest first."""
+        experiment = self.client.get_experiment_by_name("metagan")
+        return list(self.client.search_runs([experiment.experiment_id]))
+
+    def artefacts(self, run: Run, folder: str = "") -> set[str]:
+        """Paths of all files of a run, or of those in a folder of it."""
+        found: set[str] = set()
+        for file in self.client.list_artifacts(run.info.run_id, folder or None):
+            found |= self.artefacts(run, file.path) if file.is_dir else {file.path}
+        return found
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow
 import numpy as np
 import pytest
 import torch
-from mlflow.entities import Run
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
@@ -53,15 +51,6 @@ def adapt(project: Project, **parameters: object) -> subprocess.CompletedProcess
     return project.run("kedro", "run", "--env", "smoke", "--pipeline", "adapt", *(["--params", given] if given else []))
 
 
-def last_run(project: Project) -> Run:
-    (run, *_) = client(project).search_runs([client(project).get_experiment_by_name("metagan").experiment_id])
-    return run
-
-
-def client(project: Project) -> mlflow.MlflowClient:
-    return mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
-
-
 def output(project: Project) -> Path:
     return project.path / "data/07_model_output"
 
@@ -94,20 +83,20 @@ class TestDigits:
         assert not found["unfamiliar"]
         assert len(found["energy_distance"]) == 1 + 4
 
-        run = last_run(trained)
+        run = trained.runs()[0]
         assert run.info.status == "FINISHED"
         assert run.data.params["adapt.images"] == str(sevens)
         assert run.data.metrics["adapt/distance"] == pytest.approx(found["distance"])
         logged = {
             file.path
             for folder in (None, "checkpoints", "pictures", "pictures/adapted_samples")
-            for file in client(trained).list_artifacts(run.info.run_id, folder)
+            for file in trained.client.list_artifacts(run.info.run_id, folder)
         }
         assert logged >= {"adaptation.json", "checkpoints/adapted_generator.pt", "pictures/adapted_samples.png"}
         assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png"}
         assert trained.git("status", "--porcelain") == ""
 
-        version = client(trained).get_model_version_by_alias("metagan-my-sevens-generator", "champion")
+        version = trained.client.get_model_version_by_alias("metagan-my-sevens-generator", "champion")
         assert version.run_id == run.info.run_id
         assert float(version.tags["score"]) == pytest.approx(-found["energy_distance"][-1])
 
@@ -123,13 +112,13 @@ class TestDigits:
         assert done.returncode == 0, done.stderr
         assert "The pictures look unlike what the model was trained on" in " ".join((done.stdout + done.stderr).split())
         assert table(trained)["unfamiliar"]
-        assert last_run(trained).data.metrics["adapt/unfamiliar"] == 1
+        assert trained.runs()[0].data.metrics["adapt/unfamiliar"] == 1
 
     def test_without_pictures_it_says_what_to_type(self, trained: Project) -> None:
         done = adapt(trained)
         assert done.returncode != 0
         assert done.stderr.strip().splitlines()[-1].startswith("Error: adapt.images: must name a folder of pictures")
-        assert last_run(trained).info.status == "FAILED"
+        assert trained.runs()[0].info.status == "FAILED"
 
 
 @pytest.mark.slow

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from mlflow import MlflowClient
-from mlflow.entities import Run
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -34,25 +32,20 @@ def project(copy_project: Callable[[str], Project]) -> Project:
     return project
 
 
-def latest(project: Project) -> Run:
-    client = MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
-    return client.search_runs([client.get_experiment_by_name("metagan").experiment_id], max_results=1)[0]
-
-
 def checkpoint(project: Project) -> Path | None:
     return next((project.path / "data/06_models/checkpoints/meta_model").glob("*/last.ckpt"), None)
 
 
 def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(project: Project) -> None:
-    before = latest(project).info.run_id
+    before = project.runs()[0].info.run_id
     running = project.start(*STAGES, "meta_train", *ONE_LOOK)
-    while (run := latest(project)).info.run_id == before or "meta_train/train_loss" not in run.data.metrics:
+    while (run := project.runs()[0]).info.run_id == before or "meta_train/train_loss" not in run.data.metrics:
         assert running.process.poll() is None, running.said()
         time.sleep(0.05)
     pressed = time.time()
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait() != 0
-    assert latest(project).info.status == "KILLED"
+    assert project.runs()[0].info.status == "KILLED"
     kept = checkpoint(project)
     assert kept is not None
     assert kept.stat().st_mtime >= pressed
@@ -60,7 +53,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(project: Project) 
     again = project.start(*STAGES, "meta_train", *ONE_LOOK)
     assert again.process.wait() == 0, again.said()
     assert f"going on from {kept}" in again.said()
-    assert latest(project).info.status == "FINISHED"
+    assert project.runs()[0].info.status == "FINISHED"
 
 
 @pytest.fixture
@@ -90,4 +83,4 @@ def test_a_full_disk_is_named_and_earlier_results_stay(project: Project, full_di
     assert last_line.startswith("Error: [Errno 28] No space left on device")
     assert str(full_disk) in last_line
     assert {path: path.read_bytes() for path in full_disk.glob("*.pt")} == before
-    assert latest(project).info.status == "FAILED"
+    assert project.runs()[0].info.status == "FAILED"

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 import resource
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import mlflow
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from nbclient import NotebookClient
 from PIL import Image
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from metagan.parameters import Parameters
@@ -58,23 +53,6 @@ ARTEFACTS = {
 }
 
 
-def client(project: Project) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
-
-
-def runs(project: Project) -> list[Run]:
-    """All runs of the project, the latest first."""
-    experiment = client(project).get_experiment_by_name("metagan")
-    return list(client(project).search_runs([experiment.experiment_id]))
-
-
-def artefacts(project: Project, run: Run, folder: str = "") -> set[str]:
-    found: set[str] = set()
-    for file in client(project).list_artifacts(run.info.run_id, folder or None):
-        found |= artefacts(project, run, file.path) if file.is_dir else {file.path}
-    return found
-
-
 def processor_seconds() -> float:
     """Of all commands so far; unlike the time on the wall, no other work on the machine adds to it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -94,7 +72,7 @@ def smoke(copy_project: Callable[[str], Project]) -> Project:
 
 @pytest.fixture(scope="module")
 def finished(smoke: Project) -> Run:
-    (run,) = runs(smoke)
+    (run,) = smoke.runs()
     return run
 
 
@@ -128,14 +106,14 @@ class TestSmokeRun:
         assert expected <= finished.data.metrics.keys()
         assert any(name.startswith("meta_train/") for name in finished.data.metrics)
         assert any(name.startswith("joint_gan/") for name in finished.data.metrics)
-        history = client(smoke).get_metric_history(finished.info.run_id, "adapted/fjd")
+        history = smoke.client.get_metric_history(finished.info.run_id, "adapted/fjd")
         generation = json.loads((smoke.path / "data/08_reporting/generation.json").read_text(encoding="utf-8"))
         assert {point.step: point.value for point in history} == pytest.approx(
             dict(zip(generation["steps"], generation["arms"]["adapted"]["fjd"], strict=True))
         )
 
     def test_it_holds_pictures_checkpoints_and_the_report(self, smoke: Project, finished: Run) -> None:
-        found = artefacts(smoke, finished)
+        found = smoke.artefacts(finished)
         assert found >= ARTEFACTS
         assert any(name.startswith("images/") for name in found), "sample grids drawn while it trained"
 
@@ -149,7 +127,7 @@ class TestSmokeRun:
     def test_it_registers_its_models_as_champions(
         self, smoke: Project, finished: Run, kind: str, score: Callable[[pd.Series], float]
     ) -> None:
-        version = client(smoke).get_model_version_by_alias(f"metagan-digits-16-{kind}", "champion")
+        version = smoke.client.get_model_version_by_alias(f"metagan-digits-16-{kind}", "champion")
         assert version.run_id == finished.info.run_id
         assert "trained on" in version.description
         assert finished.data.tags["mlflow.source.git.commit"] in version.description
@@ -194,10 +172,10 @@ class TestSmokeRun:
         assert smoke.git("status", "--porcelain") == ""
 
     def test_from_another_folder_the_same_database_is_used(self, smoke: Project) -> None:
-        before = len(runs(smoke))
+        before = len(smoke.runs())
         done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "report", folder="conf")
         assert done.returncode == 0, done.stderr
-        assert len(runs(smoke)) == before + 1
+        assert len(smoke.runs()) == before + 1
         assert smoke.git("status", "--porcelain") == ""
 
 
@@ -245,7 +223,7 @@ class TestBadInput:
         done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks", "--params", parameters)
         assert done.returncode != 0
         assert str(tmp_path / "empty") in done.stderr.strip().splitlines()[-1]
-        assert runs(smoke)[0].info.status == "FAILED"
+        assert smoke.runs()[0].info.status == "FAILED"
 
     def test_a_truncated_checkpoint_is_named(self, smoke: Project) -> None:
         path = smoke.path / "data/06_models/meta_model.pt"
@@ -255,14 +233,14 @@ class TestBadInput:
         path.write_bytes(whole)
         assert done.returncode != 0
         assert "meta_model.pt: damaged" in done.stderr.strip().splitlines()[-1]
-        assert runs(smoke)[0].info.status == "FAILED"
+        assert smoke.runs()[0].info.status == "FAILED"
 
     def test_a_checkpoint_of_another_architecture_is_refused(self, smoke: Project) -> None:
         other = "meta_train.networks.generator_width=16"
         done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "evaluate", "--params", other)
         assert done.returncode != 0
         assert "generator_width" in done.stderr.strip().splitlines()[-1]
-        assert runs(smoke)[0].info.status == "FAILED"
+        assert smoke.runs()[0].info.status == "FAILED"
 
     def test_an_interrupted_run_is_not_finished(self, smoke: Project) -> None:
         script = (
@@ -277,7 +255,7 @@ class TestBadInput:
             "os.kill(os.getpid(), signal.SIGTERM)\n"
         )
         assert smoke.run("python", "-c", script).returncode != 0
-        assert runs(smoke)[0].info.status == "KILLED"
+        assert smoke.runs()[0].info.status == "KILLED"
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +263,7 @@ def compared(smoke: Project) -> Run:
     pipelines = "compare_classifiers,compare_meta_gradients"
     done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", pipelines)
     assert done.returncode == 0, done.stdout + done.stderr
-    return next(run for run in runs(smoke) if "mlflow.parentRunId" not in run.data.tags)
+    return next(run for run in smoke.runs() if "mlflow.parentRunId" not in run.data.tags)
 
 
 @pytest.mark.slow
@@ -294,7 +272,7 @@ class TestComparisons:
 
     def test_each_arm_is_a_finished_run_nested_in_that_of_the_command(self, smoke: Project, compared: Run) -> None:
         query = f"tags.mlflow.parentRunId = '{compared.info.run_id}'"
-        nested = client(smoke).search_runs([compared.info.experiment_id], query)
+        nested = smoke.client.search_runs([compared.info.experiment_id], query)
         assert {run.info.run_name for run in nested} == ARMS | {"maml", "fomaml", "reptile"}
         assert {run.info.status for run in (compared, *nested)} == {"FINISHED"}
         for run in nested:
@@ -322,7 +300,7 @@ class TestComparisons:
         }
         assert (table["meta_steps"] > 0).all()
         assert (table["seconds"] >= 3).all()  # the budget of conf/smoke
-        assert {"classifiers.csv", "meta_gradients.csv"} <= artefacts(smoke, compared)
+        assert {"classifiers.csv", "meta_gradients.csv"} <= smoke.artefacts(compared)
         assert np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png")).std() > 0
 
 
@@ -348,7 +326,7 @@ class TestSideBySide:
 
     @pytest.mark.usefixtures("classifiers")
     def test_each_arm_is_a_nested_run_with_its_own_metrics(self, smoke: Project, compared: Run) -> None:
-        parent = next(run for run in runs(smoke) if "mlflow.parentRunId" not in run.data.tags)
+        parent = next(run for run in smoke.runs() if "mlflow.parentRunId" not in run.data.tags)
         assert parent.info.run_id != compared.info.run_id
         arms, expected = nested_in(smoke, parent), nested_in(smoke, compared)
         assert {run.info.status for run in (parent, *arms.values())} == {"FINISHED"}
@@ -374,12 +352,12 @@ class TestTwoProcesses:
         """The run of two processes, and the weights that one process made."""
         alone = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "meta_train")
         assert alone.returncode == 0, alone.stderr
-        weights, before = meta_weights(smoke), len(runs(smoke))
+        weights, before = meta_weights(smoke), len(smoke.runs())
         two = f"trainer.devices=2,trainer.strategy={request.param}"
         done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", "meta_train", "--params", two)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert len(runs(smoke)) == before + 1
-        return runs(smoke)[0], weights
+        assert len(smoke.runs()) == before + 1
+        return smoke.runs()[0], weights
 
     def test_there_is_one_run_with_every_metric_once(
         self, smoke: Project, finished: Run, shared: tuple[Run, dict[str, Tensor]]
@@ -390,12 +368,12 @@ class TestTwoProcesses:
         assert run.data.metrics.keys() == trained
         for name in trained:
             steps = [
-                [point.step for point in client(smoke).get_metric_history(of.info.run_id, name)]
+                [point.step for point in smoke.client.get_metric_history(of.info.run_id, name)]
                 for of in (run, finished)
             ]
             assert steps[0] == steps[1]
         names = ("checkpoints/meta_model.pt", "checkpoints/joint_gan.pt", "training_history.csv", "joint_history.csv")
-        assert {name for name in artefacts(smoke, run) if not name.startswith("images/")} == set(names)
+        assert {name for name in smoke.artefacts(run) if not name.startswith("images/")} == set(names)
         assert not list((smoke.path / "data/06_models/checkpoints").rglob("*.ckpt"))
 
     def test_the_weights_are_those_of_one_process(self, smoke: Project, shared: tuple[Run, dict[str, Tensor]]) -> None:
@@ -410,183 +388,5 @@ def meta_weights(project: Project) -> dict[str, Tensor]:
 
 def nested_in(project: Project, parent: Run) -> dict[str, Run]:
     query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
-    found = client(project).search_runs([parent.info.experiment_id], query)
+    found = project.client.search_runs([parent.info.experiment_id], query)
     return {run.info.run_name: run for run in found}
-
-
-@pytest.fixture(scope="module")
-def locked(smoke: Project) -> Project:
-    """The same copy after `dvc repro` of the smoke job, with dvc.lock committed."""
-    file = smoke.path / "dvc.yaml"
-    file.write_text(file.read_text(encoding="utf-8").replace("env: local", "env: smoke"), encoding="utf-8")
-    done = smoke.run("dvc", "repro")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {line.split()[-1] for line in smoke.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}
-    smoke.git("add", "--all")
-    smoke.git("commit", "--quiet", "--message", "lock")
-    return smoke
-
-
-def locked_hash(project: Project) -> str:
-    """DVC's hash of the task bank."""
-    found = re.search(r"path: data/02_intermediate/task_bank\n *hash: md5\n *md5: (\w+\.dir)", lock_file(project))
-    assert found
-    return found[1]
-
-
-def output_hash(project: Project, name: str) -> str:
-    """DVC's hash of a file in data/08_reporting."""
-    found = re.search(rf"path: data/08_reporting/{name}\n *hash: md5\n *md5: (\w+)", lock_file(project))
-    assert found
-    return found[1]
-
-
-def lock_file(project: Project) -> str:
-    return (project.path / "dvc.lock").read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
-class TestLockedResult:
-    """`dvc repro`, and what must not be taken for its result."""
-
-    def test_it_is_one_run_and_skips_what_has_not_changed(self, locked: Project) -> None:
-        (run, *earlier) = runs(locked)
-        assert (run.info.run_name, run.info.status) == ("dvc repro", "FINISHED")
-        assert artefacts(locked, run) >= ARTEFACTS
-        assert "adapted/fid" in run.data.metrics
-        assert run.data.tags["dvc_task_bank"] == locked_hash(locked)
-        assert "overrides" not in run.data.tags
-        done = locked.run("dvc", "repro")
-        assert done.stdout.count("didn't change, skipping") == 7
-        assert len(runs(locked)) == 1 + len(earlier)
-
-    def test_a_fresh_clone_comes_to_the_same_numbers(self, locked: Project, tmp_path: Path) -> None:
-        clone = replace(locked, path=tmp_path / "clone")
-        locked.git("clone", "--quiet", str(locked.path), str(clone.path))
-        done = clone.run("dvc", "repro")
-        assert done.returncode == 0, done.stdout + done.stderr
-        for name in ("generation_summary.json", "generation_by_step.csv", "robustness_summary.json"):
-            assert output_hash(clone, name) == output_hash(locked, name), name
-
-    def test_hidden_parameters_are_refused_before_any_work(self, copy_project: Callable[[str], Project]) -> None:
-        project = copy_project("hidden parameters")
-        (project.path / "conf/local/parameters.yml").write_text("seed: 1\n", encoding="utf-8")
-        done = project.run("dvc", "repro", "tasks")
-        assert done.returncode != 0
-        assert "without knowing of conf/local/parameters.yml" in done.stderr
-        assert not (project.path / "dvc.lock").exists()
-        assert not (project.path / "mlflow.db").exists()
-
-    def test_a_run_with_parameters_does_not_become_the_locked_result(self, locked: Project) -> None:
-        card = locked.path / "data/08_reporting/data_card.json"
-        before = card.read_bytes(), lock_file(locked)
-        done = locked.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks", "--params", "seed=1")
-        assert done.returncode == 0, done.stderr
-        assert runs(locked)[0].data.tags["overrides"] == "--env smoke, --params"
-        assert card.read_bytes() != before[0]
-        assert "data_card.json" in locked.run("dvc", "status", "tasks").stdout
-        assert locked.run("dvc", "commit", "tasks").returncode != 0
-        assert lock_file(locked) == before[1]
-        done = locked.run("dvc", "repro", "tasks")
-        assert done.returncode == 0, done.stderr
-        assert (card.read_bytes(), lock_file(locked)) == before
-
-
-@pytest.fixture(params=["folder", "s3"])
-def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Settings of a DVC remote: an empty folder, or an empty bucket behind HTTP with credentials in the environment."""
-    if request.param == "folder":
-        return {"url": str(tmp_path / "remote")}
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key of the test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret of the test")
-    address = request.getfixturevalue("s3")
-    boto3.client("s3", endpoint_url=address, region_name="us-east-1").create_bucket(Bucket="metagan")
-    return {"url": "s3://metagan/shared", "endpointurl": address}
-
-
-@pytest.mark.slow
-def test_a_colleague_pulls_the_results_and_reports_and_adapts_without_training(
-    locked: Project, remote: dict[str, str], tmp_path: Path
-) -> None:
-    colleague = replace(locked, path=tmp_path / "colleague's clone")
-    locked.git("clone", "--quiet", str(locked.path), str(colleague.path))
-    for project in (locked, colleague):
-        project.run("dvc", "remote", "add", "--local", "--force", "--default", "shared", remote["url"])
-        if "endpointurl" in remote:
-            project.run("dvc", "remote", "modify", "--local", "shared", "endpointurl", remote["endpointurl"])
-    pushed = locked.run("dvc", "push")
-    assert pushed.returncode == 0, pushed.stderr
-    pulled = colleague.run("dvc", "pull")
-    assert pulled.returncode == 0, pulled.stderr
-    assert "up to date" in colleague.run("dvc", "status").stdout
-    done = colleague.run("kedro", "run", "--env", "smoke", "--pipeline", "report")
-    assert done.returncode == 0, done.stderr
-    assert (colleague.path / "data/08_reporting/report.html").stat().st_size > 10_000
-    pictures = tmp_path / "eights"
-    pictures.mkdir()
-    digits = load_digits()
-    for number, image in enumerate(digits.images[digits.target == 8][:4]):
-        Image.fromarray((16 * image).clip(max=255).astype("uint8")).save(pictures / f"{number}.png")
-    done = colleague.run(
-        "kedro", "run", "--env", "smoke", "--pipeline", "adapt", "--params", f"adapt.images={pictures}"
-    )
-    assert done.returncode == 0, done.stderr
-    assert (colleague.path / "data/07_model_output/adapted_samples/000.png").is_file()
-    trained = {"meta_train/train_loss", "classifier/train_loss"}
-    assert not any(run.data.metrics.keys() & trained for run in runs(colleague))
-    for file in (colleague.path / ".dvc").glob("config*"):
-        assert "of the test" not in file.read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
-class TestExperiment:
-    """`dvc exp run -S`, and what DVC and MLflow say of it; it leaves its result in the workspace."""
-
-    @pytest.fixture(scope="class")
-    def experiment(self, locked: Project) -> Run:
-        before = len(runs(locked))
-        change = "conf/base/parameters_meta_train.yml:meta_train.learning_rate=0.01"
-        done = locked.run("dvc", "exp", "run", "--name", "faster", "--set-param", change)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert len(runs(locked)) == before + 1
-        return runs(locked)[0]
-
-    def test_it_is_one_run_with_its_name_commit_and_data(self, locked: Project, experiment: Run) -> None:
-        assert (experiment.info.run_name, experiment.info.status) == ("faster", "FINISHED")
-        assert experiment.data.tags["dvc_experiment"] == "faster"
-        assert experiment.data.tags["mlflow.source.git.commit"] == locked.git("rev-parse", "HEAD")
-        assert experiment.data.tags["dvc_task_bank"] == locked_hash(locked)
-        assert experiment.data.params["meta_train.learning_rate"] == "0.01"
-        (data,) = experiment.inputs.dataset_inputs
-        header = json.loads((locked.path / "data/02_intermediate/task_bank/bank.json").read_text(encoding="utf-8"))
-        assert data.dataset.name == "digits"
-        assert header["content_hash"].startswith(data.dataset.digest)
-
-    @pytest.mark.usefixtures("experiment")
-    def test_dvc_shows_it_and_its_differences(self, locked: Project, tmp_path: Path) -> None:
-        table = locked.run("dvc", "exp", "show", "--csv").stdout
-        assert "faster" in table
-        assert {"Experiment", "recognisability", "gap_closed"} <= set(table.splitlines()[0].split(","))
-        metrics = json.loads(locked.run("dvc", "metrics", "diff", "--json").stdout)
-        change = metrics["data/08_reporting/generation_summary.json"]["fjd"]
-        assert change["diff"] == pytest.approx(change["new"] - change["old"])
-        assert change["diff"] != 0
-        done = locked.run("dvc", "plots", "diff", "--out", str(tmp_path / "plots"), "HEAD", "workspace")
-        assert done.returncode == 0, done.stderr
-        page = (tmp_path / "plots/index.html").read_text(encoding="utf-8")
-        for name in ("outer loss", "score on the val classes", "recognisability by adaptation step"):
-            assert name in page
-        assert '"rev": "workspace"' in page
-
-    @pytest.mark.usefixtures("experiment")
-    def test_the_leaderboard_ranks_it_and_is_no_run_itself(self, locked: Project) -> None:
-        before = len(runs(locked))
-        metric = "leaderboard.metric=robust_accuracy"
-        done = locked.run("kedro", "run", "--env", "smoke", "--pipeline", "leaderboard", "--params", metric)
-        assert done.returncode == 0, done.stderr
-        assert len(runs(locked)) == before
-        board = pd.read_csv(locked.path / "data/08_reporting/leaderboard.csv")
-        assert {"faster", "dvc repro", "smoke"} <= set(board["run"])
-        assert board["robust_accuracy"].dropna().is_monotonic_decreasing
-        page = (locked.path / "data/08_reporting/leaderboard.html").read_text(encoding="utf-8")
-        assert all(link in page for link in board["link"])

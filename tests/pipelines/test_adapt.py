@@ -87,11 +87,7 @@ class TestDigits:
         assert run.info.status == "FINISHED"
         assert run.data.params["adapt.images"] == str(sevens)
         assert run.data.metrics["adapt/distance"] == pytest.approx(found["distance"])
-        logged = {
-            file.path
-            for folder in (None, "checkpoints", "pictures", "pictures/adapted_samples")
-            for file in trained.client.list_artifacts(run.info.run_id, folder)
-        }
+        logged = trained.artefacts(run)
         assert logged >= {"adaptation.json", "checkpoints/adapted_generator.pt", "pictures/adapted_samples.png"}
         assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png"}
         assert trained.git("status", "--porcelain") == ""

@@ -408,12 +408,12 @@ def test_a_bad_adversary_is_named(name: str, value: object, says: str) -> None:
         ({"n_query": 9}, r"^k_shot \+ n_query = 11, but class 'class \d+' has 10 images: lower one of them$"),
         (
             {"method": "matching_fce", "task_parallel": "vmap"},
-            r"task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads",
+            r"\n  Value error, task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads \[type=",
         ),
         ({"per_step_batch_norm": True}, r"per_step_batch_norm: needs method maml, fomaml or anil, not prototypical"),
         (
             {"adversary": {"where": "query", "loss": "trades", "random_start": False}},
-            r"random_start: must be true with trades",
+            r"\nadversary\n  Value error, random_start: must be true with trades,",
         ),
     ],
 )

@@ -64,6 +64,13 @@ class TaskBank:
         """The images of one class, a view (n, C, H, W)."""
         return self.images[self.offsets[class_index] : self.offsets[class_index + 1]]
 
+    def check_images(self, network: str, channels: int, image_size: int, remedy: str) -> None:
+        """Raises ValueError, with the remedy, when a network was trained on images of another shape."""
+        if (own := (channels, image_size)) != (found := (self.channels, self.image_size)):
+            raise ValueError(
+                f"{network}: trained on images of (channels, size) {own}, but the task bank has {found}; {remedy}"
+            )
+
     def __reduce__(self) -> tuple[object, ...]:
         # A memory map would be pickled as a copy of all its images: the other process maps the files itself.
         if isinstance(self.images, np.memmap):

@@ -72,11 +72,7 @@ class FewShotClassifier:
                 f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways "
                 f"and its head fits no other; train one with classifier.n_way={n_way}"
             )
-        own, found = (trained.channels, trained.image_size), (bank.channels, bank.image_size)
-        if own != found:
-            raise ValueError(
-                f"classifier: trained on images of (channels, size) {own}, but the task bank has {found}; train again"
-            )
+        bank.check_images("classifier", trained.channels, trained.image_size, "train again")
 
 
 class ClassifierTraining(OuterLoop):

@@ -63,13 +63,11 @@ def load_embedder(payload: Payload, bank: TaskBank) -> Embedder:
     """
     if payload.get("kind") != "embedder":
         raise ValueError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
-    own = tuple(payload["architecture"][name] for name in ("channels", "image_size"))
-    if own != (found := (bank.channels, bank.image_size)):
-        raise ValueError(
-            f"embedder: trained on images of (channels, size) {own}, but the task bank has {found}; run the pipeline "
-            "embedder again"
-        )
-    network = Embedder(**payload["architecture"])
+    architecture = payload["architecture"]
+    bank.check_images(
+        "embedder", architecture["channels"], architecture["image_size"], "run the pipeline embedder again"
+    )
+    network = Embedder(**architecture)
     network.load_state_dict(payload["state"])
     return network.eval().requires_grad_(False)
 

@@ -67,6 +67,10 @@ class Running:
             assert self.process.poll() is None, self.said()
             time.sleep(0.05)
 
+    def press_ctrl_c(self) -> None:
+        """SIGINT for it and its children, as from a terminal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """SIGKILL it and its children."""
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -26,6 +26,9 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Rate = Annotated[float, Field(gt=0, le=10)]
+ImageSize = Annotated[int, Field(ge=16, le=64, multiple_of=4)]
+Channels = Literal[1, 3]
+Width = Annotated[int, Field(ge=8, le=512)]
 
 DIGITS_SMALLEST_CLASS = 174
 
@@ -80,8 +83,8 @@ class Tasks(Section):
     """Which images the tasks are made of."""
 
     source: Literal["glyphs", "digits", "omniglot", "image_folder"] = "glyphs"
-    image_size: Annotated[int, Field(ge=16, le=64, multiple_of=4)] = 28
-    channels: Literal[1, 3] = 1
+    image_size: ImageSize = 28
+    channels: Channels = 1
     workers: Annotated[int, Field(ge=0)] = 0
     glyphs: Glyphs = Glyphs()
     omniglot: Omniglot = Omniglot()
@@ -100,11 +103,14 @@ class Tasks(Section):
         return self
 
 
+EmbedderWidth = Annotated[Width, Field(multiple_of=8)]  # eight groups of channels are normalised together
+
+
 class EmbedderNetwork(Section):
     """One prototypical embedder (evaluation, or inside an outer objective)."""
 
-    width: Annotated[int, Field(ge=8, le=512, multiple_of=8)] = 64  # eight groups of channels are normalised together
-    feature_size: Annotated[int, Field(ge=8, le=512)] = 64
+    width: EmbedderWidth = 64
+    feature_size: Width = 64
     episodes: Positive = 400
     n_way: Annotated[int, Field(ge=2)] = 20
     k_shot: Positive = 1
@@ -113,6 +119,15 @@ class EmbedderNetwork(Section):
     class_half: Literal["first", "second", "all"] = "all"
     turn_classes: bool = True
     seed_offset: int = 0
+
+
+class EmbedderArchitecture(Section):
+    """What saved weights of an embedder may say of its network."""
+
+    width: EmbedderWidth
+    feature_size: Width
+    channels: Channels
+    image_size: ImageSize
 
 
 class Embedder(Section):
@@ -132,11 +147,18 @@ class Embedder(Section):
 
 
 class Networks(Section):
-    generator_width: Annotated[int, Field(ge=8, le=512)] = 48
-    discriminator_width: Annotated[int, Field(ge=8, le=512)] = 48
+    generator_width: Width = 48
+    discriminator_width: Width = 48
     noise_size: Annotated[int, Field(ge=1, le=512)] = 32
     context_size: Annotated[int, Field(ge=0, le=512)] = 0
     largest_shift: Annotated[int, Field(ge=0, le=16)] = 0
+
+
+class GanArchitecture(Networks):
+    """What saved weights of a GAN may say of its networks."""
+
+    channels: Channels
+    image_size: ImageSize
 
 
 class InnerLoop(Section):
@@ -326,10 +348,25 @@ WITH_HEAD = ("maml", "fomaml", "reptile", "anil", "fine_tune")
 OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
 
 
+ClassifierWidth = Annotated[int, Field(ge=4, le=512)]
+Pooling = Literal["max", "stride"]
+
+
 class ClassifierNetwork(Section):
-    width: Annotated[int, Field(ge=4, le=512)] = 64
-    pooling: Literal["max", "stride"] = "stride"
+    width: ClassifierWidth = 64
+    pooling: Pooling = "stride"
     batch_norm: Literal["transductive", "inductive"] = "inductive"
+
+
+class ClassifierArchitecture(Section):
+    """What saved weights of a classifier may say of its network."""
+
+    channels: Channels
+    image_size: ImageSize
+    width: ClassifierWidth
+    pooling: Pooling
+    n_way: Annotated[int, Field(ge=2, le=100_000)]
+    base_classes: Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ClassifierInner(Section):
@@ -521,13 +558,13 @@ class Parameters(Section):
         for arm, changes in self.compare_meta_gradients.arms.items():
             whole = merged(merged(self.meta_train.model_dump(), changes), self.compare_meta_gradients.budget)
             name = f"compare_meta_gradients.arms.{arm}"
-            valid_arm(name, MetaTrain, whole)
+            valid_section(name, MetaTrain, whole)
             self.trainer.check_share(f"{name}.tasks_per_step", whole["tasks_per_step"])
         for method, (adversary, changes) in product(
             self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
         ):
             whole = merged(self.classifier.model_dump(), {"method": method, "adversary": changes})
-            valid_arm(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
+            valid_section(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
         return self
 
 
@@ -539,8 +576,8 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def valid_arm(name: str, section: type[Checked], values: Mapping[str, Any]) -> Checked:
-    """The section of these values; raises ValueError with one line that names the arm and the parameter."""
+def valid_section(name: str, section: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """The section of these values; raises ValueError with one line that names the parameter after `name`."""
     try:
         return section.model_validate(values)
     except ValidationError as error:

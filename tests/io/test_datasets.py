@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -86,6 +87,23 @@ def test_arrays_never_hold_objects(tmp_path: Path) -> None:
         ArraysDataset(str(path)).save({"real": np.array([object()])})
     assert not list(tmp_path.iterdir())
     np.savez(path, real=np.array([{}]))
+    with pytest.raises(DatasetError, match=r"pictures\.npz: damaged"):
+        ArraysDataset(str(path)).load()
+
+
+def test_an_array_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metagan.io.arrays.LARGEST", 1 << 20)
+    path = tmp_path / "pictures.npz"
+    ArraysDataset(str(path)).save({"real": np.zeros(3 << 20, np.uint8)})
+    assert path.stat().st_size < 1 << 13
+    with pytest.raises(DatasetError, match=r"pictures\.npz: .*3 MiB when unpacked"):
+        ArraysDataset(str(path)).load()
+
+
+def test_an_array_of_absurd_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npz"
+    with ZipFile(path, "w") as file, file.open("real.npy", "w") as array:
+        np.lib.format.write_array_header_1_0(array, {"descr": "<f8", "fortran_order": False, "shape": (1 << 50,)})
     with pytest.raises(DatasetError, match=r"pictures\.npz: damaged"):
         ArraysDataset(str(path)).load()
 

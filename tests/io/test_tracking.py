@@ -7,7 +7,7 @@ import mlflow
 import pytest
 import torch
 
-from metagan.io.tracking import grid_logger, run_logger
+from metagan.io.tracking import grid_logger, nested_runs, run_logger
 
 
 @pytest.fixture
@@ -43,3 +43,37 @@ def test_outside_a_run_nothing_is_logged() -> None:
     assert mlflow.active_run() is None
     assert run_logger() is None
     assert grid_logger(run_logger()) is None
+
+
+def statuses(run: mlflow.ActiveRun) -> dict[str, str]:
+    found = mlflow.MlflowClient().search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    )
+    return {nested.info.run_name: nested.info.status for nested in found}
+
+
+def test_nested_runs_are_made_before_the_first_is_opened(run: mlflow.ActiveRun) -> None:
+    with nested_runs(["first", "second"]) as (open_first, open_second):
+        assert statuses(run) == {"first": "SCHEDULED", "second": "SCHEDULED"}
+        with open_first():
+            mlflow.log_metric("accuracy", 0.5)
+            assert statuses(run) == {"first": "RUNNING", "second": "SCHEDULED"}
+        with open_second():
+            assert mlflow.active_run().data.tags["mlflow.runName"] == "second"  # type: ignore[union-attr]
+    assert statuses(run) == {"first": "FINISHED", "second": "FINISHED"}
+    assert mlflow.active_run().info.run_id == run.info.run_id  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_an_error_ends_all_nested_runs(run: mlflow.ActiveRun, error: type[BaseException], status: str) -> None:
+    with pytest.raises(error), nested_runs(["done", "wrong", "waiting"]) as (open_done, open_wrong, _):
+        with open_done():
+            pass
+        with open_wrong():
+            raise error
+    assert statuses(run) == {"done": "FINISHED", "wrong": status, "waiting": "KILLED"}
+
+
+def test_without_a_run_none_is_nested() -> None:
+    with nested_runs(["arm"]) as (open_run,), open_run():
+        assert mlflow.active_run() is None

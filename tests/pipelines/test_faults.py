@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 STAGES = ("kedro", "run", "--env", "smoke", "--pipelines")
 STEPS = 60
 ONE_LOOK = ("--params", f"meta_train.meta_steps={STEPS},meta_train.validate_every={STEPS}")  # at the end
+PARENT = "mlflow.parentRunId"
 
 pytestmark = pytest.mark.fault_injection
 
@@ -43,7 +43,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(project: Project) 
         assert running.process.poll() is None, running.said()
         time.sleep(0.05)
     pressed = time.time()
-    running.process.send_signal(signal.SIGINT)
+    running.press_ctrl_c()
     assert running.process.wait() != 0
     assert project.runs()[0].info.status == "KILLED"
     kept = checkpoint(project)
@@ -54,6 +54,21 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(project: Project) 
     assert again.process.wait() == 0, again.said()
     assert f"going on from {kept}" in again.said()
     assert project.runs()[0].info.status == "FINISHED"
+
+
+def test_ctrl_c_ends_the_runs_of_trainings_side_by_side(project: Project) -> None:
+    endless = "compare_classifiers.side_by_side=2,classifier.meta_steps=100000"
+    running = project.start(*STAGES, "compare_classifiers", "--params", endless)
+    running.wait_for("Running node: compare_classifiers")
+    while sum("train_loss" in run.data.metrics for run in project.runs()) < 2:
+        assert running.process.poll() is None, running.said()
+        time.sleep(0.2)
+    running.press_ctrl_c()
+    assert running.process.wait() != 0
+    parent, *_ = (run for run in project.runs() if PARENT not in run.data.tags)
+    arms = [run for run in project.runs() if run.data.tags.get(PARENT) == parent.info.run_id]
+    assert {parent.info.status, *(arm.info.status for arm in arms)} == {"KILLED"}
+    assert len(arms) == 4
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conftest import Project, Running, Server
 
 JOINT_STEPS = 400  # every tenth is logged
+PARENT = "mlflow.parentRunId"
 RUN = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,embedder,meta_train")
 RUN += ("--params", f"meta_train.joint.steps={JOINT_STEPS}")
 
@@ -31,9 +32,17 @@ def server(project: Project, start_server: Callable[..., Server], tmp_path_facto
     return start_server(project, f"sqlite:///{folder / 'server.db'}", str(folder / "artefacts"))
 
 
-def latest(server: Server) -> Run:
+def runs(server: Server) -> list[Run]:
+    """All that the server knows, the latest first."""
     client = MlflowClient(server.uri)
-    return client.search_runs([client.get_experiment_by_name("metagan").experiment_id], max_results=1)[0]
+    experiment = client.get_experiment_by_name("metagan")
+    return list(client.search_runs([experiment.experiment_id])) if experiment else []
+
+
+def arms(server: Server) -> list[Run]:
+    """The runs inside the latest run that has any."""
+    nested = [run for run in runs(server) if PARENT in run.data.tags]
+    return [run for run in nested if run.data.tags[PARENT] == nested[0].data.tags[PARENT]]
 
 
 def assert_nothing_is_lost(project: Project, server: Server, run_id: str) -> None:
@@ -63,7 +72,7 @@ def test_a_server_that_comes_back_is_told_what_it_missed(project: Project, serve
     running.process.send_signal(signal.SIGCONT)
     assert running.process.wait() == 0, running.said()
     assert f"the MLflow server at {server.uri} answers again" in running.said()
-    assert_nothing_is_lost(project, server, latest(server).info.run_id)
+    assert_nothing_is_lost(project, server, runs(server)[0].info.run_id)
 
 
 def test_without_the_server_a_run_ends_and_the_next_one_tells(project: Project, server: Server) -> None:
@@ -79,7 +88,30 @@ def test_without_the_server_a_run_ends_and_the_next_one_tells(project: Project, 
     assert done.said().strip().splitlines()[-1].startswith(f"Error: the MLflow server at {server.uri} does not answer")
 
     server.start()
-    run_id = latest(server).info.run_id
+    run_id = runs(server)[0].info.run_id
     done = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks", MLFLOW_TRACKING_URI=server.uri)
     assert done.process.wait() == 0, done.said()
     assert_nothing_is_lost(project, server, run_id)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_comparison_goes_on_without_the_server(project: Project, server: Server, processes: int) -> None:
+    before = len(runs(server))
+    command = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,compare_classifiers", "--params")
+    running = project.start(*command, f"compare_classifiers.side_by_side={processes}", MLFLOW_TRACKING_URI=server.uri)
+    while len(runs(server)) < before + 5 or not any("train_loss" in arm.data.metrics for arm in arms(server)):
+        assert running.process.poll() is None, running.said()
+    server.kill()
+    assert running.process.wait() == 0, running.said()
+
+    server.start()
+    assert "RUNNING" in {arm.info.status for arm in arms(server)}
+    done = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks", MLFLOW_TRACKING_URI=server.uri)
+    assert done.process.wait() == 0, done.said()
+    assert {arm.info.status for arm in arms(server)} == {"FINISHED"}
+    for arm in arms(server):
+        assert {
+            "val/accuracy",
+            "classifier/2way_1shot/accuracy",
+            "classifier/training_seconds",
+        } <= arm.data.metrics.keys()

@@ -471,6 +471,14 @@ def test_episodes_that_cannot_be_drawn_are_refused(
         measure(saved(), **settings)
 
 
+@pytest.mark.parametrize("name", ["width", "base_classes", "n_way"])
+def test_an_absurd_size_is_refused(name: str, saved: Callable[..., dict[str, Any]]) -> None:
+    payload = saved()
+    payload["architecture"][name] = 1 << 20
+    with pytest.raises(ValueError, match=rf"^classifier\.architecture\.{name}: 1048576 is not valid: "):
+        load_classifier(payload)
+
+
 def test_weights_of_another_kind_are_refused(saved: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match=r"^a classifier is needed, but the weights are of kind 'meta_model'$"):
         load_classifier({**saved(), "kind": "meta_model"})

@@ -110,6 +110,13 @@ def test_weights_of_another_kind_are_refused(payload: Payload, bank: TaskBank) -
         load_embedder(payload, bank)
 
 
+def test_an_absurd_width_is_refused(bank: TaskBank) -> None:
+    payload = trained(bank)
+    payload["architecture"]["width"] = 1 << 20
+    with pytest.raises(ValueError, match=r"^embedder\.architecture\.width: 1048576 is not valid: "):
+        load_embedder(payload, bank)
+
+
 def test_an_embedder_of_other_images_is_refused(bank: TaskBank) -> None:
     payload = trained(bank)
     payload["architecture"]["image_size"] = 28

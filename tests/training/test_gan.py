@@ -127,6 +127,14 @@ def test_weights_of_another_kind_are_refused() -> None:
         load_gan(saved(), "joint_gan")
 
 
+@pytest.mark.parametrize("name", ["generator_width", "discriminator_width", "noise_size", "image_size"])
+def test_an_absurd_size_is_refused(name: str) -> None:
+    payload = saved()
+    payload["architecture"] = {**ARCHITECTURE, name: 1 << 20}
+    with pytest.raises(ValueError, match=rf"^meta_model\.architecture\.{name}: 1048576 is not valid: "):
+        load_gan(payload, "meta_model")
+
+
 def test_another_architecture_is_refused_with_what_differs() -> None:
     with pytest.raises(ValueError, match="another architecture") as error:
         load_gan(saved(), "meta_model", {**ARCHITECTURE, "image_size": 28, "generator_width": 16})

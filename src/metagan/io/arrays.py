@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from kedro.io import DatasetError
@@ -12,19 +12,24 @@ from metagan.files import replaced
 from metagan.io.local import LocalDataset
 
 Arrays = dict[str, NDArray[np.generic]]
+LARGEST = 1 << 32  # bytes of all arrays together
 
 
 class ArraysDataset(LocalDataset[Arrays, Arrays]):
-    """A compressed .npz; object arrays (pickles) are refused both ways."""
+    """A compressed .npz; object arrays (pickles) are refused both ways, and more than 4 GiB when it is read."""
 
     def load(self) -> Arrays:
         try:
+            with ZipFile(self._filepath) as members:
+                size = sum(member.file_size for member in members.infolist())
+            if size > LARGEST:
+                raise ValueError(f"{size >> 20} MiB when unpacked")
             with np.load(self._filepath, allow_pickle=False) as arrays:
                 return dict(arrays)
         except FileNotFoundError:
             raise
-        except (BadZipFile, EOFError, OSError, ValueError) as error:
-            raise DatasetError(f"{self._filepath}: damaged, or no .npz file; evaluate again") from error
+        except (BadZipFile, EOFError, OSError, ValueError, MemoryError) as error:
+            raise DatasetError(f"{self._filepath}: damaged, or no .npz file ({error}); evaluate again") from error
 
     def save(self, data: Arrays) -> None:
         with replaced(self._filepath) as temporary, open(temporary, "wb") as file:

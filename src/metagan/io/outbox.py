@@ -38,6 +38,8 @@ GAP = "tracking_gap"
 log = logging.getLogger(__name__)
 Message = dict[str, Any]
 OutboxOf: TypeAlias = "Callable[[str], Outbox]"
+seen: dict[str, service_pb2.Run] = {}
+"""The runs that this process knows, by their ids: the answer while their server is away."""
 _installed_in: Path | None = None
 
 
@@ -128,11 +130,11 @@ class Outbox:
 
 
 class PatientStore(RestStore):
-    """Writes through an outbox; knows the runs that it has seen while the server is away."""
+    """Writes through an outbox, and answers for the runs that were seen while the server is away."""
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(partial(get_default_host_creds, outbox.server))
-        self._outbox, self._runs = outbox, {}
+        self._outbox = outbox
 
     def _call_endpoint(self, api: Any, json_body: str | None = None, *rest: Any, **named: Any) -> Any:
         call = api.DESCRIPTOR.name
@@ -142,12 +144,12 @@ class PatientStore(RestStore):
         try:
             response = super()._call_endpoint(api, json_body, *rest, **named)
         except MlflowException as error:
-            seen = self._runs.get(json.loads(json_body)["run_id"]) if call == "GetRun" and json_body else None
-            if seen is None or not is_away(error):
+            known = seen.get(json.loads(json_body)["run_id"]) if call == "GetRun" and json_body else None
+            if known is None or not is_away(error):
                 raise
-            return api.Response(run=seen)
+            return api.Response(run=known)
         if call in ("GetRun", "CreateRun"):
-            self._runs[response.run.info.run_id] = response.run
+            seen[response.run.info.run_id] = response.run
         return response
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import mlflow
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.entities import Run
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from torch import Tensor
 
 from metagan.io import outbox
@@ -19,6 +23,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import to_bytes
 
 DIGEST_LENGTH = 36  # the longest that MLflow takes
+OpenRun: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class RunLogger(MLFlowLogger):
@@ -34,34 +39,39 @@ class RunLogger(MLFlowLogger):
         """Nothing: the base class would mark the run FINISHED (or FAILED) here."""
 
 
-@dataclass(frozen=True)
-class ParentRun:
-    """An MLflow run, for runs nested in it, here or in another process."""
+@contextmanager
+def nested_runs(names: Sequence[str]) -> Iterator[list[OpenRun]]:
+    """For each name what opens a run of that name inside the active one, here or in another process.
 
-    tracking_uri: str
-    experiment_id: str
-    run_id: str
-    unsent: Path | None
-
-    @classmethod
-    def active(cls) -> ParentRun | None:
-        """The active run, if there is one."""
-        run = mlflow.active_run()
-        if run is None:
-            return None
-        return cls(mlflow.get_tracking_uri(), run.info.experiment_id, run.info.run_id, outbox.installed_in())
+    All runs are made before the first is opened, so that a server may go away at any time after. What an error leaves
+    unended is KILLED. Without an active run there is nothing to open.
+    """
+    parent = mlflow.active_run()
+    if parent is None:
+        yield [nullcontext] * len(names)
+        return
+    client = mlflow.MlflowClient()
+    tags = resolve_tags({MLFLOW_PARENT_RUN_ID: parent.info.run_id})
+    runs = [client.create_run(parent.info.experiment_id, tags=tags, run_name=name) for name in names]
+    for run in runs:
+        client.update_run(run.info.run_id, "SCHEDULED")
+    try:
+        yield [partial(_opened, run, mlflow.get_tracking_uri(), outbox.installed_in()) for run in runs]
+    except BaseException:
+        for run in runs:
+            if client.get_run(run.info.run_id).info.status in ("SCHEDULED", "RUNNING"):
+                client.set_terminated(run.info.run_id, "KILLED")
+        raise
 
 
 @contextmanager
-def nested_run(name: str, parent: ParentRun | None) -> Iterator[None]:
-    """A run of its own inside the parent, KILLED when interrupted; nothing without one."""
-    if parent is None:
-        yield
-        return
-    if parent.unsent != outbox.installed_in():
-        outbox.install(parent.unsent)
-    mlflow.set_tracking_uri(parent.tracking_uri)
-    with mlflow.start_run(run_name=name, experiment_id=parent.experiment_id, parent_run_id=parent.run_id, nested=True):
+def _opened(run: Run, tracking_uri: str, unsent: Path | None) -> Iterator[None]:
+    """The run is active, and ends FINISHED, FAILED, or KILLED when interrupted."""
+    if unsent != outbox.installed_in():
+        outbox.install(unsent)
+    outbox.seen[run.info.run_id] = run.to_proto()
+    mlflow.set_tracking_uri(tracking_uri)
+    with mlflow.start_run(run.info.run_id, nested=True):
         try:
             yield
         except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first

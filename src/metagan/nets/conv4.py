@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Pooling = Literal["max", "stride"]
+from metagan.parameters import Pooling
+
 Statistics = list[tuple[Tensor, Tensor]]
 """Mean and variance of each block's channels, each (1, width, 1, 1)."""
 EPSILON = 1e-5

@@ -32,7 +32,7 @@ from metagan.meta.methods import METHODS, Architecture
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.nets.conv4 import Statistics
-from metagan.parameters import AdversarySettings, Classifier, Trainer
+from metagan.parameters import AdversarySettings, Classifier, ClassifierArchitecture, Trainer, valid_section
 from metagan.tasks.bank import TaskBank
 from metagan.training.episodes import episode_task, stacked
 from metagan.training.fitting import fingerprint, fit
@@ -162,10 +162,14 @@ def train_classifier(
 
 
 def load_classifier(saved: Payload) -> FewShotClassifier:
-    """The trained classifier of `train_classifier`. Raises ValueError for any other payload."""
+    """The trained classifier of `train_classifier`.
+
+    Raises ValueError for any other payload and for an impossible architecture.
+    """
     if saved.get("kind") != "classifier":
         raise ValueError(f"a classifier is needed, but the weights are of kind {saved.get('kind')!r}")
     settings = Classifier.model_validate(saved["settings"])
+    valid_section("classifier.architecture", ClassifierArchitecture, saved["architecture"])
     architecture = Architecture(**saved["architecture"])
     learner = build_learner(settings, architecture, 0)
     rule = UPDATE_RULES[settings.inner.update_rule]

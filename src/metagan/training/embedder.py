@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import trange
 
 from metagan.nets.embedder import Embedder
-from metagan.parameters import EmbedderNetwork
+from metagan.parameters import EmbedderArchitecture, EmbedderNetwork, valid_section
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import Episode, episode, turned
 
@@ -59,11 +59,12 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
 def load_embedder(payload: Payload, bank: TaskBank) -> Embedder:
     """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size).
 
-    Raises ValueError for any other payload, and for an embedder of other images than those of the bank.
+    Raises ValueError for any other payload, an impossible architecture, and other images than those of the bank.
     """
     if payload.get("kind") != "embedder":
         raise ValueError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
     architecture = payload["architecture"]
+    valid_section("embedder.architecture", EmbedderArchitecture, architecture)
     bank.check_images(
         "embedder", architecture["channels"], architecture["image_size"], "run the pipeline embedder again"
     )

@@ -13,7 +13,7 @@ from metagan.meta.learners import GanLearner
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.generator import Generator
-from metagan.parameters import InnerLoop, MetaTrain
+from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, valid_section
 from metagan.tasks.bank import TaskBank
 
 Payload = dict[str, Any]
@@ -99,10 +99,12 @@ def payload(
 def load_gan(saved: Payload, kind: str, architecture: dict[str, int] | None = None) -> tuple[GanLearner, Parameters]:
     """Learner without outer objective and parameters of a saved GAN.
 
-    Raises ValueError when the weights are of another kind or, where `architecture` is given, of another architecture.
+    Raises ValueError when the weights are of another kind, of an impossible architecture or, where `architecture` is
+    given, of another one.
     """
     if saved.get("kind") != kind:
         raise ValueError(f"weights of kind {kind!r} are needed, not {saved.get('kind')!r}")
+    valid_section(f"{kind}.architecture", GanArchitecture, saved["architecture"])
     if architecture is not None and saved["architecture"] != architecture:
         wrong = sorted(name for name in architecture if saved["architecture"].get(name) != architecture[name])
         told = ", ".join(f"{name} is {saved['architecture'].get(name)}, not {architecture[name]}" for name in wrong)

@@ -10,8 +10,8 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from metagan.io.tracking import ParentRun, nested_run, run_logger
-from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged, valid_arm
+from metagan.io.tracking import OpenRun, nested_runs, run_logger
+from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged, valid_section
 from metagan.pipelines.evaluate_robustness.nodes import accuracies, episode_shape, measure, under_attack
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
@@ -31,17 +31,17 @@ def compare(
 
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
-    comparison, parent = CompareClassifiers.model_validate(methods), ParentRun.active()
+    comparison = CompareClassifiers.model_validate(methods)
     judge = Robustness.model_validate(robustness)
 
     def arm(method: str, adversary: str, changes: dict[str, Any]) -> tuple[str, str, Classifier]:
         whole = merged(classifier, {"method": method, "adversary": changes})
-        settings = valid_arm(f"compare_classifiers.methods.{method}", Classifier, whole)
+        settings = valid_section(f"compare_classifiers.methods.{method}", Classifier, whole)
         judge.check_head(settings)
         return method, adversary, settings
 
-    def rows(method: str, adversary: str, settings: Classifier) -> list[dict[str, Any]]:
-        with nested_run(f"{method} {adversary}".strip(), parent):
+    def rows(open_run: OpenRun, adversary: str, settings: Classifier) -> list[dict[str, Any]]:
+        with open_run():
             folder = checkpoint_folder / "classifier"
             trained, _ = train_classifier(bank, settings, Trainer.model_validate(trainer), seed, folder, run_logger())
             table, _ = measure(bank, [trained], judge, seed)
@@ -54,8 +54,9 @@ def compare(
     adversaries = (comparison.adversaries or {"": {}}).items()
     # All are checked before the first is trained.
     arms = [arm(method, *adversary) for method, adversary in product(comparison.methods, adversaries)]
-    trainings = [partial(rows, *settings) for settings in arms]
-    table = pd.DataFrame(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
+    with nested_runs([f"{method} {adversary}".strip() for method, adversary, _ in arms]) as runs:
+        trainings = [partial(rows, run, *rest) for run, (_, *rest) in zip(runs, arms, strict=True)]
+        table = pd.DataFrame(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
     return table.sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
 
 

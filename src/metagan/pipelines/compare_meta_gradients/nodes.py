@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from metagan.evaluation.validation import validation_metrics
-from metagan.io.tracking import ParentRun, nested_run, run_logger
+from metagan.io.tracking import OpenRun, nested_runs, run_logger
 from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Trainer, merged
@@ -43,7 +43,6 @@ def compare(
     checkpoint_folder: Path,
 ) -> tuple[pd.DataFrame, Image.Image]:
     """A row for each arm and adaptation step on the same unseen tasks, and samples of each arm after each step."""
-    parent = ParentRun.active()
     settings, evaluation = CompareMetaGradients.model_validate(comparison), Evaluate.model_validate(evaluate)
     embed = load_embedder(evaluation_embedder, bank)
     shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
@@ -55,20 +54,22 @@ def compare(
         for arm, changes in settings.arms.items()
     }
 
-    def train(arm: str) -> tuple[Payload, list[Row]]:
-        with nested_run(arm, parent):
+    def train(open_run: OpenRun, settings: MetaTrain) -> tuple[Payload, list[Row]]:
+        with open_run():
             return meta_training.meta_train(
                 bank,
                 evaluation_embedder,
                 objective_embedder,
-                trainings[arm],
+                settings,
                 Trainer.model_validate(trainer),
                 seed,
                 checkpoint_folder / "meta_model",
                 run_logger("meta_train"),
             )
 
-    trained = side_by_side([partial(train, arm) for arm in trainings], settings.side_by_side)
+    with nested_runs(list(trainings)) as runs:
+        arms = [partial(train, *arm) for arm in zip(runs, trainings.values(), strict=True)]
+        trained = side_by_side(arms, settings.side_by_side)
     for (arm, training), (model, history) in zip(trainings.items(), trained, strict=True):
         learner, parameters = load_gan(model, "meta_model")
         task_map = TaskMap(

@@ -1,0 +1,94 @@
+"""Every command and path that the pages for users name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from dvc.cli import parse_args
+from kedro.config import OmegaConfigLoader
+from kedro.framework.cli.project import run
+
+from metagan.parameters import validate
+from metagan.pipeline_registry import register_pipelines
+from metagan.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/scaling.md", "deploy/README.md")
+CODE = re.compile(r"`([^`]+)`|^    (\S.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ |srun |torchrun .* -m )*((?:make|kedro|dvc) .+)$")
+OWN = re.compile(r"^(?:conf/(?!local)|deploy/|docs/|notebooks/|src/|tests/)[\w./-]*(?!\*)\b")
+LINK = re.compile(r"\]\((?!http|#)([^)]+)\)")
+
+
+def code(page: str) -> list[str]:
+    """What stands between backticks or is indented, a line each, without remarks."""
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", "")
+    found = ("".join(groups) for groups in CODE.findall(text))
+    return [" ".join(text.split()).partition(" #")[0].strip() for text in found]
+
+
+def commands(program: str) -> list[str]:
+    found = (match[1] for page in PAGES for text in code(page) if (match := COMMAND.match(text)))
+    return sorted({command for command in found if command.split()[0] == program and "..." not in command})
+
+
+def check_kedro(command: str) -> None:
+    """Its pipelines and environment are there, and its parameters are valid."""
+    program, subcommand, *arguments = shlex.split(command)
+    assert program.endswith("kedro")
+    if subcommand != "run":
+        return
+    typed = run.make_context("run", arguments).params
+    conf = typed["env"] or "local"
+    assert (ROOT / "conf" / conf).is_dir()
+    pipelines = {*typed["pipelines"], typed["pipeline"]} - {None, ""}
+    assert pipelines <= register_pipelines().keys()
+    validate(
+        OmegaConfigLoader(str(ROOT / "conf"), env=conf, runtime_params=typed["params"], **CONFIG_LOADER_ARGS)[
+            "parameters"
+        ]
+    )
+
+
+def test_commands_are_found() -> None:
+    assert {"kedro run --env gpu", "kedro run --pipeline evaluate"} <= set(commands("kedro"))
+    assert "make adapt IMAGES=DIR" in commands("make")
+    assert "dvc push" in commands("dvc")
+    assert sum("trainer.num_nodes=2" in command for command in commands("kedro")) == 1
+
+
+@pytest.mark.parametrize("command", commands("kedro"))
+def test_kedro_runs_it(command: str) -> None:
+    check_kedro(command)
+
+
+@pytest.mark.parametrize("command", commands("make"))
+def test_make_makes_it(command: str) -> None:
+    done = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        if "kedro run" in line:
+            check_kedro(line.strip())
+
+
+@pytest.mark.parametrize("command", commands("dvc"))
+def test_dvc_knows_it(command: str) -> None:
+    arguments = shlex.split(command)[1:]
+    parse_args(arguments)
+    for changed in re.findall(r"-S ([\w/.]+\.yml):", command):
+        assert (ROOT / changed).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_are_there(page: str) -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    folders = {str(parent) for path in tracked for parent in Path(path).parents}
+    named = {match[0].rstrip("/") for text in code(page) if (match := OWN.match(text))}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named |= {str((ROOT / page).parent.joinpath(link).relative_to(ROOT)) for link in LINK.findall(text)}
+    assert named
+    assert named <= folders | set(tracked)

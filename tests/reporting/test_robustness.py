@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from metagan.reporting.report import build_report
-from metagan.reporting.robustness import epsilon, robustness_section
+from metagan.reporting.robustness import comparison_page, epsilon, robustness_section
 
 LINF, L2 = (0.0, 8 / 255, 0.1, 0.3), (0.5, 2.0)
 HOSTILE = '<script>alert("1")</script>&\'"'
@@ -309,3 +309,14 @@ def test_the_joint_gan_is_drawn_beside_the_meta_training(results):
     chart = text(html[html.index("Joint GAN: losses") :])
     assert chart.startswith("Joint GAN: losses discriminatorgenerator ")
     assert "Joint GAN" not in build(results, joint_history=pd.DataFrame())
+
+
+def test_a_comparison_names_each_method_and_needs_no_network() -> None:
+    natural, robust = make_robustness()["models"]
+    arms = [natural | {"name": "prototypical none"}, robust | {"name": "prototypical aq"}]
+    page = comparison_page([*arms, robust | {"name": "prototypical r_maml"}])
+    for name in ("prototypical none", "prototypical aq", "prototypical r_maml"):
+        assert f"<strong>{name} (inductive)</strong>" in page
+        assert f"{name} (inductive), PGD" in page
+    assert page.count("<svg") > 3
+    assert not re.search(r"<(script|link|img)|src=|url\(|@import", page)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import Episode, episode, generation_task, turned
+from metagan.tasks.sampling import Episode, episode, generation_task, jittered, turned
 from metagan.tasks.sources.base import ClassRecord
 
 N_CLASSES, N_IMAGES = 7, 12
@@ -122,6 +122,59 @@ def test_turning_gives_each_class_one_of_four_quarter_turns() -> None:
             seen.add(turns[0])
     assert seen == {0, 1, 2, 3}
     assert isinstance(result, Episode) and torch.equal(turned(drawn, 0, 3).support, turned(drawn, 0, 3).support)
+
+
+def spots(x: float, y: float) -> Episode:
+    """Five classes of the same picture: a soft spot so many pixels right of and below the centre."""
+    places = torch.arange(28) - 13.5
+    spot = torch.exp(-((places[None, :] - x) ** 2 + (places[:, None] - y) ** 2) / 4)
+    return Episode(spot.expand(5, 2, 1, 28, 28), spot.expand(5, 3, 1, 28, 28), tuple(range(5)))
+
+
+def centres(drawn: Episode) -> torch.Tensor:
+    """(n, 2) centre of gravity of each image, in pixels right of and below the centre."""
+    images, places = torch.cat([drawn.support, drawn.query], 1).flatten(0, 2), torch.arange(28) - 13.5
+    weights = images.sum((1, 2))
+    return torch.stack([(images.sum(1) @ places) / weights, (images.sum(2) @ places) / weights], 1)
+
+
+@given(seeds, indices)
+def test_jitter_moves_every_image_by_itself_and_a_little(seed: int, index: int) -> None:
+    drawn = spots(0, 0)
+    result = jittered(drawn, seed, index)
+    assert result.class_indices == drawn.class_indices
+    assert result.support.shape == drawn.support.shape and result.query.shape == drawn.query.shape
+    assert result.support.min() >= 0 and result.support.max() <= 1
+    assert len(centres(result).unique(dim=0)) == 25
+    # A shift of two pixels each way in the source, seen through the stretch and the shear.
+    assert 0.01 < centres(result).norm(dim=1).max() < 2 * 2**0.5 * 1.3
+    again, other = jittered(drawn, seed, index), jittered(drawn, seed, index + 1)
+    assert torch.equal(again.query, result.query) and not torch.equal(other.query, result.query)
+
+
+@pytest.mark.parametrize(("place", "largest"), [(0, 0.2), (1, 0.12), (2, 0.12), (3, 0.12), (4, 1 / 7), (5, 1 / 7)])
+def test_each_part_of_the_jitter_does_what_it_says(place: int, largest: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metagan.tasks.sampling.LARGEST_JITTER", tuple(largest * (i == place) for i in range(6)))
+    x, y = centres(jittered(spots(4, -3), 0, 0)).double().unbind(1)
+    moved = [
+        torch.atan2(y, x) - np.arctan2(-3, 4),  # turned about the centre
+        (x / 4).log(),
+        (y / -3).log(),
+        (x - 4) / 3,  # sheared by its height
+        (x - 4) / 14,
+        (y + 3) / 14,
+    ]
+    kept = [x.hypot(y) - 5, y + 3, x - 4, y + 3, y + 3, x - 4]
+    assert largest * 0.8 < moved[place].abs().max() < largest * 1.05
+    assert moved[place].min() < 0 < moved[place].max()
+    assert kept[place].abs().max() < 0.05
+
+
+def test_no_jitter_and_an_empty_image_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = Episode(torch.full((2, 1, 3, 16, 16), 0.7), torch.full((2, 2, 3, 16, 16), 0.7), (0, 1))
+    assert torch.allclose(jittered(paper, 0, 0).query, paper.query)
+    monkeypatch.setattr("metagan.tasks.sampling.LARGEST_JITTER", (0.0,) * 6)
+    assert torch.allclose(jittered(spots(3, 2), 0, 0).support, spots(3, 2).support, atol=1e-5)
 
 
 def test_errors_name_the_parameter() -> None:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from metagan.reporting.charts import INK, Line, Reference, line_chart, marker_symbol
 from metagan.reporting.figures import data_uri, tile
 from metagan.reporting.tables import duration
+from metagan.reporting.templates import template
 
 METHODS = {
     "maml": "MAML",
@@ -69,8 +70,9 @@ class MaskingCheck(TypedDict):
 
 
 class ClassifierResult(TypedDict):
-    """One meta-trained classifier, evaluated in episodes of one shape."""
+    """One meta-trained classifier, evaluated in episodes of one shape; `name` is what it is called in a comparison."""
 
+    name: NotRequired[str]
     method: str
     adversary: str
     n_way: int
@@ -193,6 +195,12 @@ def robustness_section(
     )
 
 
+def comparison_page(models: Sequence[ClassifierResult]) -> str:
+    """The section about all methods of a comparison, as one HTML page that needs no other file."""
+    page = template("classifiers.html.j2", percent=percent)
+    return page.render(robustness=robustness_section({"models": models}))
+
+
 def percent(fraction: float) -> str:
     """`83.1`, without the sign of percent."""
     return f"{100 * fraction:.1f}"
@@ -247,14 +255,14 @@ def _in_words(name: str) -> str:
 
 def _classifiers(models: Sequence[ClassifierResult]) -> list[Classifier]:
     """One per model; the same way of training looks the same in every setting."""
-    identities = [(model["method"], model["adversary"], model["transductive"]) for model in models]
+    identities = [(model.get("name"), model["method"], model["adversary"], model["transductive"]) for model in models]
     order = list(dict.fromkeys(identities))
     classifiers = []
-    for method, adversary, transductive in identities:
-        place = order.index((method, adversary, transductive))
+    for identity in identities:
+        place, (arm, method, adversary, transductive) = order.index(identity), identity
         name = METHODS.get(method, method)
         training, explanation = ADVERSARIES.get(adversary, (f"adversary {adversary}", "meta-trained under attack"))
-        label = f"natural {name}" if adversary == NATURAL else f"{name} with {training}"
+        label = arm or (f"natural {name}" if adversary == NATURAL else f"{name} with {training}")
         inference = "transductive" if transductive else "inductive"
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         classifiers.append(Classifier(label, inference, explanation, colour, marker))

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from metagan.tasks.bank import TaskBank
 
-_CLASS_ORDER, _GENERATION, _EPISODE, _TURNS = range(4)
+_CLASS_ORDER, _GENERATION, _EPISODE, _TURNS, _JITTER = range(5)
+LARGEST_JITTER = (0.2, 0.12, 0.12, 0.12, 1 / 7, 1 / 7)
+"""Angle in radians, logarithms of width and height, shear, shift to the side and down in halves of the image."""
 
 
 class GenerationTask(NamedTuple):
@@ -86,6 +89,26 @@ def turned(drawn: Episode, seed: int, index: int) -> Episode:
         for part in (drawn.support, drawn.query)
     )
     return Episode(support, query, drawn.class_indices)
+
+
+def jittered(drawn: Episode, seed: int, index: int) -> Episode:
+    """Every image of episode `index` turned, stretched, sheared and moved a little, each by itself; see LARGEST_JITTER.
+
+    The affine distortions of Simard et al. 2003 (ICDAR, section 2).
+    """
+    generator = _generator(seed, _JITTER, index)
+
+    def moved(part: Tensor) -> Tensor:
+        images = part.flatten(0, 1)
+        changes = generator.uniform(-1, 1, (len(images), len(LARGEST_JITTER))) * LARGEST_JITTER
+        angle, width, height, shear, right, down = torch.from_numpy(changes).to(images).unbind(1)
+        turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(-1, 2, 2)
+        stretch = torch.stack([width.exp(), shear, torch.zeros_like(shear), height.exp()], 1).view(-1, 2, 2)
+        affine = torch.cat([turn @ stretch, torch.stack([right, down], 1)[:, :, None]], 2)
+        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="border", align_corners=False).view_as(part)
+
+    return Episode(moved(drawn.support), moved(drawn.query), drawn.class_indices)
 
 
 def turned_task(task: GenerationTask, seed: int, index: int) -> GenerationTask:

@@ -99,7 +99,8 @@ class ClassifierTraining(OuterLoop):
     def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
         shape = (settings.n_way, settings.k_shot, settings.n_query, settings.turn_classes, settings.adversary.norm)
-        return stacked([episode_task(self.bank, "train", self.seed, index, *shape) for index in indices])
+        tasks = (episode_task(self.bank, "train", self.seed, index, *shape, settings.jitter) for index in indices)
+        return stacked(list(tasks))
 
     def task_loss(self) -> TaskFunction:
         settings = self.settings

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from metagan.meta.learners import TaskTensors
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import episode, turned
+from metagan.tasks.sampling import episode, jittered, turned
 
 _START_SEED = 15_485_863  # keeps the random starts of attacks apart from everything else that `seed` seeds
 
@@ -24,6 +24,7 @@ def episode_task(
     n_query: int,
     turn_classes: bool = False,
     norm: str = "linf",
+    jitter: bool = False,
 ) -> TaskTensors:
     """The tensors of `ClassifierLearner` for episode `index`: images (N K, C, H, W) in class order and their labels.
 
@@ -33,6 +34,8 @@ def episode_task(
     drawn = episode(bank, split, seed, index, n_way, k_shot, n_query)
     if turn_classes:
         drawn = turned(drawn, seed, index)
+    if jitter:
+        drawn = jittered(drawn, seed, index)
     ways = torch.arange(n_way)
     position = {int(class_index): place for place, class_index in enumerate(bank.splits["train"])}
     classes = torch.tensor([position.get(class_index, -1) for class_index in drawn.class_indices])

@@ -13,6 +13,7 @@ import pandas as pd
 from metagan.io.tracking import OpenRun, nested_runs, run_logger
 from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged, valid_section
 from metagan.pipelines.evaluate_robustness.nodes import accuracies, episode_shape, measure, under_attack
+from metagan.reporting.robustness import comparison_page
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier import train_classifier
 from metagan.training.side_by_side import side_by_side
@@ -26,8 +27,8 @@ def compare(
     trainer: dict[str, Any],
     seed: int,
     checkpoint_folder: Path,
-) -> pd.DataFrame:
-    """A row for each method, adversary and shape of episode, the most robust first.
+) -> tuple[pd.DataFrame, str]:
+    """A row for each method, adversary and shape of episode, the most robust first, and a page with their curves.
 
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
@@ -38,26 +39,26 @@ def compare(
         whole = merged(classifier, {"method": method, "adversary": changes})
         settings = valid_section(f"compare_classifiers.methods.{method}", Classifier, whole)
         judge.check_head(settings)
-        return method, adversary, settings
+        return f"{method} {adversary}".strip(), adversary, settings
 
-    def rows(open_run: OpenRun, adversary: str, settings: Classifier) -> list[dict[str, Any]]:
+    def train(open_run: OpenRun, name: str, adversary: str, settings: Classifier) -> list[dict[str, Any]]:
         with open_run():
             folder = checkpoint_folder / "classifier"
             trained, _ = train_classifier(bank, settings, Trainer.model_validate(trainer), seed, folder, run_logger())
             table, _ = measure(bank, [trained], judge, seed)
-            named = {"adversary": adversary} if adversary else {}
-            found = [table_row(model) | named for model in table["models"]]
             if mlflow.active_run():
                 log_arm(settings, seed, trained["seconds"], table["models"])
-        return found
+        return [model | {"name": name, "preset": adversary or model["adversary"]} for model in table["models"]]
 
     adversaries = (comparison.adversaries or {"": {}}).items()
     # All are checked before the first is trained.
     arms = [arm(method, *adversary) for method, adversary in product(comparison.methods, adversaries)]
-    with nested_runs([f"{method} {adversary}".strip() for method, adversary, _ in arms]) as runs:
-        trainings = [partial(rows, run, *rest) for run, (_, *rest) in zip(runs, arms, strict=True)]
-        table = pd.DataFrame(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
-    return table.sort_values(["n_way", "k_shot", "robust_accuracy"], ascending=[True, True, False])
+    with nested_runs([name for name, *_ in arms]) as runs:
+        trainings = [partial(train, run, *settings) for run, settings in zip(runs, arms, strict=True)]
+        models = list(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
+    table = pd.DataFrame([table_row(model) for model in models])
+    order = ["n_way", "k_shot", "robust_accuracy"]
+    return table.sort_values(order, ascending=[True, True, False]), comparison_page(models)
 
 
 def log_arm(settings: Classifier, seed: int, seconds: float, models: list[dict[str, Any]]) -> None:
@@ -77,11 +78,11 @@ def log_arm(settings: Classifier, seed: int, seconds: float, models: list[dict[s
 
 
 def table_row(model: dict[str, Any]) -> dict[str, Any]:
-    """A model of robustness.json in a line."""
+    """A model of robustness.json in a line; `preset` is what the comparison calls its adversary."""
     judged = under_attack(model)
     return {
         "method": model["method"],
-        "adversary": model["adversary"],
+        "adversary": model["preset"],
         "n_way": model["n_way"],
         "k_shot": model["k_shot"],
         "batch_norm": "transductive" if model["transductive"] else "inductive",

@@ -6,7 +6,7 @@ from metagan.pipelines.compare_classifiers.nodes import compare
 
 
 def create_pipeline() -> Pipeline:
-    """Task bank -> a table of the methods that the configuration names."""
+    """Task bank -> a table and a page of the methods that the configuration names."""
     return Pipeline(
         [
             node(
@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
                     "params:seed",
                     "checkpoint_folder",
                 ],
-                "classifier_table",
+                ["classifier_table", "classifier_page"],
                 name="compare_classifiers",
             )
         ]

@@ -271,13 +271,12 @@ class TestComparisons:
     """Both comparisons in one run, on the task bank and the embedders that are there."""
 
     def test_each_arm_is_a_finished_run_nested_in_that_of_the_command(self, smoke: Project, compared: Run) -> None:
-        query = f"tags.mlflow.parentRunId = '{compared.info.run_id}'"
-        nested = smoke.client.search_runs([compared.info.experiment_id], query)
-        assert {run.info.run_name for run in nested} == ARMS | {"maml", "fomaml", "reptile"}
-        assert {run.info.status for run in (compared, *nested)} == {"FINISHED"}
-        for run in nested:
-            if run.info.run_name in ARMS:
-                method, adversary = run.info.run_name.split()
+        nested = nested_in(smoke, compared)
+        assert nested.keys() == ARMS | {"maml", "fomaml", "reptile"}
+        assert {run.info.status for run in (compared, *nested.values())} == {"FINISHED"}
+        for name, run in nested.items():
+            if name in ARMS:
+                method, adversary = name.split()
                 attacked = {"none": "none", "aq": "query"}[adversary]
                 assert run.data.params == {
                     "classifier.method": method,
@@ -292,6 +291,8 @@ class TestComparisons:
         assert (table["episodes"] == 2).all()
         assert (table["robust_accuracy"] <= table["natural_accuracy"]).all()
         assert table["robust_accuracy"].is_monotonic_decreasing
+        page = (smoke.path / "data/08_reporting/classifiers.html").read_text(encoding="utf-8")
+        assert all(f"<strong>{name} (inductive)</strong>" in page for name in ARMS)
 
     def test_the_meta_gradients_have_a_row_for_each_step_and_a_picture(self, smoke: Project, compared: Run) -> None:
         table = pd.read_csv(smoke.path / "data/08_reporting/meta_gradients.csv")
@@ -300,7 +301,7 @@ class TestComparisons:
         }
         assert (table["meta_steps"] > 0).all()
         assert (table["seconds"] >= 3).all()  # the budget of conf/smoke
-        assert {"classifiers.csv", "meta_gradients.csv"} <= smoke.artefacts(compared)
+        assert {"classifiers.csv", "classifiers.html", "meta_gradients.csv"} <= smoke.artefacts(compared)
         assert np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png")).std() > 0
 
 
@@ -387,6 +388,7 @@ def meta_weights(project: Project) -> dict[str, Tensor]:
 
 
 def nested_in(project: Project, parent: Run) -> dict[str, Run]:
+    """The runs inside a run, by their names."""
     query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
     found = project.client.search_runs([parent.info.experiment_id], query)
     return {run.info.run_name: run for run in found}

@@ -242,6 +242,27 @@ def test_no_test_class_is_ever_drawn(
     assert without_time(history) == without_time(other_history)
 
 
+def test_jitter_moves_train_images_and_no_others(
+    train: Train, bank: TaskBank, make_classifier: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def noted(bank: TaskBank, split: str, *rest: Any, **named: Any) -> dict[str, torch.Tensor]:
+        task = episode_task(bank, split, *rest, **named)
+        drawn.append((split, torch.cat([task["support"], task["query"]])))
+        return task
+
+    monkeypatch.setattr("metagan.training.classifier.episode_task", noted)
+    settings = make_classifier(method="maml", turn_classes=False)
+    for jitter in (False, True):
+        train(settings.model_copy(update={"jitter": jitter}), folder=str(jitter))
+    half = len(drawn) // 2
+    for (split, images), (other, jittered) in zip(drawn[:half], drawn[half:], strict=True):
+        assert split == other
+        assert torch.equal(images, jittered) == (split == "val")
+    assert {split for split, _ in drawn} == {"train", "val"}
+
+
 def test_the_average_of_the_best_look_is_kept(
     train: Train, make_classifier: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,10 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 import torch
+from kedro.config import OmegaConfigLoader
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +42,18 @@ def shared_omniglot() -> Path:
     if not mirror or not Path(mirror).is_dir():
         pytest.skip("METAGAN_OMNIGLOT_MIRROR names no folder with the Omniglot zips")
     return Path(mirror)
+
+
+@pytest.fixture(scope="session")
+def load_parameters() -> Callable[..., dict[str, Any]]:
+    """The parameters as `kedro run --env <environment> --params ...` sees them."""
+    from metagan.settings import CONFIG_LOADER_ARGS  # changes MLflow's environment: only for tests that ask
+
+    def load(environment: str, **runtime: Any) -> dict[str, Any]:
+        loader = OmegaConfigLoader(str(ROOT / "conf"), env=environment, runtime_params=runtime, **CONFIG_LOADER_ARGS)
+        return loader["parameters"]
+
+    return load
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +141,15 @@ class Project:
         """All its runs, the latest first."""
         experiment = self.client.get_experiment_by_name("metagan")
         return list(self.client.search_runs([experiment.experiment_id]))
+
+    def latest_command(self) -> Run:
+        """The latest run that is not nested in another."""
+        return next(run for run in self.runs() if MLFLOW_PARENT_RUN_ID not in run.data.tags)
+
+    def nested_in(self, parent: Run) -> dict[str, Run]:
+        """The runs inside a run, by their names."""
+        nested = [run for run in self.runs() if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id]
+        return {run.info.run_name: run for run in nested}
 
     def artefacts(self, run: Run, folder: str = "") -> set[str]:
         """Paths of all files of a run, or of those in a folder of it."""

@@ -1,25 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel
 
 from metagan.meta.methods import METHODS
 from metagan.parameters import WITH_HEAD, Parameters, validate
-from metagan.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).parents[1] / "conf"
-
-
-def load(environment: str, **runtime: Any) -> dict[str, Any]:
-    """The parameters as `kedro run --env <environment> --params ...` sees them."""
-    return OmegaConfigLoader(str(CONF), env=environment, runtime_params=runtime, **CONFIG_LOADER_ARGS)["parameters"]
+LoadParameters = Callable[..., dict[str, Any]]
 
 
 def leaves(section: type[BaseModel] = Parameters, prefix: str = "") -> Iterator[str]:
@@ -45,8 +39,8 @@ def message(raw: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("environment", sorted(path.name for path in CONF.iterdir() if path.is_dir()))
-def test_every_environment_is_valid(environment: str) -> None:
-    validate(load(environment))
+def test_every_environment_is_valid(environment: str, load_parameters: LoadParameters) -> None:
+    validate(load_parameters(environment))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +70,7 @@ def test_what_is_compared_is_checked_before_any_work(raw: dict[str, Any], says: 
     assert message(raw) == says
 
 
-def test_base_writes_out_every_parameter() -> None:
+def test_base_writes_out_every_parameter(load_parameters: LoadParameters) -> None:
     def names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
         for name, value in values.items():
             if isinstance(value, dict) and f"{prefix}{name}" not in known:
@@ -85,27 +79,29 @@ def test_base_writes_out_every_parameter() -> None:
                 yield f"{prefix}{name}"
 
     known = set(leaves())
-    assert set(names(load("base"))) == known
+    assert set(names(load_parameters("base"))) == known
 
 
-def test_an_environment_changes_only_what_it_names() -> None:
-    base, smoke = load("base"), load("smoke")
+def test_an_environment_changes_only_what_it_names(load_parameters: LoadParameters) -> None:
+    base, smoke = load_parameters("base"), load_parameters("smoke")
     assert smoke["tasks"]["source"] == "digits"
     assert smoke["tasks"]["omniglot"] == base["tasks"]["omniglot"]
     assert smoke["meta_train"]["inner"]["steps"] != base["meta_train"]["inner"]["steps"]
     assert smoke["meta_train"]["inner"]["gan_loss"] == base["meta_train"]["inner"]["gan_loss"]
 
 
-def test_the_command_line_wins() -> None:
-    parameters = validate(load("smoke", tasks={"source": "glyphs"}))
+def test_the_command_line_wins(load_parameters: LoadParameters) -> None:
+    parameters = validate(load_parameters("smoke", tasks={"source": "glyphs"}))
     assert (parameters.tasks.source, parameters.tasks.image_size) == ("glyphs", 16)
 
 
-def test_the_mirror_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mirror_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, load_parameters: LoadParameters
+) -> None:
     monkeypatch.delenv("METAGAN_OMNIGLOT_MIRROR", raising=False)
-    assert load("base")["tasks"]["omniglot"]["mirror"] is None
+    assert load_parameters("base")["tasks"]["omniglot"]["mirror"] is None
     monkeypatch.setenv("METAGAN_OMNIGLOT_MIRROR", "/some where")
-    assert validate(load("base")).tasks.omniglot.mirror == "/some where"
+    assert validate(load_parameters("base")).tasks.omniglot.mirror == "/some where"
 
 
 @pytest.mark.parametrize(

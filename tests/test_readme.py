@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.cli import parse_args
-from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.project import run
 
 from metagan.parameters import validate
 from metagan.pipeline_registry import register_pipelines
-from metagan.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/scaling.md", "deploy/README.md")
@@ -36,22 +36,23 @@ def commands(program: str) -> list[str]:
     return sorted({command for command in found if command.split()[0] == program and "..." not in command})
 
 
-def check_kedro(command: str) -> None:
-    """Its pipelines and environment are there, and its parameters are valid."""
-    program, subcommand, *arguments = shlex.split(command)
-    assert program.endswith("kedro")
-    if subcommand != "run":
-        return
-    typed = run.make_context("run", arguments).params
-    conf = typed["env"] or "local"
-    assert (ROOT / "conf" / conf).is_dir()
-    pipelines = {*typed["pipelines"], typed["pipeline"]} - {None, ""}
-    assert pipelines <= register_pipelines().keys()
-    validate(
-        OmegaConfigLoader(str(ROOT / "conf"), env=conf, runtime_params=typed["params"], **CONFIG_LOADER_ARGS)[
-            "parameters"
-        ]
-    )
+@pytest.fixture(scope="module")
+def check_kedro(load_parameters: Callable[..., dict[str, Any]]) -> Callable[[str], None]:
+    """The pipelines and the environment of a command are there, and its parameters are valid."""
+    known = register_pipelines().keys()
+
+    def check(command: str) -> None:
+        program, subcommand, *arguments = shlex.split(command)
+        assert program.endswith("kedro")
+        if subcommand != "run":
+            return
+        typed = run.make_context("run", arguments).params
+        environment = typed["env"] or "local"
+        assert (ROOT / "conf" / environment).is_dir()
+        assert {*typed["pipelines"], typed["pipeline"]} - {None, ""} <= known
+        validate(load_parameters(environment, **typed["params"]))
+
+    return check
 
 
 def test_commands_are_found() -> None:
@@ -62,12 +63,12 @@ def test_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("command", commands("kedro"))
-def test_kedro_runs_it(command: str) -> None:
+def test_kedro_runs_it(command: str, check_kedro: Callable[[str], None]) -> None:
     check_kedro(command)
 
 
 @pytest.mark.parametrize("command", commands("make"))
-def test_make_makes_it(command: str) -> None:
+def test_make_makes_it(command: str, check_kedro: Callable[[str], None]) -> None:
     done = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():

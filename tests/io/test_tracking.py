@@ -45,6 +45,12 @@ def test_outside_a_run_nothing_is_logged() -> None:
     assert grid_logger(run_logger()) is None
 
 
+def active_run() -> mlflow.ActiveRun:
+    run = mlflow.active_run()
+    assert run is not None
+    return run
+
+
 def statuses(run: mlflow.ActiveRun) -> dict[str, str]:
     found = mlflow.MlflowClient().search_runs(
         [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
@@ -59,9 +65,9 @@ def test_nested_runs_are_made_before_the_first_is_opened(run: mlflow.ActiveRun) 
             mlflow.log_metric("accuracy", 0.5)
             assert statuses(run) == {"first": "RUNNING", "second": "SCHEDULED"}
         with open_second():
-            assert mlflow.active_run().data.tags["mlflow.runName"] == "second"  # type: ignore[union-attr]
+            assert active_run().data.tags["mlflow.runName"] == "second"
     assert statuses(run) == {"first": "FINISHED", "second": "FINISHED"}
-    assert mlflow.active_run().info.run_id == run.info.run_id  # type: ignore[union-attr]
+    assert active_run().info.run_id == run.info.run_id
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])

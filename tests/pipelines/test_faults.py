@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 STAGES = ("kedro", "run", "--env", "smoke", "--pipelines")
 STEPS = 60
 ONE_LOOK = ("--params", f"meta_train.meta_steps={STEPS},meta_train.validate_every={STEPS}")  # at the end
-PARENT = "mlflow.parentRunId"
 
 pytestmark = pytest.mark.fault_injection
 
@@ -65,9 +64,9 @@ def test_ctrl_c_ends_the_runs_of_trainings_side_by_side(project: Project) -> Non
         time.sleep(0.2)
     running.press_ctrl_c()
     assert running.process.wait() != 0
-    parent, *_ = (run for run in project.runs() if PARENT not in run.data.tags)
-    arms = [run for run in project.runs() if run.data.tags.get(PARENT) == parent.info.run_id]
-    assert {parent.info.status, *(arm.info.status for arm in arms)} == {"KILLED"}
+    parent = project.latest_command()
+    arms = project.nested_in(parent)
+    assert {parent.info.status, *(arm.info.status for arm in arms.values())} == {"KILLED"}
     assert len(arms) == 4
 
 

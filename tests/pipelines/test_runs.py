@@ -263,7 +263,7 @@ def compared(smoke: Project) -> Run:
     pipelines = "compare_classifiers,compare_meta_gradients"
     done = smoke.run("kedro", "run", "--env", "smoke", "--pipelines", pipelines)
     assert done.returncode == 0, done.stdout + done.stderr
-    return next(run for run in smoke.runs() if "mlflow.parentRunId" not in run.data.tags)
+    return smoke.latest_command()
 
 
 @pytest.mark.slow
@@ -271,7 +271,7 @@ class TestComparisons:
     """Both comparisons in one run, on the task bank and the embedders that are there."""
 
     def test_each_arm_is_a_finished_run_nested_in_that_of_the_command(self, smoke: Project, compared: Run) -> None:
-        nested = nested_in(smoke, compared)
+        nested = smoke.nested_in(compared)
         assert nested.keys() == ARMS | {"maml", "fomaml", "reptile"}
         assert {run.info.status for run in (compared, *nested.values())} == {"FINISHED"}
         for name, run in nested.items():
@@ -327,9 +327,9 @@ class TestSideBySide:
 
     @pytest.mark.usefixtures("classifiers")
     def test_each_arm_is_a_nested_run_with_its_own_metrics(self, smoke: Project, compared: Run) -> None:
-        parent = next(run for run in smoke.runs() if "mlflow.parentRunId" not in run.data.tags)
+        parent = smoke.latest_command()
         assert parent.info.run_id != compared.info.run_id
-        arms, expected = nested_in(smoke, parent), nested_in(smoke, compared)
+        arms, expected = smoke.nested_in(parent), smoke.nested_in(compared)
         assert {run.info.status for run in (parent, *arms.values())} == {"FINISHED"}
         assert arms.keys() == ARMS | {"maml", "fomaml", "reptile"}
         for name, run in arms.items():
@@ -386,10 +386,3 @@ def meta_weights(project: Project, run: Run, folder: Path) -> dict[str, Tensor]:
     folder.mkdir()
     path = project.client.download_artifacts(run.info.run_id, "checkpoints/meta_model.pt", str(folder))
     return torch.load(path, weights_only=True)["state"]
-
-
-def nested_in(project: Project, parent: Run) -> dict[str, Run]:
-    """The runs inside a run, by their names."""
-    query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
-    found = project.client.search_runs([parent.info.experiment_id], query)
-    return {run.info.run_name: run for run in found}

@@ -18,6 +18,9 @@ from metagan.training.adapted_generator import adapt_generator
 from metagan.training.arms import make_sampler
 from metagan.training.data import sampling_tasks
 from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan, payload
+from metagan.training.temperature import Temperature
+
+TEMPERATURE = Temperature(strokes=0.4, bending=1.9)
 
 
 @pytest.fixture
@@ -26,7 +29,8 @@ def meta_model(bank: TaskBank, make_settings: Callable[..., MetaTrain]) -> dict[
     architecture = architecture_of(bank, settings)
     networks = initial_networks(architecture, 0)
     meta = {**networks, **initial_rule(settings.inner, networks)[1]}
-    return payload("meta_model", architecture, settings.inner, meta, update_rule="lslr")
+    temperature = TEMPERATURE._asdict()
+    return payload("meta_model", architecture, settings.inner, meta, update_rule="lslr", temperature=temperature)
 
 
 @pytest.fixture
@@ -36,7 +40,9 @@ def pictures() -> Tensor:
 
 def test_samples_are_those_of_the_evaluation(meta_model: dict[str, Any], pictures: Tensor) -> None:
     learner, parameters = load_gan(meta_model, "meta_model")
-    expected = make_sampler(TaskMap(learner, "loop", 1), lslr, parameters)(pictures[None], (0, 1, 2, 3), 6, 7)[0]
+    expected = make_sampler(TaskMap(learner, "loop", 1), lslr, parameters, TEMPERATURE)(
+        pictures[None], (0, 1, 2, 3), 6, 7
+    )[0]
     _, samples = adapt_generator(meta_model, pictures, 3, 6, 7, progress=False)
     assert torch.equal(samples, expected)
     assert not torch.allclose(samples[0], samples[3])

@@ -14,9 +14,11 @@ from metagan.training import arms
 from metagan.training.arms import Sampler, build_samplers, make_sampler
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule, load_gan, payload
+from metagan.training.temperature import Temperature
 
 MakeSettings = Callable[..., MetaTrain]
 CHOICES = [(rate, adapts) for rate in (0.03, 0.3, 1.0) for adapts in ("all", "maps|head")]
+TEMPERATURE, BASELINE_TEMPERATURE = Temperature(0.5, 2.0), Temperature(0.7, 1.0)
 EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2), baseline_learning_rates=(0.03, 0.3, 1.0))
 
 
@@ -28,7 +30,9 @@ def models(bank: TaskBank, make_settings: MakeSettings) -> tuple[dict[str, Any],
     networks = initial_networks(architecture, 11)
     meta = {**networks, **initial_rule(settings.inner, networks)[1]}
     return (
-        payload("meta_model", architecture, settings.inner, meta, update_rule="lslr"),
+        payload(
+            "meta_model", architecture, settings.inner, meta, update_rule="lslr", temperature=TEMPERATURE._asdict()
+        ),
         payload("joint_gan", architecture, settings.inner, initial_networks(architecture, 12)),
     )
 
@@ -73,8 +77,10 @@ def test_each_arm_starts_from_its_own_networks(
     make_settings: MakeSettings,
     models: tuple[dict[str, Any], dict[str, Any]],
     supports: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Unadapted, an arm is its start: meta-model, seeded random networks, joint GAN."""
+    """Unadapted, an arm is its start, at its temperature: meta-model, seeded random networks, joint GAN."""
+    monkeypatch.setattr(arms, "best_temperature", lambda *_: BASELINE_TEMPERATURE)
     settings = make_settings()
     learner = build_learner(architecture_of(bank, settings), settings.inner)
     rule, rates = initial_rule(settings.inner, initial_networks(architecture_of(bank, settings), 0))
@@ -84,8 +90,9 @@ def test_each_arm_starts_from_its_own_networks(
         "fine_tuned": models[1]["state"],
     }
     for arm, sampler in build().items():
-        expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**starts[arm], **rates})(supports, (0, 1), 4, 0)
-        torch.testing.assert_close(sampler(supports, (0, 1), 4, 0)[:, 0], expected[:, 0])
+        temperature = TEMPERATURE if arm == "adapted" else BASELINE_TEMPERATURE
+        same = make_sampler(TaskMap(learner, "loop", 1), rule, {**starts[arm], **rates}, temperature)
+        torch.testing.assert_close(sampler(supports, (0, 1), 4, 0)[:, 0], same(supports, (0, 1), 4, 0)[:, 0])
 
 
 @pytest.mark.parametrize(("rate", "adapts"), [(0.03, "maps|head"), (0.3, "all"), (1.0, "maps|head")])
@@ -106,11 +113,12 @@ def test_baselines_take_the_rate_and_the_part_that_do_best_on_val_classes(
         return {"fjd": [5.0, 5.0] if (len(calls) - 1) % 6 != CHOICES.index((rate, adapts)) else [7.0, 1.0]}
 
     monkeypatch.setattr(arms, "validation_metrics", verdict)
+    monkeypatch.setattr(arms, "best_temperature", lambda *_: BASELINE_TEMPERATURE)
     sampler = build(inner={"adapt_parameters": "maps|head"})["fine_tuned"]
     inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate, "adapt_parameters": adapts}
     learner, start = load_gan(models[1], "joint_gan")
     rule, rates = initial_rule(make_settings(inner=inner).inner, start, "sgd")
-    expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**start, **rates})
+    expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**start, **rates}, BASELINE_TEMPERATURE)
     torch.testing.assert_close(sampler(supports, (1, 2), 4, 0), expected(supports, (1, 2), 4, 0))
 
 

@@ -22,6 +22,7 @@ from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
 from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan
 from metagan.training.outer_loop import step_weights
+from metagan.training.temperature import TEMPERATURES, temperature_of
 
 MakeSettings = Callable[..., MetaTrain]
 Trained = tuple[dict[str, Any], list[dict[str, Any]]]
@@ -109,6 +110,21 @@ def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSett
         assert scratch == pytest.approx(history[0]["val/recognisability_2"] - history[0]["val/gap_2"])
     shape = (5, 3 + 3 * 4, 1, 16, 16)  # support; steps 0, 1, 2
     assert shown == [(shape, 0), (shape, 2), (shape, 4)]
+
+
+def test_the_temperature_is_that_of_the_weights_that_are_kept(
+    train: Train, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[Parameters] = []
+
+    def choose(bank: TaskBank, embed: object, task_map: TaskMap, rule: object, kept: Parameters, *_: object) -> object:
+        judged.append(kept)
+        return TEMPERATURES[6]
+
+    monkeypatch.setattr(meta_training, "best_temperature", choose)
+    model, _ = train(make_settings())
+    assert same(judged[0], model["state"])
+    assert temperature_of(model) == TEMPERATURES[6]
 
 
 def test_the_model_is_the_average_of_the_best_look(

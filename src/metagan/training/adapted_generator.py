@@ -12,6 +12,7 @@ from metagan.meta.update_rules import UPDATE_RULES
 from metagan.nets.generator import Generator
 from metagan.training.data import sampling_tasks, task_noise
 from metagan.training.gan import Payload, generator_architecture, load_gan
+from metagan.training.temperature import at_temperature, temperature_of
 
 PREFIX = "generator."
 
@@ -22,22 +23,25 @@ def adapt_generator(
     """Weights of the generator alone, and samples (steps + 1, n, C, H, W) in [0, 1] after 0, 1 ... `steps` steps.
 
     `pictures` (K, C, H, W) in [0, 1] are the support set; the samples have the same noise after every step. The
-    weights hold the arguments of `Generator` as `architecture`. Raises ValueError when the pictures have another
-    shape than the model draws, and when a step leads to samples that are not finite.
+    weights hold the arguments of `Generator` as `architecture`, and draw at the model's temperature. Raises
+    ValueError when the pictures have another shape than the model draws, and when a step leads to samples that are
+    not finite.
     """
     shape = {"channels": pictures.shape[1], "image_size": pictures.shape[-1]}
     learner, parameters = load_gan(meta_model, "meta_model", meta_model.get("architecture", {}) | shape)
     tasks = sampling_tasks(pictures[None], steps, n, seed, meta_model["architecture"]["noise_size"])
     task = {name: value[0] for name, value in tasks.items()}
     rule = UPDATE_RULES[meta_model["update_rule"]]
+    temperature = temperature_of(meta_model)
     trajectory = adapt(learner, rule, parameters, task, steps, by_autograd, create_graph=False)
-    samples = [learner.generate(parameters, task["outer_noise"])]
+    samples = [learner.generate(at_temperature(parameters, temperature), task["outer_noise"])]
     for step, adapted in enumerate(tqdm(trajectory, "adapting", steps, unit="step", disable=not progress), start=1):
-        samples.append(learner.generate(adapted, task["outer_noise"]))
+        drawing = at_temperature(adapted, temperature)
+        samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
             raise ValueError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
     state = {
-        name.removeprefix(PREFIX): value.detach().clone() for name, value in adapted.items() if name.startswith(PREFIX)
+        name.removeprefix(PREFIX): value.detach().clone() for name, value in drawing.items() if name.startswith(PREFIX)
     }
     architecture = generator_architecture(meta_model["architecture"])
     return {"kind": "adapted_generator", "architecture": architecture, "state": state}, torch.stack(samples)

@@ -18,6 +18,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.training.data import generation_tasks, sampling_tasks
 from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rule, load_gan
 from metagan.training.sampling import sample_trajectory
+from metagan.training.temperature import AS_TRAINED, Temperature, best_temperature, temperature_of
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 """(supports (T, K, C, H, W), steps, n, seed) -> samples (T, len(steps), n, C, H, W) in [0, 1]."""
@@ -36,8 +37,8 @@ def build_samplers(
 
     `adapted` uses the meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint
     GAN; they step by gradient descent, on the same tensors or on all, with the rate out of `baseline_learning_rates`:
-    whichever has the lowest FJD on val classes, averaged over the steps. Raises ValueError when a model was trained
-    with another architecture.
+    whichever has the lowest FJD on val classes, averaged over the steps. All draw at the temperature that is best on
+    val classes. Raises ValueError when a model was trained with another architecture.
     """
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
@@ -45,21 +46,26 @@ def build_samplers(
     task_map = TaskMap(
         learner, resolve(training.task_parallel, torch.device("cpu"), meta_parameters), training.vmap_chunk
     )
+    rule, temperature = UPDATE_RULES[meta_model["update_rule"]], temperature_of(meta_model)
     starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
-    baselines = {
-        arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
-        for arm, start in starts.items()
+    return {
+        "adapted": make_sampler(task_map, rule, meta_parameters, temperature),
+        **{
+            arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
+            for arm, start in starts.items()
+        },
     }
-    return {"adapted": make_sampler(task_map, UPDATE_RULES[meta_model["update_rule"]], meta_parameters), **baselines}
 
 
-def make_sampler(task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters) -> Sampler:
-    """A sampler that adapts `meta_parameters` by `rule`."""
+def make_sampler(
+    task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters, temperature: Temperature = AS_TRAINED
+) -> Sampler:
+    """A sampler that adapts `meta_parameters` by `rule` and draws at the temperature."""
     noise_size = meta_parameters["generator.noise.weight"].shape[1]
 
     def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
         tasks = sampling_tasks(supports, max(steps), n, seed, noise_size)
-        return sample_trajectory(task_map, rule, meta_parameters, tasks, steps)
+        return sample_trajectory(task_map, rule, meta_parameters, tasks, steps, temperature)
 
     return sample
 
@@ -73,23 +79,27 @@ def best_sgd(
     evaluation: Evaluate,
     seed: int,
 ) -> Sampler:
-    """The sampler by gradient descent that does best on val classes: of all rates, adapting the same part or all."""
+    """The sampler by gradient descent that does best on val classes: of all rates, adapting the same part or all.
+
+    At the temperature that is best for it.
+    """
     steps = tuple(step for step in evaluation.steps if step > 0)
     shape = (training.k_shot, training.n_query, max(steps), training.networks.noise_size)
     tasks, classes = generation_tasks(bank, "val", seed, range(training.validation_tasks), *shape)
 
-    def sampler_of(rate: float, adapt_parameters: str) -> Sampler:
+    def descent(rate: float, adapt_parameters: str) -> tuple[UpdateRule, Parameters]:
         rates = {"generator_learning_rate": rate, "discriminator_learning_rate": rate}
         inner = training.inner.model_copy(update={**rates, "adapt_parameters": adapt_parameters})
         rule, rule_parameters = initial_rule(inner, start, "sgd")
-        return make_sampler(task_map, rule, {**start, **rule_parameters})
+        return rule, {**start, **rule_parameters}
 
-    def mean_fjd(sampler: Sampler) -> float:
-        samples = sampler(tasks["support"], steps, training.n_query, seed)
+    def mean_fjd(arm: tuple[UpdateRule, Parameters]) -> float:
+        samples = make_sampler(task_map, *arm)(tasks["support"], steps, training.n_query, seed)
         values = validation_metrics(
             evaluation_embed, samples, tasks["support"], tasks["query"], np.array(classes), seed
         )
         return float(np.mean(values["fjd"]))
 
     choices = product(evaluation.baseline_learning_rates, sorted({training.inner.adapt_parameters, "all"}))
-    return min((sampler_of(*choice) for choice in choices), key=mean_fjd)
+    best = min((descent(*choice) for choice in choices), key=mean_fjd)
+    return make_sampler(task_map, *best, best_temperature(bank, evaluation_embed, task_map, *best, training, seed))

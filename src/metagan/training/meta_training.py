@@ -14,7 +14,7 @@ from metagan.evaluation.validation import validation_metrics
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.task_parallel import TaskFunction
+from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
@@ -24,6 +24,7 @@ from metagan.training.fitting import fingerprint, fit, weights_hash
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory
+from metagan.training.temperature import best_temperature
 
 Show = Callable[[Tensor, int], None]
 """Receives validation samples (T, columns, C, H, W) in [0, 1] and the meta-step."""
@@ -137,6 +138,7 @@ def meta_train(
 ) -> tuple[Payload, list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
+    With them comes the temperature that is best on the val classes.
     An interrupted training with the same parameters, task bank and embedders goes on from `folder`. The evaluation
     embedder only selects; the gradient sees the objective embedder alone.
     """
@@ -151,8 +153,12 @@ def meta_train(
     folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
+    state = {name: value.cpu() for name, value in state.items()}
+    mode = resolve(settings.task_parallel, torch.device("cpu"), state)
+    task_map = TaskMap(build_learner(architecture, settings.inner), mode, settings.vmap_chunk)
     facts = {
         "update_rule": settings.inner.update_rule,
+        "temperature": best_temperature(bank, embed, task_map, rule, state, settings, seed)._asdict(),
         "seconds": module.seconds,
         "seed": seed,
         "meta_step": meta_step,

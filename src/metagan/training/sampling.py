@@ -10,10 +10,16 @@ from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import UpdateRule
+from metagan.training.temperature import AS_TRAINED, Temperature, at_temperature
 
 
 def sample_trajectory(
-    task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters, tasks: TaskTensors, steps: tuple[int, ...]
+    task_map: TaskMap,
+    rule: UpdateRule,
+    meta_parameters: Parameters,
+    tasks: TaskTensors,
+    steps: tuple[int, ...],
+    temperature: Temperature = AS_TRAINED,
 ) -> Tensor:
     """(T, len(steps), Q, C, H, W) images in [0, 1] made after each of `steps` inner steps from the outer noise.
 
@@ -22,10 +28,14 @@ def sample_trajectory(
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
         trajectory = adapt(learner, rule, parameters, task, max(steps), differentiate, create_graph=False)
-        made = [learner.generate(parameters, task["outer_noise"])] if 0 in steps else []
+
+        def draw(adapted: Parameters) -> Tensor:
+            return learner.generate(at_temperature(adapted, temperature), task["outer_noise"])
+
+        made = [draw(parameters)] if 0 in steps else []
         for step, adapted in enumerate(trajectory, start=1):
             if step in steps:
-                made.append(learner.generate(adapted, task["outer_noise"]))
+                made.append(draw(adapted))
         return torch.stack(made)
 
     return task_map.results(sample, meta_parameters, tasks)

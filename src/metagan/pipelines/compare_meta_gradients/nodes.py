@@ -27,6 +27,7 @@ from metagan.training.embedder import load_embedder
 from metagan.training.gan import Payload, load_gan
 from metagan.training.outer_loop import Row
 from metagan.training.side_by_side import side_by_side
+from metagan.training.temperature import temperature_of
 
 PICTURE_CLASSES, PICTURE_SAMPLES = 6, 3
 
@@ -75,7 +76,7 @@ def compare(
         task_map = TaskMap(
             learner, resolve(training.task_parallel, torch.device("cpu"), parameters), training.vmap_chunk
         )
-        sampler = make_sampler(task_map, UPDATE_RULES[model["update_rule"]], parameters)
+        sampler = make_sampler(task_map, UPDATE_RULES[model["update_rule"]], parameters, temperature_of(model))
         samples = sampler(tasks["support"], evaluation.steps, evaluation.n_query, seed)
         values = validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)
         rows += [

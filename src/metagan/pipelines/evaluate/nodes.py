@@ -18,6 +18,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
 from metagan.training.embedder import load_embedder
+from metagan.training.temperature import temperature_of
 
 Payload = dict[str, Any]
 
@@ -40,6 +41,7 @@ def evaluate(
     generation = {
         **result.table,
         "embedder": embedder_metrics["evaluation"],
+        "temperature": temperature_of(meta_model)._asdict(),
         "seconds": {
             "meta_train": meta_model["seconds"],
             "joint_gan": joint_gan["seconds"],

@@ -83,6 +83,7 @@ def meta_model_candidate(
             "meta-gradient": trained.meta_gradient,
             "inner steps in training": trained.inner.steps,
             "meta-steps": meta_model["meta_step"],
+            "temperature (strokes, bending)": ", ".join(map(str, meta_model["temperature"].values())),
             "training seconds": meta_model["seconds"],
             "seed": meta_model["seed"],
             "parameters": sum(value.numel() for value in meta_model["state"].values()),

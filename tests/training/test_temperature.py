@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from metagan.meta.differentiation import Parameters
+from metagan.meta.learners import GanLearner
+from metagan.meta.task_parallel import TaskMap
+from metagan.meta.update_rules import UpdateRule
+from metagan.parameters import MetaTrain
+from metagan.tasks.bank import TaskBank
+from metagan.training import temperature
+from metagan.training.data import generation_tasks
+from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule
+from metagan.training.sampling import sample_trajectory
+from metagan.training.temperature import (
+    AS_TRAINED,
+    TEMPERATURES,
+    Temperature,
+    at_temperature,
+    best_temperature,
+    temperature_of,
+)
+
+NOISE = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., MetaTrain]) -> MetaTrain:
+    return make_settings(networks={"largest_shift": 2})
+
+
+@pytest.fixture
+def start(bank: TaskBank, settings: MetaTrain) -> tuple[GanLearner, UpdateRule, Parameters]:
+    """A learner, a rule, and meta-parameters that draw something in which noise can be seen."""
+    seeded = torch.Generator().manual_seed(1)
+    networks = {
+        name: value + 0.3 * torch.randn(value.shape, generator=seeded)
+        for name, value in initial_networks(architecture_of(bank, settings), 0).items()
+    }
+    rule, rates = initial_rule(settings.inner, networks)
+    return build_learner(architecture_of(bank, settings), settings.inner), rule, {**networks, **rates}
+
+
+def test_one_temperature_for_both_is_louder_noise(start: tuple[GanLearner, UpdateRule, Parameters]) -> None:
+    learner, _, parameters = start
+    drawn = learner.generate(at_temperature(parameters, Temperature(0.6, 0.6)), NOISE)
+    torch.testing.assert_close(drawn, learner.generate(parameters, 0.6 * NOISE))
+    assert not torch.allclose(drawn, learner.generate(parameters, NOISE), atol=1e-3)
+
+
+def test_each_kind_of_noise_has_its_own(start: tuple[GanLearner, UpdateRule, Parameters]) -> None:
+    """Without noise in the strokes all samples are one drawing, bent or not; both kinds alone leave some variety."""
+    learner, _, parameters = start
+
+    def spread(strokes: float, bending: float) -> float:
+        return learner.generate(at_temperature(parameters, Temperature(strokes, bending)), NOISE).std(0).max().item()
+
+    assert spread(0, 0) == pytest.approx(0, abs=1e-6)
+    assert min(spread(1, 0), spread(0, 1)) > 1e-3
+    still = at_temperature(parameters, Temperature(0, 1))
+    changed = {name for name, value in parameters.items() if not torch.equal(still[name], value)}
+    assert changed == {"generator.noise.weight"}
+
+
+def test_a_generator_that_does_not_bend(bank: TaskBank, make_settings: Callable[..., MetaTrain]) -> None:
+    networks = initial_networks(architecture_of(bank, make_settings(networks={"largest_shift": 0})), 0)
+    quiet = at_temperature(networks, Temperature(0.5, 2.0))
+    assert quiet.keys() == networks.keys()
+    assert torch.equal(quiet["generator.noise.weight"], 0.5 * networks["generator.noise.weight"])
+
+
+def test_weights_without_a_temperature_draw_as_trained() -> None:
+    assert temperature_of({}) == AS_TRAINED == TEMPERATURES[0]
+    assert temperature_of({"temperature": {"strokes": 0.5, "bending": 2.0}}) == Temperature(0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("diverse", "best"),
+    [({3: 1.0, 7: 1.2}, 7), ({5: 0.99}, 2), ({number: 1.5 for number in range(16)}, 2)],
+    ids=["of the diverse the nearest", "none is diverse", "all are"],
+)
+def test_the_nearest_of_the_diverse_is_chosen(
+    start: tuple[GanLearner, UpdateRule, Parameters],
+    bank: TaskBank,
+    settings: MetaTrain,
+    monkeypatch: pytest.MonkeyPatch,
+    diverse: dict[int, float],
+    best: int,
+) -> None:
+    """Number 2 has the lowest FJD, of 3 and 7 the latter; 9 has diverged."""
+    fjd = np.linspace(9, 5, len(TEMPERATURES))
+    fjd[2], fjd[9] = 1.0, np.nan
+    verdict = {"fjd": fjd.tolist(), "diversity": [diverse.get(number, 0.5) for number in range(len(TEMPERATURES))]}
+    monkeypatch.setattr(temperature, "validation_metrics", lambda *_: verdict)
+    learner, rule, parameters = start
+    task_map = TaskMap(learner, "loop", 1)
+    assert best_temperature(bank, nn.Identity(), task_map, rule, parameters, settings, 0) == TEMPERATURES[best]
+
+
+@pytest.mark.parametrize("mode", ["loop", "vmap"])
+def test_what_is_judged_are_samples_of_val_classes_after_the_inner_steps(
+    start: tuple[GanLearner, UpdateRule, Parameters],
+    bank: TaskBank,
+    settings: MetaTrain,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+) -> None:
+    seen: list[Any] = []
+
+    def verdict(embed: object, samples: Tensor, *rest: Any) -> dict[str, list[float]]:
+        seen.extend([samples, *rest])
+        return {"fjd": [1.0] * samples.shape[1], "diversity": [1.0] * samples.shape[1]}
+
+    monkeypatch.setattr(temperature, "validation_metrics", verdict)
+    learner, rule, parameters = start
+    task_map = TaskMap(learner, mode, 2)
+    best_temperature(bank, nn.Identity(), task_map, rule, parameters, settings, 3)
+    samples, support, query, classes, _ = seen
+    tasks, expected_classes = generation_tasks(bank, "val", 3, range(5), 3, 4, 2, 4)
+    assert classes.tolist() == expected_classes
+    assert torch.equal(support, tasks["support"])
+    assert torch.equal(query, tasks["query"])
+    for number in (0, 6, 15):
+        expected = sample_trajectory(task_map, rule, parameters, tasks, (2,), TEMPERATURES[number])[:, 0]
+        torch.testing.assert_close(samples[:, number], expected)

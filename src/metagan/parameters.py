@@ -359,7 +359,7 @@ class ClassifierNetwork(Section):
 
 
 class ClassifierArchitecture(Section):
-    """What saved weights of a classifier may say of its network."""
+    """What a method builds its network from; `base_classes` is the number of train classes."""
 
     channels: Channels
     image_size: ImageSize

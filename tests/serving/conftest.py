@@ -52,6 +52,6 @@ def classifier() -> dict[str, Any]:
     return {
         "kind": "classifier",
         "settings": settings.model_dump(mode="json"),
-        "architecture": architecture_of(bank, settings)._asdict(),
+        "architecture": architecture_of(bank, settings).model_dump(),
         "state": with_statistics(state, learner, bank, settings, 0),
     }

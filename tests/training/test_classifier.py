@@ -367,7 +367,7 @@ def saved(bank: TaskBank, make_classifier: MakeSettings) -> Callable[..., dict[s
         return {
             "kind": "classifier",
             "settings": settings.model_dump(mode="json"),
-            "architecture": architecture_of(bank, settings)._asdict(),
+            "architecture": architecture_of(bank, settings).model_dump(),
             "state": untrained(bank, settings).parameters,
             "seconds": 1.0,
         }

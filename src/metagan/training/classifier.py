@@ -28,7 +28,7 @@ from metagan.meta.learners.classifier import (
     with_norms_per_step,
 )
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.methods import METHODS, Architecture
+from metagan.meta.methods import METHODS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.nets.conv4 import Statistics
@@ -52,7 +52,7 @@ class FewShotClassifier:
     rule: UpdateRule
     parameters: Parameters
     steps: int
-    architecture: Architecture
+    architecture: ClassifierArchitecture
     is_transductive: bool
 
     def predictor(self, task: TaskTensors) -> Predict:
@@ -99,8 +99,9 @@ class ClassifierTraining(OuterLoop):
     def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
         shape = (settings.n_way, settings.k_shot, settings.n_query, settings.turn_classes, settings.adversary.norm)
-        tasks = (episode_task(self.bank, "train", self.seed, index, *shape, settings.jitter) for index in indices)
-        return stacked(list(tasks))
+        return stacked(
+            [episode_task(self.bank, "train", self.seed, index, *shape, settings.jitter) for index in indices]
+        )
 
     def task_loss(self) -> TaskFunction:
         settings = self.settings
@@ -154,7 +155,7 @@ def train_classifier(
     return {
         "kind": "classifier",
         "settings": settings.model_dump(mode="json"),
-        "architecture": architecture_of(bank, settings)._asdict(),
+        "architecture": architecture_of(bank, settings).model_dump(),
         "state": {name: value.detach().cpu().clone() for name, value in state.items()},
         "seconds": module.seconds,
         "seed": seed,
@@ -170,15 +171,18 @@ def load_classifier(saved: Payload) -> FewShotClassifier:
     if saved.get("kind") != "classifier":
         raise ValueError(f"a classifier is needed, but the weights are of kind {saved.get('kind')!r}")
     settings = Classifier.model_validate(saved["settings"])
-    valid_section("classifier.architecture", ClassifierArchitecture, saved["architecture"])
-    architecture = Architecture(**saved["architecture"])
+    architecture = valid_section("classifier.architecture", ClassifierArchitecture, saved["architecture"])
     learner = build_learner(settings, architecture, 0)
     rule = UPDATE_RULES[settings.inner.update_rule]
     return few_shot_classifier(settings, architecture, learner, rule, saved["state"])
 
 
 def few_shot_classifier(
-    settings: Classifier, architecture: Architecture, learner: ClassifierLearner, rule: UpdateRule, state: Parameters
+    settings: Classifier,
+    architecture: ClassifierArchitecture,
+    learner: ClassifierLearner,
+    rule: UpdateRule,
+    state: Parameters,
 ) -> FewShotClassifier:
     """The learner with trained parameters."""
     return FewShotClassifier(
@@ -192,15 +196,20 @@ def few_shot_classifier(
     )
 
 
-def architecture_of(bank: TaskBank, settings: Classifier) -> Architecture:
+def architecture_of(bank: TaskBank, settings: Classifier) -> ClassifierArchitecture:
     """Plain values that say which network to build."""
     network = settings.network
-    return Architecture(
-        bank.channels, bank.image_size, network.width, network.pooling, settings.n_way, len(bank.splits["train"])
+    return ClassifierArchitecture(
+        channels=bank.channels,
+        image_size=bank.image_size,
+        width=network.width,
+        pooling=network.pooling,
+        n_way=settings.n_way,
+        base_classes=len(bank.splits["train"]),
     )
 
 
-def build_learner(settings: Classifier, architecture: Architecture, seed: int) -> ClassifierLearner:
+def build_learner(settings: Classifier, architecture: ClassifierArchitecture, seed: int) -> ClassifierLearner:
     """The method's learner with a random network."""
     method = METHODS[settings.method]
     with torch.random.fork_rng(devices=[]):

@@ -17,10 +17,14 @@ from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.learners.classifier import PREFIX, ClassifierLearner
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.methods import METHODS, Architecture
+from metagan.meta.methods import METHODS
 from metagan.meta.update_rules import UPDATE_RULES
+from metagan.parameters import ClassifierArchitecture
 
 WAYS, SHOTS, QUERIES, BASE_CLASSES, SIZE, RATE = 3, 2, 2, 6, 16, 0.3
+ARCHITECTURE = ClassifierArchitecture(
+    channels=1, image_size=SIZE, width=4, pooling="stride", n_way=WAYS, base_classes=BASE_CLASSES
+)
 
 
 @dataclass
@@ -49,7 +53,7 @@ def build() -> Callable[..., Built]:
         method = METHODS[name]
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            network = method.network(Architecture(1, SIZE, 4, "stride", WAYS, BASE_CLASSES)).double()
+            network = method.network(ARCHITECTURE).double()
         learner = method.learner(network, transductive, adversary)
         parameters = {PREFIX + own: value.detach() for own, value in network.named_parameters()}
         rule, weights = UPDATE_RULES["sgd"], [1.0]

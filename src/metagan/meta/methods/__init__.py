@@ -1,7 +1,7 @@
 """Methods of few-shot classification. A new one is a new file and a line here."""
 
 from metagan.meta.methods.anil import anil
-from metagan.meta.methods.base import Architecture, Method
+from metagan.meta.methods.base import Method
 from metagan.meta.methods.fine_tune import fine_tune
 from metagan.meta.methods.fomaml import fomaml
 from metagan.meta.methods.maml import maml
@@ -20,4 +20,4 @@ METHODS: dict[str, Method] = {
     "fine_tune": fine_tune,
 }
 
-__all__ = ["METHODS", "Architecture", "Method"]
+__all__ = ["METHODS", "Method"]

@@ -9,21 +9,7 @@ from torch import nn
 
 from metagan.meta.learners.classifier import ClassifierLearner
 from metagan.nets.conv4 import Conv4
-
-
-class Architecture(NamedTuple):
-    """What a method builds its network from; `base_classes` is the number of train classes."""
-
-    channels: int
-    image_size: int
-    width: int
-    pooling: str
-    n_way: int
-    base_classes: int
-
-    def conv4(self, outputs: int) -> Conv4:
-        """The four-block network; without outputs it gives features."""
-        return Conv4(self.channels, self.width, self.image_size, outputs, self.pooling)
+from metagan.parameters import ClassifierArchitecture
 
 
 class Method(NamedTuple):
@@ -35,16 +21,21 @@ class Method(NamedTuple):
     """
 
     learner: type[ClassifierLearner]
-    network: Callable[[Architecture], nn.Module]
+    network: Callable[[ClassifierArchitecture], nn.Module]
     meta_gradient: str
     adapts: str | None
     fits_any_way: bool
     is_transductive: Callable[[str], bool]
 
 
-def head_for_each_way(architecture: Architecture) -> nn.Module:
+def conv4(architecture: ClassifierArchitecture, outputs: int) -> Conv4:
+    """The four-block network; without outputs it gives features."""
+    return Conv4(architecture.channels, architecture.width, architecture.image_size, outputs, architecture.pooling)
+
+
+def head_for_each_way(architecture: ClassifierArchitecture) -> nn.Module:
     """The four-block network with one output for each class of a task."""
-    return architecture.conv4(architecture.n_way)
+    return conv4(architecture, architecture.n_way)
 
 
 def through_batch_norm(batch_norm: str) -> bool:

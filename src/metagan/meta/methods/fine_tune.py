@@ -16,7 +16,7 @@ from metagan.meta.adversary import Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
 from metagan.meta.learners.classifier import FeatureLearner, constants
-from metagan.meta.methods.base import Method, through_batch_norm
+from metagan.meta.methods.base import Method, conv4, through_batch_norm
 from metagan.nets.conv4 import Conv4, Statistics
 
 
@@ -74,7 +74,7 @@ class FineTuneLearner(FeatureLearner):
 
 fine_tune = Method(
     learner=FineTuneLearner,
-    network=lambda architecture: TwoHeads(architecture.conv4(0), architecture.n_way, architecture.base_classes),
+    network=lambda architecture: TwoHeads(conv4(architecture, 0), architecture.n_way, architecture.base_classes),
     meta_gradient="fomaml",
     adapts=r"^head\.",
     fits_any_way=False,

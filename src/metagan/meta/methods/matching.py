@@ -17,7 +17,7 @@ from metagan.meta.adversary import Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
 from metagan.meta.learners.classifier import FeatureLearner, own_parameters
-from metagan.meta.methods.base import Method, through_batch_norm
+from metagan.meta.methods.base import Method, conv4, through_batch_norm
 from metagan.nets.conv4 import Conv4, Statistics
 
 READS = 5
@@ -97,12 +97,12 @@ class ContextualMatchingLearner(MatchingLearner):
 
 matching = Method(
     learner=MatchingLearner,
-    network=lambda architecture: architecture.conv4(0),
+    network=lambda architecture: conv4(architecture, 0),
     meta_gradient="maml",
     adapts=None,
     fits_any_way=True,
     is_transductive=through_batch_norm,
 )
 matching_fce = matching._replace(
-    learner=ContextualMatchingLearner, network=lambda architecture: ContextualNetwork(architecture.conv4(0))
+    learner=ContextualMatchingLearner, network=lambda architecture: ContextualNetwork(conv4(architecture, 0))
 )

@@ -143,6 +143,12 @@ def test_the_numbers_are_there(results):
     assert "Gap closed after 5 steps 0.95" in text
 
 
+def test_a_temperature_is_told(results):
+    assert "Noise that" not in build(results).text
+    results.generation["temperature"] = {"strokes": 0.35, "bending": 2.0}
+    assert "strokes is multiplied by 0.35 and noise that bends them by 2.00" in build(results).text
+
+
 def test_the_best_trained_arm_of_each_row_is_marked(results):
     html = build_html(results)
     fjd = html[html.index("<caption>FJD") :]

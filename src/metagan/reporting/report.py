@@ -100,6 +100,7 @@ def build_report(
         relative=late["adapted"] / late["real"] if late.get("real") else math.nan,
         n_classes=generation.get("n_classes", generation["n_tasks"]),
         n_way=generation.get("n_way", N_WAY),
+        temperature=generation.get("temperature"),
         wins=_wins(generation),
         caveats=_caveats(generation, history),
         adaptation=_adaptation_columns(pictures, steps, on_paper),

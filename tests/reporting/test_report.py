@@ -145,8 +145,9 @@ def test_the_numbers_are_there(results):
 
 def test_a_temperature_is_told(results):
     assert "Noise that" not in build(results).text
-    results.generation["temperature"] = {"strokes": 0.35, "bending": 2.0}
-    assert "strokes is multiplied by 0.35 and noise that bends them by 2.00" in build(results).text
+    generation = results.generation | {"temperature": {"strokes": 0.35, "bending": 2.0}}
+    told = "strokes is multiplied by 0.35 and noise that bends them by 2.00"
+    assert told in build(results, generation=generation).text
 
 
 def test_the_best_trained_arm_of_each_row_is_marked(results):

@@ -10,7 +10,7 @@ from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import generation_tasks
 from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule
-from metagan.training.sampling import sample_trajectory, sampling_map
+from metagan.training.sampling import sample_trajectory
 
 
 @pytest.mark.parametrize("mode", ["loop", "threads", "vmap"])
@@ -33,14 +33,3 @@ def test_samples_after_the_steps_asked_for(bank: TaskBank, make_settings: Callab
     assert all(not torch.allclose(every[:, i], every[:, i + 1]) for i in range(3))
     some = sample_trajectory(task_map, rule, parameters, tasks, (1, 3))
     torch.testing.assert_close(some, every[:, [1, 3]])
-
-
-def test_adaptation_that_is_looked_at_runs_in_threads_on_a_cpu(
-    bank: TaskBank, make_settings: Callable[..., MetaTrain]
-) -> None:
-    settings = make_settings(task_parallel="auto")
-    learner = build_learner(architecture_of(bank, settings), settings.inner)
-    assert sampling_map(learner, settings).mode == "threads"
-    assert sampling_map(learner, settings, torch.device("cuda")).mode == "vmap"
-    for mode in ("loop", "vmap"):
-        assert sampling_map(learner, make_settings(task_parallel=mode)).mode == mode

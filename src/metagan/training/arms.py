@@ -6,17 +6,18 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from metagan.evaluation.validation import validation_metrics
 from metagan.meta.differentiation import Parameters
-from metagan.meta.task_parallel import TaskMap
+from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import generation_tasks, sampling_tasks
 from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rule, load_gan
-from metagan.training.sampling import sample_trajectory, sampling_map
+from metagan.training.sampling import sample_trajectory
 from metagan.training.temperature import AS_TRAINED, Temperature, best_temperature, temperature_of
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
@@ -42,7 +43,9 @@ def build_samplers(
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
     _, joint_networks = load_gan(joint_gan, "joint_gan", architecture)
-    task_map = sampling_map(learner, training)
+    task_map = TaskMap(
+        learner, resolve(training.task_parallel, torch.device("cpu"), meta_parameters), training.vmap_chunk
+    )
     rule, temperature = UPDATE_RULES[meta_model["update_rule"]], temperature_of(meta_model)
     starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
     return {

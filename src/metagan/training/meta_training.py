@@ -14,7 +14,7 @@ from metagan.evaluation.validation import validation_metrics
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.task_parallel import TaskFunction
+from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
@@ -23,7 +23,7 @@ from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit, weights_hash
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
-from metagan.training.sampling import sample_trajectory, sampling_map
+from metagan.training.sampling import sample_trajectory
 from metagan.training.temperature import best_temperature
 
 Show = Callable[[Tensor, int], None]
@@ -57,7 +57,6 @@ class MetaTraining(OuterLoop):
     def on_fit_start(self) -> None:
         self.learner.to(self.device)
         self.scratch = {name: value.to(self.device) for name, value in self.scratch.items()}
-        self.sampling_map = sampling_map(self.learner, self.settings, self.device)
         super().on_fit_start()
 
     def train_tasks(self, indices: range) -> TaskTensors:
@@ -98,7 +97,7 @@ class MetaTraining(OuterLoop):
         tasks = {name: value.to(self.device) for name, value in tasks.items()}
 
         def values_of(rule: UpdateRule, parameters: Parameters) -> tuple[Tensor, dict[str, float]]:
-            samples = sample_trajectory(self.sampling_map, rule, parameters, tasks, (0, *steps)).cpu()
+            samples = sample_trajectory(self.task_map, rule, parameters, tasks, (0, *steps)).cpu()
             real = tasks["support"].cpu(), tasks["query"].cpu()
             values = validation_metrics(self._evaluation_embed[0], samples, *real, np.array(classes), self.seed)
             per_step = {metric: zip((0, *steps), column, strict=True) for metric, column in values.items()}
@@ -155,7 +154,8 @@ def meta_train(
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     state = {name: value.cpu() for name, value in state.items()}
-    task_map = sampling_map(build_learner(architecture, settings.inner), settings)
+    mode = resolve(settings.task_parallel, torch.device("cpu"), state)
+    task_map = TaskMap(build_learner(architecture, settings.inner), mode, settings.vmap_chunk)
     facts = {
         "update_rule": settings.inner.update_rule,
         "temperature": best_temperature(bank, embed, task_map, rule, state, settings, seed)._asdict(),

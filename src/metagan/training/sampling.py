@@ -10,16 +10,7 @@ from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import UpdateRule
-from metagan.parameters import MetaTrain
 from metagan.training.temperature import AS_TRAINED, Temperature, at_temperature
-
-CPU = torch.device("cpu")
-
-
-def sampling_map(learner: GanLearner, settings: MetaTrain, device: torch.device = CPU) -> TaskMap:
-    """For adaptation that is only looked at: `auto` is `threads` on a CPU, for no gradient flows back, else `vmap`."""
-    auto = "threads" if device.type == "cpu" else "vmap"
-    return TaskMap(learner, auto if settings.task_parallel == "auto" else settings.task_parallel, settings.vmap_chunk)
 
 
 def sample_trajectory(

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from metagan.meta.learners import TaskTensors
+from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task, turned_task
 from metagan.training.processes import WHOLE
@@ -44,6 +45,12 @@ def generation_tasks(
         "inner_noise": torch.stack([part[n_query:].view(steps, 2, k_shot, noise_size) for part in noise]),
         "outer_noise": torch.stack([part[:n_query] for part in noise]),
     }, [task.class_index for task in tasks]
+
+
+def validation_tasks(bank: TaskBank, settings: MetaTrain, seed: int, steps: int) -> tuple[TaskTensors, list[int]]:
+    """The tasks of val classes that every choice is made on, with noise for `steps` inner steps."""
+    indices, noise_size = range(settings.validation_tasks), settings.networks.noise_size
+    return generation_tasks(bank, "val", seed, indices, settings.k_shot, settings.n_query, steps, noise_size)
 
 
 def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, noise_size: int) -> TaskTensors:

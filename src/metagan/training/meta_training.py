@@ -14,16 +14,16 @@ from metagan.evaluation.validation import validation_metrics
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
+from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training.data import generation_tasks
+from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit, weights_hash
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
-from metagan.training.sampling import sample_trajectory
+from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.temperature import best_temperature
 
 Show = Callable[[Tensor, int], None]
@@ -82,18 +82,8 @@ class MetaTraining(OuterLoop):
         return self.loss_by(META_GRADIENTS[name], step_weights(steps, settings.first_step_weight))
 
     def measure(self) -> Row:
-        settings = self.settings
-        steps = settings.validation_steps
-        tasks, classes = generation_tasks(
-            self.bank,
-            "val",
-            self.seed,
-            range(settings.validation_tasks),
-            settings.k_shot,
-            settings.n_query,
-            max(steps),
-            settings.networks.noise_size,
-        )
+        steps = self.settings.validation_steps
+        tasks, classes = validation_tasks(self.bank, self.settings, self.seed, max(steps))
         tasks = {name: value.to(self.device) for name, value in tasks.items()}
 
         def values_of(rule: UpdateRule, parameters: Parameters) -> tuple[Tensor, dict[str, float]]:
@@ -138,9 +128,9 @@ def meta_train(
 ) -> tuple[Payload, list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
-    With them comes the temperature that is best on the val classes.
-    An interrupted training with the same parameters, task bank and embedders goes on from `folder`. The evaluation
-    embedder only selects; the gradient sees the objective embedder alone.
+    With them comes the temperature that is best on the val classes. An interrupted training with the same parameters,
+    task bank and embedders goes on from `folder`. The evaluation embedder only selects; the gradient sees the
+    objective embedder alone.
     """
     architecture = architecture_of(bank, settings)
     learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder, bank))
@@ -154,8 +144,7 @@ def meta_train(
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     state = {name: value.cpu() for name, value in state.items()}
-    mode = resolve(settings.task_parallel, torch.device("cpu"), state)
-    task_map = TaskMap(build_learner(architecture, settings.inner), mode, settings.vmap_chunk)
+    task_map = sampling_map(build_learner(architecture, settings.inner), settings, state)
     facts = {
         "update_rule": settings.inner.update_rule,
         "temperature": best_temperature(bank, embed, task_map, rule, state, settings, seed)._asdict(),

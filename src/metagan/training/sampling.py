@@ -8,9 +8,16 @@ from torch import Tensor
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
-from metagan.meta.task_parallel import TaskMap
+from metagan.meta.task_parallel import TaskMap, resolve
 from metagan.meta.update_rules import UpdateRule
+from metagan.parameters import MetaTrain
 from metagan.training.temperature import AS_TRAINED, Temperature, at_temperature
+
+
+def sampling_map(learner: GanLearner, settings: MetaTrain, meta_parameters: Parameters) -> TaskMap:
+    """For adaptation on the CPU once training has ended."""
+    mode = resolve(settings.task_parallel, torch.device("cpu"), meta_parameters)
+    return TaskMap(learner, mode, settings.vmap_chunk)
 
 
 def sample_trajectory(

@@ -18,7 +18,7 @@ from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import UpdateRule
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.training.data import generation_tasks
+from metagan.training.data import validation_tasks
 from metagan.training.gan import Payload
 
 
@@ -36,7 +36,7 @@ class Temperature(NamedTuple):
 AS_TRAINED = Temperature()
 TEMPERATURES = tuple(Temperature(*factors) for factors in product((1.0, 0.7, 0.5, 0.35), (1.0, 1.4, 2.0, 2.8)))
 LEAST_DIVERSITY = 0.95  # the few val tasks tell it to 0.05 or so
-_WEIGHTS = Temperature._fields, ("generator.noise.weight", "generator.bending.control.weight")
+_WEIGHTS = ("generator.noise.weight", "generator.bending.control.weight")  # in the order of Temperature
 
 
 def temperature_of(saved: Payload) -> Temperature:
@@ -46,12 +46,8 @@ def temperature_of(saved: Payload) -> Temperature:
 
 def at_temperature(parameters: Parameters, temperature: Temperature) -> Parameters:
     """The same networks with the weights of their noise multiplied."""
-    louder = {
-        name: getattr(temperature, field) * parameters[name]
-        for field, name in zip(*_WEIGHTS, strict=True)
-        if name in parameters
-    }
-    return {**parameters, **louder}
+    factors = zip(_WEIGHTS, temperature, strict=True)
+    return {**parameters, **{name: factor * parameters[name] for name, factor in factors if name in parameters}}
 
 
 def best_temperature(
@@ -68,8 +64,7 @@ def best_temperature(
     Where some draw samples nearly as diverse as real images, it is one of them: an FJD forgives too little variety.
     """
     steps = settings.inner.steps
-    shape = (settings.k_shot, settings.n_query, steps, settings.networks.noise_size)
-    tasks, classes = generation_tasks(bank, "val", seed, range(settings.validation_tasks), *shape)
+    tasks, classes = validation_tasks(bank, settings, seed, steps)
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
         *_, adapted = adapt(learner, rule, parameters, task, steps, differentiate, create_graph=False)

@@ -326,7 +326,7 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
-    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.1, 1.0, 10.0)
+    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.01, 0.03, 0.1, 0.3, 1.0)
 
     @model_validator(mode="after")
     def _neighbours_are_there(self) -> Evaluate:

@@ -101,6 +101,7 @@ def build_report(
         n_classes=generation.get("n_classes", generation["n_tasks"]),
         n_way=generation.get("n_way", N_WAY),
         temperature=generation.get("temperature"),
+        rates={ARMS[arm].label: rate for arm, rate in generation.get("learning_rates", {}).get("best", {}).items()},
         wins=_wins(generation),
         caveats=_caveats(generation, history),
         adaptation=_adaptation_columns(pictures, steps, on_paper),
@@ -182,6 +183,13 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
         losses = [f"{metric.label} ({of - better} of {of} steps)" for metric, better, of in counts if better < of]
         if losses:
             found.append(f"Adapted is not better than {rival.label} everywhere: {', '.join(losses)}.")
+    if rates := generation.get("learning_rates"):
+        found += [
+            f"On the val classes {ARMS[arm].label} did best at a rate of {number(rate)}, an end of those that were "
+            "tried: one beyond it may be better."
+            for arm, rate in rates["best"].items()
+            if rate in (min(rates["tried"]), max(rates["tried"]))
+        ]
     for metric, low, high, meaning in (
         ("diversity", 0.75, 1.25, "samples of a class vary {} than its real images"),
         ("memorisation", 0.35, 0.65, "samples lie {} to the support images than unseen images do"),

@@ -14,6 +14,13 @@ ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
 
+class LearningRates(TypedDict):
+    """Of the arms that step by gradient descent: the rates tried on the val classes, and the best for each arm."""
+
+    tried: list[float]
+    best: Mapping[str, float]
+
+
 class Generation(TypedDict):
     """What `data/08_reporting/generation.json` holds: one number per step, a single one for `copycat` and `real`."""
 
@@ -28,6 +35,7 @@ class Generation(TypedDict):
     gap_closed: Sequence[float | None]
     diverged: NotRequired[Mapping[str, Sequence[float | None]]]
     embedder: NotRequired[Mapping[str, float]]
+    learning_rates: NotRequired[LearningRates]
     seconds: NotRequired[Mapping[str, float]]
 
 

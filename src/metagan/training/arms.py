@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from metagan.evaluation.validation import validation_metrics
 from metagan.meta.differentiation import Parameters
-from metagan.meta.task_parallel import TaskMap, resolve
+from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.training.data import generation_tasks, sampling_tasks
+from metagan.training.data import sampling_tasks, validation_tasks
 from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rule, load_gan
-from metagan.training.sampling import sample_trajectory
+from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.temperature import AS_TRAINED, Temperature, best_temperature, temperature_of
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
@@ -32,29 +30,27 @@ def build_samplers(
     training: MetaTrain,
     evaluation: Evaluate,
     seed: int,
-) -> dict[str, Sampler]:
-    """All arms adapt the same networks by as many steps of the same losses.
+) -> tuple[dict[str, Sampler], dict[str, float]]:
+    """All arms, and the rates of those that step by gradient descent.
 
-    `adapted` uses the meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint
-    GAN; they step by gradient descent, on the same tensors or on all, with the rate out of `baseline_learning_rates`:
-    whichever has the lowest FJD on val classes, averaged over the steps. All draw at the temperature that is best on
-    val classes. Raises ValueError when a model was trained with another architecture.
+    They adapt the same tensors of the same networks by as many steps of the same losses. `adapted` uses the
+    meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint GAN, with the rate
+    out of `baseline_learning_rates` that has the lowest FJD on val classes, averaged over the steps. All draw at the
+    temperature that is best on val classes. Raises ValueError when a model was trained with another architecture.
     """
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
     _, joint_networks = load_gan(joint_gan, "joint_gan", architecture)
-    task_map = TaskMap(
-        learner, resolve(training.task_parallel, torch.device("cpu"), meta_parameters), training.vmap_chunk
-    )
+    task_map = sampling_map(learner, training, meta_parameters)
     rule, temperature = UPDATE_RULES[meta_model["update_rule"]], temperature_of(meta_model)
     starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
-    return {
-        "adapted": make_sampler(task_map, rule, meta_parameters, temperature),
-        **{
-            arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
-            for arm, start in starts.items()
-        },
+    baselines = {
+        arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
+        for arm, start in starts.items()
     }
+    samplers = {arm: sampler for arm, (sampler, _) in baselines.items()}
+    rates = {arm: rate for arm, (_, rate) in baselines.items()}
+    return {"adapted": make_sampler(task_map, rule, meta_parameters, temperature), **samplers}, rates
 
 
 def make_sampler(
@@ -78,28 +74,27 @@ def best_sgd(
     training: MetaTrain,
     evaluation: Evaluate,
     seed: int,
-) -> Sampler:
-    """The sampler by gradient descent that does best on val classes: of all rates, adapting the same part or all.
+) -> tuple[Sampler, float]:
+    """The sampler by gradient descent at the rate that does best on val classes, and that rate.
 
-    At the temperature that is best for it.
+    It adapts the tensors that an inner step changes, and draws at the temperature that is best for it.
     """
     steps = tuple(step for step in evaluation.steps if step > 0)
-    shape = (training.k_shot, training.n_query, max(steps), training.networks.noise_size)
-    tasks, classes = generation_tasks(bank, "val", seed, range(training.validation_tasks), *shape)
+    tasks, classes = validation_tasks(bank, training, seed, max(steps))
 
-    def descent(rate: float, adapt_parameters: str) -> tuple[UpdateRule, Parameters]:
+    def descent(rate: float) -> tuple[UpdateRule, Parameters]:
         rates = {"generator_learning_rate": rate, "discriminator_learning_rate": rate}
-        inner = training.inner.model_copy(update={**rates, "adapt_parameters": adapt_parameters})
-        rule, rule_parameters = initial_rule(inner, start, "sgd")
+        rule, rule_parameters = initial_rule(training.inner.model_copy(update=rates), start, "sgd")
         return rule, {**start, **rule_parameters}
 
-    def mean_fjd(arm: tuple[UpdateRule, Parameters]) -> float:
-        samples = make_sampler(task_map, *arm)(tasks["support"], steps, training.n_query, seed)
+    def mean_fjd(rate: float) -> float:
+        samples = make_sampler(task_map, *descent(rate))(tasks["support"], steps, training.n_query, seed)
         values = validation_metrics(
             evaluation_embed, samples, tasks["support"], tasks["query"], np.array(classes), seed
         )
         return float(np.mean(values["fjd"]))
 
-    choices = product(evaluation.baseline_learning_rates, sorted({training.inner.adapt_parameters, "all"}))
-    best = min((descent(*choice) for choice in choices), key=mean_fjd)
-    return make_sampler(task_map, *best, best_temperature(bank, evaluation_embed, task_map, *best, training, seed))
+    rate = min(evaluation.baseline_learning_rates, key=mean_fjd)
+    best = descent(rate)
+    temperature = best_temperature(bank, evaluation_embed, task_map, *best, training, seed)
+    return make_sampler(task_map, *best, temperature), rate

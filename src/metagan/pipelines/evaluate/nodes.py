@@ -36,12 +36,13 @@ def evaluate(
     """The table of arms and metrics, and pictures of the first tasks."""
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
     embed = load_embedder(evaluation_embedder, bank)
-    samplers = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
+    samplers, rates = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
     result = evaluate_generation(bank, embed, samplers, settings, seed, progress=True, source=bank.source)
     generation = {
         **result.table,
         "embedder": embedder_metrics["evaluation"],
         "temperature": temperature_of(meta_model)._asdict(),
+        "learning_rates": {"tried": sorted(settings.baseline_learning_rates), "best": rates},
         "seconds": {
             "meta_train": meta_model["seconds"],
             "joint_gan": joint_gan["seconds"],

@@ -152,10 +152,10 @@ def test_a_temperature_is_told(results):
 
 def test_the_rates_of_the_baselines_are_told_and_one_at_the_end_of_those_tried_is_a_caveat(results):
     assert "Rates of" not in build(results).text
-    rates = {"tried": [0.03, 0.3, 1.0], "best": {"scratch": 0.3, "fine_tuned": 0.03}}
+    rates = {"tried": [0.003, 0.3, 1.0], "best": {"scratch": 0.3, "fine_tuned": 0.003}}
     text = build(results, generation=results.generation | {"learning_rates": rates}).text
-    assert "the best of those tried on the val classes: scratch 0.30, fine-tuned 0.03." in text
-    assert "fine-tuned did best at a rate of 0.03, an end of those that were tried" in text
+    assert "the best of those tried on the val classes: scratch 0.3, fine-tuned 0.003." in text
+    assert "fine-tuned did best at a rate of 0.003, an end of those that were tried" in text
     assert "scratch did best" not in text
 
 

@@ -103,7 +103,7 @@ def test_baselines_take_the_rate_that_does_best_on_val_classes(
     monkeypatch: pytest.MonkeyPatch,
     rate: float,
 ) -> None:
-    """The mean over the steps decides."""
+    """The mean over the steps decides; they adapt the part that an inner step adapts."""
     calls: list[str] = []
 
     def verdict(*arguments: object) -> dict[str, list[float]]:
@@ -112,9 +112,9 @@ def test_baselines_take_the_rate_that_does_best_on_val_classes(
 
     monkeypatch.setattr(arms, "validation_metrics", verdict)
     monkeypatch.setattr(arms, "best_temperature", lambda *_: BASELINE_TEMPERATURE)
-    samplers, rates = build()
+    samplers, rates = build(inner={"adapt_parameters": "maps|head"})
     assert rates == {"scratch": rate, "fine_tuned": rate}
-    inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate}
+    inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate, "adapt_parameters": "maps|head"}
     learner, start = load_gan(models[1], "joint_gan")
     rule, rule_parameters = initial_rule(make_settings(inner=inner).inner, start, "sgd")
     expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**start, **rule_parameters}, BASELINE_TEMPERATURE)

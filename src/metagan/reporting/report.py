@@ -185,7 +185,7 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
             found.append(f"Adapted is not better than {rival.label} everywhere: {', '.join(losses)}.")
     if rates := generation.get("learning_rates"):
         found += [
-            f"On the val classes {ARMS[arm].label} did best at a rate of {number(rate)}, an end of those that were "
+            f"On the val classes {ARMS[arm].label} did best at a rate of {rate:g}, an end of those that were "
             "tried: one beyond it may be better."
             for arm, rate in rates["best"].items()
             if rate in (min(rates["tried"]), max(rates["tried"]))

@@ -376,6 +376,7 @@ class ClassifierInner(Section):
     test_steps: Annotated[int, Field(ge=1, le=500)] = 3
     update_rule: Literal["sgd", "lslr"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.4
+    shots: Positive | None = None
 
 
 class AdversarySettings(Section):

@@ -215,7 +215,8 @@ def build_learner(settings: Classifier, architecture: ClassifierArchitecture, se
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = method.network(architecture)
-    return method.learner(network, settings.network.batch_norm == "transductive", build_adversary(settings.adversary))
+    transductive, adversary = settings.network.batch_norm == "transductive", build_adversary(settings.adversary)
+    return method.learner(network, transductive, adversary, settings.inner.shots)
 
 
 def initial_classifier(

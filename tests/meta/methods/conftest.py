@@ -49,12 +49,14 @@ class Built:
 def build() -> Callable[..., Built]:
     """Methods with inner steps take two of them in training."""
 
-    def make(name: str, transductive: bool = True, adversary: Adversary | None = None) -> Built:
+    def make(
+        name: str, transductive: bool = True, adversary: Adversary | None = None, shots: int | None = None
+    ) -> Built:
         method = METHODS[name]
         with torch.random.fork_rng():
             torch.manual_seed(0)
             network = method.network(ARCHITECTURE).double()
-        learner = method.learner(network, transductive, adversary)
+        learner = method.learner(network, transductive, adversary, shots)
         parameters = {PREFIX + own: value.detach() for own, value in network.named_parameters()}
         rule, weights = UPDATE_RULES["sgd"], [1.0]
         if method.adapts is not None:

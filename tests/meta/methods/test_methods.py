@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +36,24 @@ def test_all_modes_agree_under_attack(
         torch.testing.assert_close(other_value, value)
         for own, gradient in gradients.items():
             torch.testing.assert_close(other[own], gradient, rtol=1e-6, atol=1e-9, msg=f"{mode}: {own}")
+
+
+@pytest.mark.parametrize("name", ["maml", "anil", "fine_tune"])
+def test_an_inner_step_sees_its_batch_alone(
+    build: Callable[..., Any], make_task: Callable[..., TaskTensors], name: str
+) -> None:
+    built, task = build(name, adversary=Adversary("support", ATTACK, "adversarial", 1.0)), make_task()
+    in_batches = replace(built.learner, shots=1)
+    generator = torch.Generator().manual_seed(1)
+    parameters = {
+        own: torch.randn(value.shape, dtype=torch.float64, generator=generator)
+        for own, value in built.parameters.items()
+    }
+    for step, batch in enumerate([[0, 2, 4], [1, 3, 5], [0, 2, 4]]):
+        part = {own: value[batch] if own.startswith("support") else value for own, value in task.items()}
+        expected = built.learner.inner_loss("classifier", parameters, part, step)
+        torch.testing.assert_close(in_batches.inner_loss("classifier", parameters, task, step), expected)
+        assert not torch.isclose(built.learner.inner_loss("classifier", parameters, task, step), expected)
 
 
 @pytest.mark.parametrize("name", FEATURES)

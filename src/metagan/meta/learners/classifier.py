@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,12 +28,14 @@ class ClassifierLearner:
     Tasks hold `support` (S, C, H, W), `support_labels` (S,), `query` (Q, C, H, W), `query_labels` (Q,), and for an
     adversary with a random start `support_start` and `query_start` of the images' shapes. The network's parameters are
     named `classifier.*`. Transductive BatchNorm takes the statistics of the query images that are asked about
-    together; inductive BatchNorm those of the support set.
+    together; inductive BatchNorm those of the support set. An inner step sees about `shots` support images of each
+    class, or all.
     """
 
     network: nn.Module
     transductive: bool = True
     adversary: Adversary | None = None
+    shots: int | None = None
 
     players = ("classifier",)
     judges = ("",)
@@ -55,7 +58,7 @@ class ClassifierLearner:
         return lambda images: self.apply(parameters, images, found)
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
-        parameters = at_step(parameters, step)
+        parameters, task = at_step(parameters, step), batch_of_support(task, self.shots, step)
         support, labels = task["support"], task["support_labels"]
         if self.adversary is None or not self.adversary.on_support:
             return F.cross_entropy(self.apply(parameters, support), labels)
@@ -113,6 +116,14 @@ class FeatureLearner(ClassifierLearner):
             return loss
         share = 0.5 if self.adversary.loss == "trades" else self.adversary.weight
         return (1 - share) * super().query_loss(parameters, task) + share * loss
+
+
+def batch_of_support(task: TaskTensors, shots: int | None, step: int) -> TaskTensors:
+    """The task with the support images of one inner step: parts with about `shots` of each class take turns."""
+    batches = math.ceil(len(task["support"]) / len(task["ways"]) / shots) if shots else 1
+    return {
+        name: value[step % batches :: batches] if name.startswith("support") else value for name, value in task.items()
+    }
 
 
 def own_parameters(parameters: Parameters) -> Parameters:

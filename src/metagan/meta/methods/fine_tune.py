@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from metagan.meta.adversary import Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
-from metagan.meta.learners.classifier import FeatureLearner, constants
+from metagan.meta.learners.classifier import FeatureLearner, batch_of_support, constants
 from metagan.meta.methods.base import Method, conv4, through_batch_norm
 from metagan.nets.conv4 import Conv4, Statistics
 
@@ -52,6 +52,7 @@ class FineTuneLearner(FeatureLearner):
         return lambda images: self.of_task(parameters, images)
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
+        task = batch_of_support(task, self.shots, step)
         return F.cross_entropy(self.of_task(parameters, task["support"]), task["support_labels"])
 
     def outer_loss(

@@ -412,6 +412,7 @@ class Classifier(OuterLoop):
     n_way: Annotated[int, Field(ge=2)] = 5
     k_shot: Positive = 1
     n_query: Positive = 10
+    validation_shots: Positive | None = None
     jitter: bool = False
     network: ClassifierNetwork = ClassifierNetwork()
     inner: ClassifierInner = ClassifierInner()

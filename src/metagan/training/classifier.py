@@ -116,7 +116,7 @@ class ClassifierTraining(OuterLoop):
         state = with_statistics(state, self.learner, self.bank, settings, self.seed)
         classifier = few_shot_classifier(settings, architecture_of(self.bank, settings), self.learner, self.rule, state)
         classes = len(self.bank.splits["val"])
-        shape = (min(settings.n_way, classes), settings.k_shot, settings.n_query)
+        shape = (min(settings.n_way, classes), settings.validation_shots or settings.k_shot, settings.n_query)
         tasks = (
             episode_task(self.bank, "val", self.seed, index, *shape, norm=settings.adversary.norm)
             for index in range(settings.validation_tasks)

@@ -196,6 +196,10 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
             "classifier.task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads",
         ),
         (
+            {"classifier": {"n_query": 10, "validation_shots": 11}},
+            "classifier.n_query: validation_shots + n_query = 11 + 10 is more than the 20 images of a class of glyphs",
+        ),
+        (
             {"classifier": {"method": "maml"}, "robustness": {"n_way": [5, 20]}},
             "robustness.n_way: 20, but the head of maml fits classifier.n_way = 5 classes alone",
         ),

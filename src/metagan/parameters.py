@@ -536,12 +536,15 @@ class Parameters(Section):
             "robustness": self.robustness,
         }
         for name, settings in users.items():
-            k_shot = max(settings.k_shot) if isinstance(settings, Robustness) else settings.k_shot
-            if size is not None and k_shot + settings.n_query > size:
-                raise ValueError(
-                    f"{name}.n_query: k_shot + n_query = {k_shot} + {settings.n_query} is more than"
-                    f" the {size} images of a class of {self.tasks.source}"
-                )
+            shots = {"k_shot": max(settings.k_shot) if isinstance(settings, Robustness) else settings.k_shot}
+            if isinstance(settings, Classifier) and settings.validation_shots is not None:
+                shots["validation_shots"] = settings.validation_shots
+            for field, number in shots.items():
+                if size is not None and number + settings.n_query > size:
+                    raise ValueError(
+                        f"{name}.n_query: {field} + n_query = {number} + {settings.n_query} is more than"
+                        f" the {size} images of a class of {self.tasks.source}"
+                    )
         return self
 
     @model_validator(mode="after")

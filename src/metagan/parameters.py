@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from itertools import product
@@ -526,25 +527,25 @@ class Parameters(Section):
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> Parameters:
         sizes = {"glyphs": self.tasks.glyphs.samples_per_class, "digits": DIGITS_SMALLEST_CLASS, "omniglot": 20}
-        size = sizes.get(self.tasks.source)
+        size = sizes.get(self.tasks.source, math.inf)
         users = {
             "embedder.evaluation": self.embedder.evaluation,
             "embedder.objective": self.embedder.objective,
             "meta_train": self.meta_train,
             "evaluate": self.evaluate,
             "classifier": self.classifier,
-            "robustness": self.robustness,
         }
-        for name, settings in users.items():
-            shots = {"k_shot": max(settings.k_shot) if isinstance(settings, Robustness) else settings.k_shot}
-            if isinstance(settings, Classifier) and settings.validation_shots is not None:
-                shots["validation_shots"] = settings.validation_shots
-            for field, number in shots.items():
-                if size is not None and number + settings.n_query > size:
-                    raise ValueError(
-                        f"{name}.n_query: {field} + n_query = {number} + {settings.n_query} is more than"
-                        f" the {size} images of a class of {self.tasks.source}"
-                    )
+        episodes = [(name, "k_shot", settings.k_shot, settings.n_query) for name, settings in users.items()]
+        episodes += [
+            ("classifier", "validation_shots", self.classifier.validation_shots or 0, self.classifier.n_query),
+            ("robustness", "k_shot", max(self.robustness.k_shot), self.robustness.n_query),
+        ]
+        for name, field, shots, n_query in episodes:
+            if shots + n_query > size:
+                raise ValueError(
+                    f"{name}.n_query: {field} + n_query = {shots} + {n_query} is more than"
+                    f" the {size} images of a class of {self.tasks.source}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 import metagan
 from metagan import dvc_stage
+from metagan.errors import UserError
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.parameters import validate
@@ -87,7 +88,8 @@ def _is_expected(error: BaseException) -> bool:
     place = traceback.extract_tb(error.__traceback__)[-1]
     raised = (place.line or "").startswith("raise ")
     ours = any(Path(place.filename).is_relative_to(Path(package.__file__).parent) for package in (metagan, joblib))
-    return (raised and ours) or (isinstance(error, OSError) and error.filename is not None)
+    refused = isinstance(error, OSError) and error.filename is not None
+    return isinstance(error, UserError) or (raised and ours) or refused
 
 
 class HelperHook:

@@ -23,6 +23,7 @@ def test_digits_are_the_ten_classes_of_scikit_learn(tmp_path: Path, image_size: 
         assert images.shape[1:] == (1, image_size, image_size) and images.dtype == np.uint8
         assert np.corrcoef(images.mean(axis=(1, 2, 3)), original.mean(axis=(1, 2)))[0, 1] > 0.99
         assert images.max() > 240 and np.median(images[:, :, :, 0]) == 0
+    assert min(record.n_images for record in source.classes) == Tasks(source="digits").smallest_class
 
 
 def test_the_split_follows_the_seed(tmp_path: Path) -> None:

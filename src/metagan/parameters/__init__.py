@@ -1,0 +1,75 @@
+"""The schema of every parameter in `conf/`: names, types, ranges and choices, checked before any work starts.
+
+A file for each `conf/base/parameters_*.yml`; `messages` has the words of a refusal.
+"""
+
+from metagan.parameters.adapt import Adapt
+from metagan.parameters.classifier import (
+    WITH_HEAD,
+    AdversarySettings,
+    Classifier,
+    ClassifierArchitecture,
+    ClassifierInner,
+    ClassifierNetwork,
+    MethodName,
+    Pooling,
+)
+from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
+from metagan.parameters.embedder import Embedder, EmbedderArchitecture, EmbedderNetwork
+from metagan.parameters.evaluate import Evaluate
+from metagan.parameters.leaderboard import Leaderboard
+from metagan.parameters.meta_train import (
+    GanArchitecture,
+    InnerLoop,
+    JointGan,
+    MetaTrain,
+    Networks,
+    OuterObjective,
+    WarmUp,
+)
+from metagan.parameters.outer_loop import OuterLoop
+from metagan.parameters.report import Report
+from metagan.parameters.robustness import Robustness
+from metagan.parameters.run import Parameters, validate
+from metagan.parameters.section import Section, merged, valid_section
+from metagan.parameters.tasks import Glyphs, ImageFolder, Omniglot, Tasks
+from metagan.parameters.trainer import Trainer
+
+__all__ = [
+    "WITH_HEAD",
+    "Adapt",
+    "AdversarySettings",
+    "Classifier",
+    "ClassifierArchitecture",
+    "ClassifierInner",
+    "ClassifierNetwork",
+    "CompareClassifiers",
+    "CompareMetaGradients",
+    "Embedder",
+    "EmbedderArchitecture",
+    "EmbedderNetwork",
+    "Evaluate",
+    "GanArchitecture",
+    "Glyphs",
+    "ImageFolder",
+    "InnerLoop",
+    "JointGan",
+    "Leaderboard",
+    "MetaTrain",
+    "MethodName",
+    "Networks",
+    "Omniglot",
+    "OuterLoop",
+    "OuterObjective",
+    "Parameters",
+    "Pooling",
+    "Report",
+    "Robustness",
+    "Section",
+    "Tasks",
+    "Trainer",
+    "WarmUp",
+    "merged",
+    "valid_section",
+    "validate",
+]

@@ -1,0 +1,16 @@
+"""The table of all finished runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from metagan.parameters.section import Section
+
+
+class Leaderboard(Section):
+    """The table of all finished runs: what ranks them, and where an MLflow server shows them."""
+
+    metric: Literal["recognisability", "fjd", "gap_closed", "natural_accuracy", "robust_accuracy", "seconds"] = (
+        "recognisability"
+    )
+    ui: str = "http://127.0.0.1:5000"

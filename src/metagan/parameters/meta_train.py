@@ -1,0 +1,127 @@
+"""Meta-training of the GAN."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from metagan.parameters.outer_loop import OuterLoop
+from metagan.parameters.section import Channels, Fraction, ImageSize, NonNegative, Positive, Section, Steps, Width
+
+
+class Networks(Section):
+    generator_width: Width = 48
+    discriminator_width: Width = 48
+    noise_size: Annotated[int, Field(ge=1, le=512)] = 32
+    context_size: Annotated[int, Field(ge=0, le=512)] = 0
+    largest_shift: Annotated[int, Field(ge=0, le=16)] = 0
+
+
+class GanArchitecture(Networks):
+    """What saved weights of a GAN may say of its networks."""
+
+    channels: Channels
+    image_size: ImageSize
+
+
+class InnerLoop(Section):
+    """The K adversarial steps on the support set of one task."""
+
+    steps: Annotated[int, Field(ge=1, le=50)] = 5
+    update_rule: Literal["sgd", "lslr"] = "lslr"
+    generator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
+    discriminator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
+    gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
+    r1: NonNegative = 0.0
+    r2: NonNegative = 0.0
+    adapt_parameters: str = "all"
+
+    @field_validator("adapt_parameters")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(
+                f"must be 'all', 'context' or a regular expression over parameter names ({error})"
+            ) from error
+        return value
+
+
+class OuterObjective(Section):
+    """Weights of the terms that judge an adapted generator on the query set; 0 leaves a term out."""
+
+    adversarial: NonNegative = 0.0
+    energy: NonNegative = 1.0
+    mmd: NonNegative = 0.0
+    pixel_weight: NonNegative = 0.3
+    feature_weight: NonNegative = 1.0
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> OuterObjective:
+        if self.adversarial + self.energy + self.mmd == 0:
+            raise ValueError("energy: at least one of adversarial, energy and mmd must be above 0")
+        if self.energy + self.mmd > 0 and self.pixel_weight + self.feature_weight == 0:
+            raise ValueError("pixel_weight: with energy or mmd, it or feature_weight must be above 0")
+        return self
+
+
+class WarmUp(Section):
+    """The first meta-steps: by another meta-gradient, or with fewer inner steps."""
+
+    meta_gradient: Literal["none", "fomaml", "reptile"] = "none"
+    inner_steps: Positive | None = None
+    meta_steps: Annotated[int, Field(ge=0)] = 0
+
+
+class JointGan(Section):
+    """The ordinary GAN on all train classes that the fine_tuned arm starts from."""
+
+    steps: Positive = 4000
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
+    gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
+    r1: NonNegative = 1.0
+
+
+def _after_the_start(value: tuple[int, ...]) -> tuple[int, ...]:
+    if value[0] == 0:
+        raise ValueError("must leave out 0, which is always measured")
+    return value
+
+
+class MetaTrain(OuterLoop):
+    """Meta-training of the GAN, and of the joint GAN that is the fine-tuned arm."""
+
+    section: ClassVar[str] = "meta_train"
+
+    meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
+    k_shot: Positive = 8
+    n_query: Annotated[int, Field(ge=2)] = 12
+    validation_steps: Annotated[Steps, AfterValidator(_after_the_start)] = (5, 20)
+    networks: Networks = Networks()
+    inner: InnerLoop = InnerLoop()
+    first_step_weight: Fraction = 0.2
+    outer_objective: OuterObjective = OuterObjective()
+    warm_up: WarmUp = WarmUp()
+    joint: JointGan = JointGan()
+
+    @model_validator(mode="after")
+    def _warm_up_is_shorter(self) -> MetaTrain:
+        if self.warm_up.inner_steps is not None and self.warm_up.inner_steps > self.inner.steps:
+            raise ValueError(f"warm_up.inner_steps: must be at most inner.steps = {self.inner.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _context_is_there(self) -> MetaTrain:
+        if self.inner.adapt_parameters == "context" and self.networks.context_size == 0:
+            raise ValueError("networks.context_size: must be above 0 when inner.adapt_parameters is context")
+        return self
+
+    @model_validator(mode="after")
+    def _rule_is_learned(self) -> MetaTrain:
+        if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
+            raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
+        return self

@@ -1,0 +1,45 @@
+"""Accuracy of adapted classifiers under attack."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from metagan.parameters.classifier import WITH_HEAD, Classifier
+from metagan.parameters.section import NonNegative, Positive, Section
+
+Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
+OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
+
+
+class Robustness(Section):
+    """Accuracy of adapted classifiers under attack, judged by an independent library."""
+
+    split: Literal["val", "test"] = "test"
+    episodes: Annotated[int, Field(ge=2)] = 100
+    n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], OneOrMore, Field(min_length=1)] = (5,)
+    k_shot: Annotated[tuple[Positive, ...], OneOrMore, Field(min_length=1)] = (1,)
+    n_query: Positive = 5
+    linf_epsilons: Annotated[tuple[Epsilon, ...], Field(min_length=1)] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
+    l2_epsilons: tuple[NonNegative, ...] = (0.5, 1.0, 2.0)
+    steps: Positive = 20
+    restarts: Positive = 1
+    poisoned_epsilon: Epsilon | None = 0.1
+    masking_episodes: Annotated[int, Field(ge=2)] = 20
+    auto_attack: bool = False
+
+    def check_head(self, classifier: Classifier) -> None:
+        """Raises ValueError when the classifier has a head of other ways than those of the episodes."""
+        wrong = [n_way for n_way in self.n_way if n_way != classifier.n_way]
+        if wrong and classifier.method in WITH_HEAD:
+            raise ValueError(
+                f"robustness.n_way: {wrong[0]}, but the head of {classifier.method} fits classifier.n_way = "
+                f"{classifier.n_way} classes alone"
+            )
+
+    @model_validator(mode="after")
+    def _auto_attack_has_targets(self) -> Robustness:
+        if self.auto_attack and min(self.n_way) < 4:
+            raise ValueError(f"n_way: must be at least 4 with auto_attack, not {min(self.n_way)}")
+        return self

@@ -1,0 +1,98 @@
+"""The parameters of one run, and what must go together in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Annotated
+
+from pydantic import Field, ValidationError, model_validator
+
+from metagan.parameters.adapt import Adapt
+from metagan.parameters.classifier import Classifier
+from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
+from metagan.parameters.embedder import Embedder
+from metagan.parameters.evaluate import Evaluate
+from metagan.parameters.leaderboard import Leaderboard
+from metagan.parameters.messages import line
+from metagan.parameters.meta_train import MetaTrain
+from metagan.parameters.report import Report
+from metagan.parameters.robustness import Robustness
+from metagan.parameters.section import Section, merged, valid_section
+from metagan.parameters.tasks import Tasks
+from metagan.parameters.trainer import Trainer
+
+
+class Parameters(Section):
+    """Everything under `conf/<environment>/parameters*.yml`."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    tasks: Tasks = Tasks()
+    embedder: Embedder = Embedder()
+    meta_train: MetaTrain = MetaTrain()
+    evaluate: Evaluate = Evaluate()
+    classifier: Classifier = Classifier()
+    trainer: Trainer = Trainer()
+    compare_classifiers: CompareClassifiers = CompareClassifiers()
+    compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
+    robustness: Robustness = Robustness()
+    adapt: Adapt = Adapt()
+    report: Report = Report()
+    leaderboard: Leaderboard = Leaderboard()
+
+    @model_validator(mode="after")
+    def _classes_are_large_enough(self) -> Parameters:
+        size = self.tasks.smallest_class
+        users = {
+            "embedder.evaluation": self.embedder.evaluation,
+            "embedder.objective": self.embedder.objective,
+            "meta_train": self.meta_train,
+            "evaluate": self.evaluate,
+            "classifier": self.classifier,
+        }
+        episodes = [(name, "k_shot", settings.k_shot, settings.n_query) for name, settings in users.items()]
+        episodes += [
+            ("classifier", "validation_shots", self.classifier.validation_shots or 0, self.classifier.n_query),
+            ("robustness", "k_shot", max(self.robustness.k_shot), self.robustness.n_query),
+        ]
+        for name, field, shots, n_query in episodes:
+            if shots + n_query > size:
+                raise ValueError(
+                    f"{name}.n_query: {field} + n_query = {shots} + {n_query} is more than"
+                    f" the {size} images of a class of {self.tasks.source}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> Parameters:
+        self.robustness.check_head(self.classifier)
+        return self
+
+    @model_validator(mode="after")
+    def _processes_share_evenly(self) -> Parameters:
+        for section in (self.meta_train, self.classifier):
+            self.trainer.check_share(f"{section.section}.tasks_per_step", section.tasks_per_step)
+        self.trainer.check_share("meta_train.joint.batch_size", self.meta_train.joint.batch_size)
+        return self
+
+    @model_validator(mode="after")
+    def _arms_are_possible(self) -> Parameters:
+        for arm, changes in self.compare_meta_gradients.arms.items():
+            whole = merged(merged(self.meta_train.model_dump(), changes), self.compare_meta_gradients.budget)
+            name = f"compare_meta_gradients.arms.{arm}"
+            valid_section(name, MetaTrain, whole)
+            self.trainer.check_share(f"{name}.tasks_per_step", whole["tasks_per_step"])
+        for method, (adversary, changes) in product(
+            self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
+        ):
+            whole = merged(self.classifier.model_dump(), {"method": method, "adversary": changes})
+            valid_section(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
+        return self
+
+
+def validate(raw: Mapping[str, object]) -> Parameters:
+    """The parameters of one run; raises ValueError with one line for each bad parameter, by its full dotted name."""
+    try:
+        return Parameters.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError("\n".join(line(details, Parameters) for details in error.errors())) from None

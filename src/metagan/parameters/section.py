@@ -1,0 +1,57 @@
+"""What the sections of the parameters are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from metagan.parameters.messages import line
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+ImageSize = Annotated[int, Field(ge=16, le=64, multiple_of=4)]
+Channels = Literal[1, 3]
+Width = Annotated[int, Field(ge=8, le=512)]
+Checked = TypeVar("Checked", bound="Section")
+
+
+def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
+    if not value or value[0] < 0 or list(value) != sorted(set(value)):
+        raise ValueError("must be different step numbers in increasing order, none below 0, for example [0, 1, 5, 20]")
+    return value
+
+
+def _adapting(value: tuple[int, ...]) -> tuple[int, ...]:
+    if value[-1] == 0:
+        raise ValueError("must name a step above 0: before the first, nothing has been adapted")
+    return value
+
+
+Steps = Annotated[tuple[int, ...], AfterValidator(_increasing), AfterValidator(_adapting)]
+
+
+class Section(BaseModel):
+    """A frozen group of parameters that refuses names it does not know; a check of the group starts its message with
+    the name of the parameter at fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with changes, section by section."""
+    return {**values} | {
+        name: merged(values[name], change) if isinstance(change, Mapping) and name in values else change
+        for name, change in changes.items()
+    }
+
+
+def valid_section(name: str, section: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """The section of these values; raises ValueError with one line that names the parameter after `name`."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(f"{name}.{line(error.errors()[0], section)}") from None

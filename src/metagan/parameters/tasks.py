@@ -1,0 +1,64 @@
+"""Which images the tasks are made of."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from metagan.parameters.section import Channels, Fraction, ImageSize, Section
+
+DIGITS_SMALLEST_CLASS = 174
+OMNIGLOT_SMALLEST_CLASS = 20
+
+
+class Glyphs(Section):
+    minimum_faces: Annotated[int, Field(ge=1, le=12)] = 4
+    samples_per_class: Annotated[int, Field(ge=2, le=1000)] = 20
+
+
+class Omniglot(Section):
+    mirror: str | None = None
+    split: Literal["alphabets", "vinyals"] = "alphabets"
+
+
+class ImageFolder(Section):
+    path: Path | None = None
+    train_fraction: Fraction = 0.7
+    val_fraction: Fraction = 0.1
+
+
+class Tasks(Section):
+    """Which images the tasks are made of."""
+
+    source: Literal["glyphs", "digits", "omniglot", "image_folder"] = "glyphs"
+    image_size: ImageSize = 28
+    channels: Channels = 1
+    workers: Annotated[int, Field(ge=0)] = 0
+    glyphs: Glyphs = Glyphs()
+    omniglot: Omniglot = Omniglot()
+    image_folder: ImageFolder = ImageFolder()
+
+    @property
+    def smallest_class(self) -> float:
+        """Images of the smallest class; infinite where only reading the source can tell."""
+        sizes = {
+            "glyphs": self.glyphs.samples_per_class,
+            "digits": DIGITS_SMALLEST_CLASS,
+            "omniglot": OMNIGLOT_SMALLEST_CLASS,
+        }
+        return sizes.get(self.source, math.inf)
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> Tasks:
+        if self.source == "image_folder" and self.image_folder.path is None:
+            raise ValueError("image_folder.path: must name a folder of class folders when tasks.source is image_folder")
+        if self.source != "image_folder" and self.channels != 1:
+            raise ValueError(f"channels: must be 1 for the grey source {self.source}")
+        if self.image_folder.train_fraction + self.image_folder.val_fraction >= 1.0:
+            raise ValueError(
+                "image_folder.train_fraction: with val_fraction must leave classes for the test split (sum below 1)"
+            )
+        return self

@@ -31,7 +31,7 @@ lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check src tests
 
 adapt: $(STAMP)  ## adapt the trained meta-model to 3 to 50 pictures of one thing (IMAGES=DIR)
-	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipeline adapt $(if $(IMAGES),--params 'adapt.images="$(IMAGES)"')
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt $(if $(IMAGES),--params 'adapt.images="$(IMAGES)"')
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench

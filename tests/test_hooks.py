@@ -31,7 +31,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
         "the test split needs at least 1 class, but of 4 classes it gets 0"
     )
     assert shown(lambda: open_bank(tmp_path / "two\nlines")) == (
-        f"there is no task bank in {tmp_path}/two lines: build it with kedro run --pipeline tasks"
+        f"there is no task bank in {tmp_path}/two lines: build it with kedro run --pipelines tasks"
     )
 
 

@@ -49,14 +49,21 @@ def check_kedro(load_parameters: Callable[..., dict[str, Any]]) -> Callable[[str
         typed = run.make_context("run", arguments).params
         environment = typed["env"] or "local"
         assert (ROOT / "conf" / environment).is_dir()
-        assert {*typed["pipelines"], typed["pipeline"]} - {None, ""} <= known
+        assert not typed["pipeline"]  # deprecated
+        assert set(typed["pipelines"]) <= known
         validate(load_parameters(environment, **typed["params"]))
 
     return check
 
 
+@pytest.mark.parametrize("folder", ["conf", "notebooks", "src"])
+def test_no_deprecated_option_is_named(folder: str) -> None:
+    for file in (ROOT / folder).rglob("*.*"):
+        assert not re.search(rb"--pipeline\b", file.read_bytes() if file.is_file() else b""), file
+
+
 def test_commands_are_found() -> None:
-    assert {"kedro run --env gpu", "kedro run --pipeline evaluate"} <= set(commands("kedro"))
+    assert {"kedro run --env gpu", "kedro run --pipelines evaluate"} <= set(commands("kedro"))
     assert "make adapt IMAGES=DIR" in commands("make")
     assert "dvc push" in commands("dvc")
     assert sum("trainer.num_nodes=2" in command for command in commands("kedro")) == 1

@@ -1,4 +1,4 @@
-"""The pipelines of `kedro run --pipeline <name>`."""
+"""The pipelines of `kedro run --pipelines <name>`."""
 
 from __future__ import annotations
 

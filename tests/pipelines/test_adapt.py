@@ -48,7 +48,8 @@ def sevens(tmp_path: Path) -> Path:
 
 def adapt(project: Project, **parameters: object) -> subprocess.CompletedProcess[str]:
     given = ",".join(f"adapt.{name}={value}" for name, value in parameters.items())
-    return project.run("kedro", "run", "--env", "smoke", "--pipeline", "adapt", *(["--params", given] if given else []))
+    options = ["--params", given] if given else []
+    return project.run("kedro", "run", "--env", "smoke", "--pipelines", "adapt", *options)
 
 
 def output(project: Project) -> Path:

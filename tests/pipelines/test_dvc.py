@@ -126,7 +126,7 @@ def test_a_colleague_pulls_the_results_and_reports_and_adapts_without_training(
     pulled = colleague.run("dvc", "pull")
     assert pulled.returncode == 0, pulled.stderr
     assert "up to date" in colleague.run("dvc", "status").stdout
-    done = colleague.run("kedro", "run", "--env", "smoke", "--pipeline", "report")
+    done = colleague.run("kedro", "run", "--env", "smoke", "--pipelines", "report")
     assert done.returncode == 0, done.stderr
     assert (colleague.path / "data/08_reporting/report.html").stat().st_size > 10_000
     pictures = tmp_path / "eights"
@@ -135,7 +135,7 @@ def test_a_colleague_pulls_the_results_and_reports_and_adapts_without_training(
     for number, image in enumerate(digits.images[digits.target == 8][:4]):
         Image.fromarray((16 * image).clip(max=255).astype("uint8")).save(pictures / f"{number}.png")
     done = colleague.run(
-        "kedro", "run", "--env", "smoke", "--pipeline", "adapt", "--params", f"adapt.images={pictures}"
+        "kedro", "run", "--env", "smoke", "--pipelines", "adapt", "--params", f"adapt.images={pictures}"
     )
     assert done.returncode == 0, done.stderr
     assert (colleague.path / "data/07_model_output/adapted_samples/000.png").is_file()
@@ -189,7 +189,7 @@ class TestExperiment:
     def test_the_leaderboard_ranks_it_and_is_no_run_itself(self, locked: Project) -> None:
         before = len(locked.runs())
         metric = "leaderboard.metric=robust_accuracy"
-        done = locked.run("kedro", "run", "--env", "smoke", "--pipeline", "leaderboard", "--params", metric)
+        done = locked.run("kedro", "run", "--env", "smoke", "--pipelines", "leaderboard", "--params", metric)
         assert done.returncode == 0, done.stderr
         assert len(locked.runs()) == before
         board = pd.read_csv(locked.path / "data/08_reporting/leaderboard.csv")

@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_the_earlier_bank_and_the_next_build_succeeds(bank: T
 
 
 def test_a_missing_bank_says_how_to_build_one(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no task bank in .*: build it with kedro run --pipeline tasks"):
+    with pytest.raises(FileNotFoundError, match=r"no task bank in .*: build it with kedro run --pipelines tasks"):
         open_bank(tmp_path / "bank")
 
 

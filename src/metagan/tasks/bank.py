@@ -28,7 +28,7 @@ from metagan.tasks.sources import SOURCES
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
 
 FORMAT = 1
-BUILD = "kedro run --pipeline tasks"
+BUILD = "kedro run --pipelines tasks"
 ClassIndices: TypeAlias = NDArray[np.int64]
 
 

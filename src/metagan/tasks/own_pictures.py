@@ -21,7 +21,7 @@ def read_own_pictures(settings: Adapt, bank: TaskBank) -> tuple[Images, NDArray[
     folder = settings.images
     if folder is None:
         raise ValueError(
-            "adapt.images: must name a folder of pictures, as in kedro run --pipeline adapt --params adapt.images=DIR"
+            "adapt.images: must name a folder of pictures, as in kedro run --pipelines adapt --params adapt.images=DIR"
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"adapt.images: {folder} is not a folder")

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from metagan.parameters import Tasks
 from metagan.tasks.sources import SOURCES
-from metagan.tasks.sources.base import Source
+from metagan.tasks.sources.base import ClassRecord, Source
 
 
 def open_source(seed: int = 0, image_size: int = 28, **settings: int) -> Source:
@@ -40,11 +43,45 @@ def test_classes_depend_on_no_seed_but_their_splits_do(source: Source) -> None:
 
 def test_homoglyphs_are_one_class(source: Source) -> None:
     names = {record.name for record in source.classes}
-    assert {"latin capital letter o", "cyrillic capital letter zhe", "greek capital letter omega"} <= names
+    assert {"latin capital letter o", "cyrillic capital letter zhe", "greek capital letter psi"} <= names
     homoglyphs = {"greek capital letter omicron", "cyrillic capital letter o", "latin small letter o", "lisu letter o"}
     assert not names & (
         homoglyphs | {"cyrillic capital letter a", "greek capital letter alpha", "latin small letter x"}
     )
+
+
+def test_letters_that_are_turned_others_are_one_class(source: Source) -> None:
+    names = {record.name for record in source.classes}
+    pairs = {
+        "latin capital letter k": "lisu letter kha",  # by two quarter turns
+        "latin capital letter t": "lisu letter tha",
+        "latin small letter n": "latin small letter u",
+        "latin capital letter e": "latin small letter sideways turned m",  # by one
+        "latin small letter e": "latin capital letter schwa",
+    }
+    assert pairs.keys() <= names
+    assert not names & set(pairs.values())
+    assert not any(record.group == "Lisu" for record in source.classes)
+    assert re.search(r"; 150 letters were left out", source.note)
+
+
+def test_no_letter_looks_like_another_however_it_is_turned(source: Source) -> None:
+    """By the correlation of thumbnails of the whole face, drawn by Pillow alone."""
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 80)
+
+    def standardised(record: ClassRecord) -> np.ndarray:
+        canvas = Image.new("L", (200, 200))
+        ImageDraw.Draw(canvas).text((60, 40), unicodedata.lookup(record.name.upper()), fill=255, font=font)
+        ink = ImageOps.contain(canvas.crop(canvas.getbbox()), (24, 24))
+        square = np.asarray(ImageOps.pad(ink, (24, 24))).astype(float)
+        return (square - square.mean()) / square.std()
+
+    thumbnails = np.stack([standardised(record) for record in source.classes])
+    for turns in range(4):
+        turned = np.rot90(thumbnails, turns, (1, 2))
+        correlation = np.einsum("ixy,jxy->ij", thumbnails, turned, optimize=True) / 24**2
+        np.fill_diagonal(correlation, 0)  # a letter may be its own turn
+        assert correlation.max() < 0.99, turns
 
 
 def index_of(source: Source, name: str) -> int:

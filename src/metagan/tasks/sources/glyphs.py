@@ -1,7 +1,9 @@
 """Letters drawn from the DejaVu and STIX fonts inside the matplotlib wheel: needs no download.
 
-A class is a distinct outline. Its samples are the same letter in several faces, each with its own small rotation,
-scaling, shear, shift, elastic bend and change of stroke width, centred and scaled to fill the image.
+A class is a distinct outline, however it is turned: quarter turns of train classes count as further classes
+(`turn_classes`), and no class of another split may be one of them. Its samples are the same letter in several faces,
+each with its own small rotation, scaling, shear, shift, elastic bend and change of stroke width, centred and scaled to
+fill the image.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     at least 100 letters to test and 40 to val, or an eighth and a twentieth of all where these are few.
     """
     settings = tasks.glyphs
-    letters = _letters(settings.minimum_faces)
+    letters, turned = _letters(settings.minimum_faces)
     sizes = Counter(letter.script for letter in letters)
     count = len(letters)
     minimum: dict[Split, int] = {"train": count // 2, "test": min(100, count // 8), "val": min(40, count // 20)}
@@ -87,7 +89,8 @@ def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
         name, samples = unicodedata.name(letter.character).lower(), settings.samples_per_class
         classes.append(ClassRecord(name, letter.script, split_of[letter.script], samples))
         drawings.append(partial(_draw, letter, samples, tasks.image_size, seed))
-    return Source("glyphs", NOTE, tasks.image_size, 1, tuple(classes), tuple(drawings))
+    note = f"{NOTE}; {turned} letters were left out that look like another after quarter turns"
+    return Source("glyphs", note, tasks.image_size, 1, tuple(classes), tuple(drawings))
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ class Letter:
 
 
 @lru_cache
-def _letters(minimum_faces: int) -> tuple[Letter, ...]:
-    """The different-looking letters in at least `minimum_faces` faces, by script."""
+def _letters(minimum_faces: int) -> tuple[tuple[Letter, ...], int]:
+    """The different-looking letters in at least `minimum_faces` faces, by script, and how many are turned others."""
     faces = defaultdict(list)
     for face in FACES:
         with TTFont(_path(face), lazy=True) as font:
@@ -124,28 +127,48 @@ def _script(character: str) -> str | None:
     return SCRIPTS.get(unicodedata.name(character, "?").split()[0])
 
 
-def _distinct(letters: Sequence[Letter]) -> tuple[Letter, ...]:
-    """The letters, in order, that are no blot and look different from every earlier one."""
-    distances = np.stack([_signed_distance(letter.character, REFERENCE_FACE) for letter in letters])
-    same = _stray_ink(distances, 0.06) <= 0.01
-    blot = distances.max(axis=(1, 2)) > BLOT * SIDE
-    kept: list[int] = []
-    for row in range(len(letters)):
-        if not blot[row] and not same[row, kept].any():
-            kept.append(row)
-    return tuple(letters[row] for row in kept)
+def _distinct(letters: Sequence[Letter]) -> tuple[tuple[Letter, ...], int]:
+    """The letters, in order, that are no blot and look different from every earlier one, however they are turned.
 
-
-def _stray_ink(distances: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
-    """Share of the ink of one letter that is farther than `tolerance` from the ink of another, (n, n), symmetric.
-
-    Letters are signed distances (n, side, side); `tolerance` is a share of their longer side.
+    With them comes the number of those that look different upright, and were left out as turns of another.
     """
-    flat = distances[:, ::2, ::2].reshape(len(distances), -1)
-    ink = (flat > 0).astype(np.float32)
-    far = (flat < -tolerance * SIDE).astype(np.float32)
-    stray: NDArray[np.float32] = ink @ far.T / ink.sum(axis=1, keepdims=True)
-    return np.maximum(stray, stray.T)
+    distances = np.stack([_signed_distance(letter.character, REFERENCE_FACE) for letter in letters])
+    whole = np.flatnonzero(distances.max(axis=(1, 2)) <= BLOT * SIDE)
+    upright = whole[_first_of_their_kind(_look_alike(distances[whole], turns=0))]
+    turned = [_look_alike(distances[upright], turns) for turns in range(4)]
+    kept = upright[_first_of_their_kind(np.any(turned, axis=0))]
+    return tuple(letters[row] for row in kept), len(upright) - len(kept)
+
+
+def _look_alike(distances: NDArray[np.float32], turns: int) -> NDArray[np.bool_]:
+    """Which letters look like which others turned by quarter turns, (n, n)."""
+    return _stray_ink(distances, np.rot90(distances, turns, (1, 2)), 0.06) <= 0.01
+
+
+def _first_of_their_kind(same: NDArray[np.bool_]) -> list[int]:
+    """The rows that are the same as no earlier one that was kept."""
+    kept: list[int] = []
+    for row in range(len(same)):
+        if not same[row, kept].any():
+            kept.append(row)
+    return kept
+
+
+def _stray_ink(first: NDArray[np.float32], second: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+    """Share of the ink of one letter that is farther than `tolerance` from the ink of another, (n, m).
+
+    Of a first letter to a second and back it is the larger one. Letters are signed distances (n, side, side) and
+    (m, side, side); `tolerance` is a share of their longer side.
+    """
+
+    def ink_and_far(distances: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        flat = distances[:, ::2, ::2].reshape(len(distances), -1)
+        return (flat > 0).astype(np.float32), (flat < -tolerance * SIDE).astype(np.float32)
+
+    (ink, far), (other_ink, other_far) = ink_and_far(first), ink_and_far(second)
+    there: NDArray[np.float32] = ink @ other_far.T / ink.sum(axis=1, keepdims=True)
+    back: NDArray[np.float32] = other_ink @ far.T / other_ink.sum(axis=1, keepdims=True)
+    return np.maximum(there, back.T)
 
 
 def _path(face: str) -> str:
@@ -213,7 +236,7 @@ def _draw(letter: Letter, samples: int, image_size: int, seed: int) -> Images:
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ord(letter.character),)))
     distances = np.stack([_signed_distance(letter.character, face) for face in letter.faces])
     # Some faces draw another form of the letter: leave out those that stray far from the reference.
-    distances = distances[_stray_ink(distances, 0.12)[0] <= 0.1]
+    distances = distances[_stray_ink(distances, distances[:1], 0.12)[:, 0] <= 0.1]
     order = generator.permutation(len(distances))
     grid = _grid(image_size)
     knot_weights = _knot_weights(grid)

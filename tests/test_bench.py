@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from metagan import bench
+from metagan.errors import UserError
 from metagan.meta.meta_gradients import META_GRADIENTS
 
 FAKE: bench.Bench = {
@@ -98,7 +99,7 @@ def test_missing_peers_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_another_folder_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no conf/base here"):
+    with pytest.raises(UserError, match="no conf/base here"):
         bench.default_settings(tmp_path)
 
 

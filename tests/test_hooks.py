@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from kedro.io import DataCatalog
 
+from metagan.evaluation.confidence import mean_and_ci95
 from metagan.hooks import ErrorHook, InputError, run_name
 from metagan.io import JSONDataset, TaskBankDataset, WeightsDataset
 from metagan.parameters import ImageFolder, Tasks
@@ -61,9 +64,24 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     assert shown(WeightsDataset(str(path)).load) == f"{path}: damaged, or no checkpoint of metagan; train again"
 
 
+@pytest.mark.parametrize("prefer", ["processes", "threads"])
+def test_what_a_worker_says_is_one_line_only_where_a_person_can_mend_it(prefer: str) -> None:
+    workers = Parallel(n_jobs=2, prefer=prefer)
+    assert shown(lambda: workers(delayed(splits.at_random)(3, 3, 1, seed) for seed in range(2))) == (
+        "the test split needs at least 1 class, but of 3 classes it gets -1"
+    )
+    assert shown(lambda: workers(delayed(mean_and_ci95)([0.5]) for _ in range(2))) is None
+
+
+def test_a_killed_worker_is_one_line() -> None:
+    line = shown(lambda: Parallel(n_jobs=2)(delayed(os._exit)(1) for _ in range(2)))
+    assert line is not None and line.startswith("A worker process managed by the executor was unexpectedly terminated")
+
+
 @pytest.mark.parametrize(
     "defect",
     [
+        lambda _: mean_and_ci95([0.5]),
         lambda _: np.zeros(2) + np.zeros(3),
         lambda _: splits.at_random(4, train=2, val=1, seed=-1),
         lambda folder: JSONDataset(filepath=str(folder / "table.json")).save(object()),

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor, nn
 
+from metagan.errors import UserError
 from metagan.files import replaced
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
@@ -335,9 +336,9 @@ def own_peak_memory_mib(settings: Settings) -> float:
 
 
 def default_settings(project: Path) -> Settings:
-    """The parameters of conf/base. Raises FileNotFoundError when the folder is no metagan project."""
+    """The parameters of conf/base. Raises UserError when the folder is no metagan project."""
     if not (project / "conf" / "base").is_dir():
-        raise FileNotFoundError(f"{project}: no conf/base here; run the benchmark in the folder of the project")
+        raise UserError(f"{project}: no conf/base here; run the benchmark in the folder of the project")
     loader = OmegaConfigLoader(
         str(project / "conf"), base_env="base", default_run_env="base", custom_resolvers={"oc.env": oc.env}
     )
@@ -393,5 +394,5 @@ def main(project: Path) -> None:
 if __name__ == "__main__":
     try:
         main(Path.cwd())
-    except (FileNotFoundError, ValueError, ArithmeticError) as error:
+    except (UserError, ArithmeticError) as error:
         raise SystemExit(str(error)) from None

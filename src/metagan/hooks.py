@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import threading
-import traceback
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import click
-import joblib
 import mlflow
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -26,7 +25,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-import metagan
 from metagan import dvc_stage
 from metagan.errors import UserError
 from metagan.io.outbox import install, is_away
@@ -39,7 +37,7 @@ LONGEST_RUN_NAME = 250  # that every tracking database takes
 
 
 class InputError(click.ClickException, ValueError):
-    """A ValueError that the command line shows as its message alone, without a traceback."""
+    """What the command line shows as its message alone, without a traceback."""
 
 
 class ParameterHook:
@@ -49,11 +47,15 @@ class ParameterHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Check conf/<environment>/parameters*.yml and `--params`."""
         try:
-            validate(context.config_loader["parameters"])
+            parameters = context.config_loader["parameters"]
         except MissingConfigException:
             known = sorted(path.name for path in (context.project_path / "conf").iterdir() if path.is_dir())
             raise InputError(f"--env: {context.env!r} is not one of {', '.join(known)}") from None
-        except ValueError as error:
+        except ValueError as error:  # what Kedro says of a file in conf
+            raise InputError(str(error)) from None
+        try:
+            validate(parameters)
+        except UserError as error:
             raise InputError(str(error)) from None
 
 
@@ -84,12 +86,9 @@ class ErrorHook:
 
 
 def _is_expected(error: BaseException) -> bool:
-    """A file that the system refuses by name, or what a `raise` of metagan says, here or in a process of joblib."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    raised = (place.line or "").startswith("raise ")
-    ours = any(Path(place.filename).is_relative_to(Path(package.__file__).parent) for package in (metagan, joblib))
+    """What a person can mend, a file that the system refuses by name, or a process that the system has killed."""
     refused = isinstance(error, OSError) and error.filename is not None
-    return isinstance(error, UserError) or (raised and ours) or refused
+    return isinstance(error, UserError | TerminatedWorkerError) or refused
 
 
 class HelperHook:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
+from metagan.errors import UserError
 from metagan.parameters import Tasks
 from metagan.tasks.bank import BankPlan, TaskBank, open_bank, plan_bank
 from metagan.tasks.sampling import generation_task
@@ -182,13 +183,13 @@ def test_a_full_disk_leaves_the_earlier_bank_and_the_next_build_succeeds(bank: T
     """
     folder = tmp_path / "bank"
     earlier = everything_in(folder)
-    assert f"cannot write the task bank {folder} (" in run(script, folder)
+    assert f"MiB free), cannot write the task bank: '{folder}'" in run(script, folder)
     assert everything_in(folder) == earlier and leftovers(folder) == []
     assert len(BankPlan(numbered_source(counts=(3, 4, 5)), workers=1).write(folder, progress=False).images) == 12
 
 
 def test_a_missing_bank_says_how_to_build_one(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no task bank in .*: build it with kedro run --pipelines tasks"):
+    with pytest.raises(UserError, match=r"no task bank in .*: build it with kedro run --pipelines tasks"):
         open_bank(tmp_path / "bank")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from metagan.errors import UserError
 from metagan.parameters import Adapt
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
@@ -94,7 +95,7 @@ def test_what_is_inverted(
 def test_no_folder_is_told(tmp_path: Path, make_bank: MakeBank) -> None:
     with pytest.raises(ValueError, match=r"adapt\.images: must name a folder of pictures, as in kedro run .*=DIR"):
         read_own_pictures(Adapt(), make_bank())
-    with pytest.raises(FileNotFoundError, match=r"adapt\.images: .*nowhere is not a folder"):
+    with pytest.raises(UserError, match=r"adapt\.images: .*nowhere is not a folder"):
         read_own_pictures(Adapt(images=tmp_path / "nowhere"), make_bank())
 
 

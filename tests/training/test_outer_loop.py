@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch.multiprocessing import ProcessRaisedException
 
+from metagan.errors import UserError
 from metagan.meta.learners import TaskTensors
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES
@@ -245,6 +246,12 @@ def test_two_processes_retreat_as_one_does(settings: Classifier, tmp_path: Path,
 def test_a_nan_in_one_process_skips_the_update_of_both(settings: Classifier, tmp_path: Path) -> None:
     module = in_two(InTwo(settings, tmp_path / "two", nan_at=3))
     assert [row["skipped"] for row in module.history] == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_what_a_person_can_mend_is_told_by_another_process(settings: Classifier, tmp_path: Path) -> None:
+    strict = settings.model_copy(update={"maximum_skipped_in_a_row": 1})
+    with pytest.raises(UserError, match=r"^1 meta-gradients in a row had a NaN or Inf \(meta-step 3\): lower .*inner$"):
+        in_two(InTwo(strict, tmp_path / "two", nan_at=3))
 
 
 def test_two_processes_end_and_save_by_one_clock(

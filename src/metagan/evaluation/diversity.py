@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metagan.errors import UserError
 from metagan.evaluation.features import Features, as_float64
 
 
@@ -31,5 +32,5 @@ def diversity(samples: Features, real: Features) -> float:
     """
     real_spread = within_class_spread(real)
     if real_spread == 0:
-        raise ValueError("diversity needs real images that differ: all real features of each task are the same")
+        raise UserError("diversity needs real images that differ: all real features of each task are the same")
     return within_class_spread(samples) / real_spread

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from metagan.errors import UserError
 from metagan.evaluation.features import Features, as_float64, as_pair
 
 
@@ -30,7 +31,7 @@ def frechet_distance(samples: Features, real: Features) -> float:
     samples, real = as_pair(samples, real)
     n_samples, n_features = real.shape
     if n_samples <= n_features:
-        raise ValueError(
+        raise UserError(
             f"a Frechet distance over {n_features} feature dimensions needs more than {n_features} samples, "
             f"not {n_samples}: use more tasks, more query images per task, or a smaller embedder feature_size"
         )

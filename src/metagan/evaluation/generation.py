@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from metagan.errors import UserError
 from metagan.evaluation.diversity import diversity
 from metagan.evaluation.features import Embed, blank_where_diverged, diverged, embed_images
 from metagan.evaluation.frechet import frechet_distance, frechet_joint_distance
@@ -120,7 +121,7 @@ def arm_metrics(samples: np.ndarray, real: RealFeatures, settings: Evaluate, see
     """
     half = settings.n_query // 2
     if half == 0:
-        raise ValueError(f"evaluate.n_query must be at least 2, not {settings.n_query}: distances compare two halves")
+        raise UserError(f"evaluate.n_query must be at least 2, not {settings.n_query}: distances compare two halves")
     first, second = slice(0, half), slice(half, 2 * half)
     conditions = np.repeat(real.supports[: settings.n_tasks].mean(axis=1), half, axis=0)
     folds = [

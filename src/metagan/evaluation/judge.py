@@ -13,6 +13,8 @@ import torch
 from foolbox import PyTorchModel, attacks
 from torch import Tensor, nn
 
+from metagan.errors import UserError
+
 Predictor: TypeAlias = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) in [0, 1] -> logits (N, n_way), differentiable in the images alone: parameters are detached."""
 
@@ -131,11 +133,11 @@ def _auto_attack(network: nn.Module, images: Tensor, labels: Tensor, threat: Thr
     try:
         from pyautoattack import AutoAttack
     except ImportError:
-        raise ValueError("robustness.auto_attack needs pyautoattack: pip install pyautoattack") from None
+        raise UserError("robustness.auto_attack needs pyautoattack: pip install pyautoattack") from None
     with torch.no_grad():
         n_way = network(images).shape[1]
     if n_way < 4:
-        raise ValueError(f"robustness.auto_attack needs robustness.n_way of at least 4, not {n_way}")
+        raise UserError(f"robustness.auto_attack needs robustness.n_way of at least 4, not {n_way}")
     norm = {"linf": "Linf", "l2": "L2"}[threat.norm]
     judge = AutoAttack(network, norm=norm, eps=threat.epsilon, seed=seed, device=images.device)
     judge.apgd_targeted.n_target_classes = judge.fab.n_target_classes = min(9, n_way - 1)

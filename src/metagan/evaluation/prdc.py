@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metagan.errors import UserError
 from metagan.evaluation.features import Features, as_pair, distances
 
 
@@ -19,7 +20,7 @@ def prdc(samples: Features, real: Features, nearest_neighbours: int = 5) -> dict
     """
     samples, real = as_pair(samples, real)
     if not 1 <= nearest_neighbours < len(real):
-        raise ValueError(
+        raise UserError(
             f"evaluate.nearest_neighbours must be between 1 and the number of samples - 1 ({len(real) - 1}), "
             f"not {nearest_neighbours}"
         )

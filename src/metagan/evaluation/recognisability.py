@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metagan.errors import UserError
 from metagan.evaluation.features import Features, as_float64
 
 N_WAY = 20
@@ -17,7 +18,7 @@ def n_way_of(classes: np.ndarray) -> int:
     """
     n_classes = len(np.unique(classes))
     if n_classes < 2:
-        raise ValueError("recognisability needs tasks of at least 2 different classes")
+        raise UserError("recognisability needs tasks of at least 2 different classes")
     return min(N_WAY, n_classes)
 
 

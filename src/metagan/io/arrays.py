@@ -5,9 +5,9 @@ from __future__ import annotations
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from kedro.io import DatasetError
 from numpy.typing import NDArray
 
+from metagan.errors import UserError
 from metagan.files import replaced
 from metagan.io.local import LocalDataset
 
@@ -29,7 +29,7 @@ class ArraysDataset(LocalDataset[Arrays, Arrays]):
         except FileNotFoundError:
             raise
         except (BadZipFile, EOFError, OSError, ValueError, MemoryError) as error:
-            raise DatasetError(f"{self._filepath}: damaged, or no .npz file ({error}); evaluate again") from error
+            raise UserError(f"{self._filepath}: damaged, or no .npz file ({error}); evaluate again") from error
 
     def save(self, data: Arrays) -> None:
         with replaced(self._filepath) as temporary, open(temporary, "wb") as file:

@@ -6,8 +6,8 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from kedro.io import DatasetError
 
+from metagan.errors import UserError
 from metagan.files import replaced, save_tensors
 from metagan.io.local import LocalDataset
 
@@ -19,11 +19,11 @@ class WeightsDataset(LocalDataset[dict[str, Any], dict[str, Any]]):
         try:
             payload = torch.load(self._filepath, map_location="cpu", weights_only=True)
         except FileNotFoundError:
-            raise FileNotFoundError(f"there is no {self._filepath}: train it, with kedro run") from None
+            raise UserError(f"there is no {self._filepath}: train it, with kedro run") from None
         except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-            raise DatasetError(f"{self._filepath}: damaged, or no checkpoint of metagan; train again") from error
+            raise UserError(f"{self._filepath}: damaged, or no checkpoint of metagan; train again") from error
         if not isinstance(payload, dict) or "kind" not in payload:
-            raise DatasetError(f"{self._filepath}: no checkpoint of metagan, it has no 'kind'; train again")
+            raise UserError(f"{self._filepath}: no checkpoint of metagan, it has no 'kind'; train again")
         return payload
 
     def save(self, data: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from metagan.errors import UserError
+
 Norm = Literal["linf", "l2"]
 Loss = Callable[[Tensor], Tensor]
 """(N, C, H, W) images in [0, 1] -> scalar, a sum or mean over images."""
@@ -77,15 +79,15 @@ class Attack:
 
     def __post_init__(self) -> None:
         if self.norm not in _BALLS:
-            raise ValueError(f"norm is {self.norm!r}; valid: {', '.join(_BALLS)}")
+            raise UserError(f"norm is {self.norm!r}; valid: {', '.join(_BALLS)}")
         if self.norm == "linf" and not 0 <= self.epsilon <= 1:
-            raise ValueError(f"epsilon must be in [0, 1] for the norm linf, not {self.epsilon}")
+            raise UserError(f"epsilon must be in [0, 1] for the norm linf, not {self.epsilon}")
         if not 0 <= self.epsilon < math.inf:
-            raise ValueError(f"epsilon must be a finite number of at least 0, not {self.epsilon}")
+            raise UserError(f"epsilon must be a finite number of at least 0, not {self.epsilon}")
         if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, not {self.steps}")
+            raise UserError(f"steps must be at least 1, not {self.steps}")
         if not 0 <= self.step_size < math.inf:
-            raise ValueError(f"step_size must be a finite number of at least 0, not {self.step_size}")
+            raise UserError(f"step_size must be a finite number of at least 0, not {self.step_size}")
 
 
 def fgsm(norm: Norm, epsilon: float, random_start: bool = False) -> Attack:

@@ -9,6 +9,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from metagan.errors import UserError
 from metagan.losses.attacks import Attack, perturb
 
 Predict = Callable[[Tensor], Tensor]
@@ -32,7 +33,7 @@ class Adversary:
 
     def __post_init__(self) -> None:
         if self.loss == "trades" and not self.attack.random_start:
-            raise ValueError("adversary.random_start: must be true with trades, whose attack is blind at clean images")
+            raise UserError("adversary.random_start: must be true with trades, whose attack is blind at clean images")
 
     @property
     def on_support(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
+from metagan.errors import UserError
 from metagan.parameters.adapt import Adapt
 from metagan.parameters.classifier import Classifier
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
@@ -91,8 +92,8 @@ class Parameters(Section):
 
 
 def validate(raw: Mapping[str, object]) -> Parameters:
-    """The parameters of one run; raises ValueError with one line for each bad parameter, by its full dotted name."""
+    """The parameters of one run; raises UserError with one line for each bad parameter, by its full dotted name."""
     try:
         return Parameters.model_validate(raw)
     except ValidationError as error:
-        raise ValueError("\n".join(line(details, Parameters) for details in error.errors())) from None
+        raise UserError("\n".join(line(details, Parameters) for details in error.errors())) from None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from metagan.errors import UserError
 from metagan.parameters.messages import line
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -50,8 +51,8 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def valid_section(name: str, section: type[Checked], values: Mapping[str, Any]) -> Checked:
-    """The section of these values; raises ValueError with one line that names the parameter after `name`."""
+    """The section of these values; raises UserError with one line that names the parameter after `name`."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise ValueError(f"{name}.{line(error.errors()[0], section)}") from None
+        raise UserError(f"{name}.{line(error.errors()[0], section)}") from None

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from metagan.errors import UserError
+
 PICTURE_STEPS = (0, 1, 5, 20)
 TILE_COLUMNS = 4
 TILE_LIMIT = 8
@@ -28,14 +30,14 @@ def check_pictures(pictures: Mapping[str, np.ndarray], steps: Sequence[int]) -> 
     """Raise ValueError unless support and real are uint8 (T, n, C, H, W), the others (T, len(steps), n, C, H, W)."""
     missing = {"support", "real", "adapted"} - set(pictures)
     if missing:
-        raise ValueError(f"pictures lacks {', '.join(sorted(missing))}")
+        raise UserError(f"pictures lacks {', '.join(sorted(missing))}")
     n_tasks, *_, channels, height, width = pictures["support"].shape
     for name, images in pictures.items():
         leading = (n_tasks,) if name in ("support", "real") else (n_tasks, len(steps))
         expected = (*leading, images.shape[len(leading)], channels, height, width) if images.ndim > len(leading) else ()
         if images.dtype != np.uint8 or images.shape != expected or channels not in (1, 3):
             wanted = ", ".join(map(str, (*leading, "n", channels, height, width)))
-            raise ValueError(f"pictures.{name} must be uint8 ({wanted}), got {images.dtype} {images.shape}")
+            raise UserError(f"pictures.{name} must be uint8 ({wanted}), got {images.dtype} {images.shape}")
 
 
 def tile(images: np.ndarray, on_paper: bool = True, columns: int = TILE_COLUMNS) -> Image.Image:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from metagan.errors import UserError
 from metagan.reporting import tables
 from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
 from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, data_uri, picture_steps, tile
@@ -290,7 +291,7 @@ def _panel(generation: Generation, metric: Metric) -> MetricPanel:
 def _gap_panel(generation: Generation) -> MetricPanel:
     numbers = tables.floats(generation["gap_closed"])
     if len(numbers) != len(generation["steps"]):
-        raise ValueError(f"generation.gap_closed has {len(numbers)} values, expected {len(generation['steps'])}")
+        raise UserError(f"generation.gap_closed has {len(numbers)} values, expected {len(generation['steps'])}")
     curves = _curves(generation["steps"], GAP_CLOSED, {"adapted": numbers}, {"real": 1.0})
     rows = tuple(
         (step, ((tables.number(value), False),)) for step, value in zip(generation["steps"], numbers, strict=True)

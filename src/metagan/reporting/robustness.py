@@ -10,6 +10,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from markupsafe import Markup
 
+from metagan.errors import UserError
 from metagan.reporting.charts import INK, Line, Reference, line_chart, marker_symbol
 from metagan.reporting.figures import data_uri, tile
 from metagan.reporting.tables import duration
@@ -178,7 +179,7 @@ def robustness_section(
     """
     models = robustness["models"]
     if not models:
-        raise ValueError("robustness.models is empty")
+        raise UserError("robustness.models is empty")
     if pictures is not None:
         _check_pictures(pictures, len(models))
     classifiers = _classifiers(models)
@@ -221,21 +222,21 @@ def _interval(estimate: Estimate) -> str:
 def _check_pictures(pictures: Mapping[str, np.ndarray], n_models: int) -> None:
     names = ("clean", "attacked", "label", "clean_prediction", "attacked_prediction", "eps")
     if missing := [name for name in names if name not in pictures]:
-        raise ValueError(f"robustness_pictures lacks {', '.join(missing)}")
+        raise UserError(f"robustness_pictures lacks {', '.join(missing)}")
     clean = pictures["clean"]
     if clean.ndim != 5 or clean.shape[0] != n_models or clean.shape[2] not in (1, 3) or clean.dtype != np.uint8:
-        raise ValueError(
+        raise UserError(
             f"robustness_pictures.clean must be uint8 ({n_models}, P, 1 or 3, H, W), got {clean.dtype} {clean.shape}"
         )
     attacked = pictures["attacked"]
     if attacked.shape != clean.shape or attacked.dtype != np.uint8:
-        raise ValueError(
+        raise UserError(
             f"robustness_pictures.attacked must be uint8 {clean.shape}, got {attacked.dtype} {attacked.shape}"
         )
     for name in names[2:]:
         expected = clean.shape[:1] if name == "eps" else clean.shape[:2]
         if pictures[name].shape != expected:
-            raise ValueError(
+            raise UserError(
                 f"robustness_pictures.{name} must be {expected}, got {pictures[name].dtype} {pictures[name].shape}"
             )
 

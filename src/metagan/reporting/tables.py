@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
+from metagan.errors import UserError
+
 Cell = str | int | float | bool | None
 HEADLINE_STEP = 5  # the number of adaptation steps that is spoken of when one number must do
 HEADLINE_EPSILON = 0.1  # and the radius of the attack
@@ -186,7 +188,7 @@ def values(generation: Generation, arm: str, metric: str) -> list[float]:
         return [math.nan] * expected
     numbers = floats(found if isinstance(found, Sequence) else [found])
     if len(numbers) != expected:
-        raise ValueError(f"generation.arms.{arm}.{metric} has {len(numbers)} values, expected {expected}")
+        raise UserError(f"generation.arms.{arm}.{metric} has {len(numbers)} values, expected {expected}")
     return numbers
 
 

@@ -11,6 +11,8 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel
 from mlflow.pyfunc.utils import serving_data_parser
 
+from metagan.errors import UserError
+
 Payload = dict[str, Any]
 MOST_SAMPLES = 256
 WEIGHTS = "weights"
@@ -39,11 +41,11 @@ class ServedModel(PythonModel):
         """The answers to all rows, one after another. What is wrong with a row is told as a bad request."""
         try:
             return [part for row in model_input.to_dict("records") for part in self.answer(**row)]
-        except ValueError as error:
+        except UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
     def answer(self, **columns: Any) -> list[Any]:
-        """The answer to one row. Raises ValueError, which names the column, for a bad one."""
+        """The answer to one row. Raises UserError, which names the column, for a bad one."""
         raise NotImplementedError
 
     def example(self) -> dict[str, Any]:
@@ -52,6 +54,6 @@ class ServedModel(PythonModel):
 
 
 def check_range(name: str, value: int, lowest: int, highest: int) -> None:
-    """Raise ValueError, which names the column, for a value out of range."""
+    """Raise UserError, which names the column, for a value out of range."""
     if not lowest <= value <= highest:
-        raise ValueError(f"{name}: {value} is not in {lowest} to {highest}")
+        raise UserError(f"{name}: {value} is not in {lowest} to {highest}")

@@ -10,6 +10,7 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import Array, Map
 from torch import Tensor
 
+from metagan.errors import UserError
 from metagan.serving.base import ServedModel
 from metagan.serving.pictures import from_base64, to_base64
 from metagan.training.classifier import load_classifier
@@ -30,13 +31,13 @@ class FewShotClassifier(ServedModel):
     def probabilities(self, query: Tensor, support: list[Tensor]) -> Tensor:
         """(Q, N) for queries (Q, C, H, W) and the images (K, C, H, W) of each of N classes, all in [0, 1].
 
-        Raises ValueError for a number of classes that the classifier cannot tell apart.
+        Raises UserError for a number of classes that the classifier cannot tell apart.
         """
         model, n_way = load_classifier(self.payload), len(support)
         if n_way < 2:
-            raise ValueError(f"support: holds {n_way} classes, but 2 or more are needed")
+            raise UserError(f"support: holds {n_way} classes, but 2 or more are needed")
         if not model.fits(n_way):
-            raise ValueError(f"support: holds {n_way} classes, but the model tells {model.architecture.n_way} apart")
+            raise UserError(f"support: holds {n_way} classes, but the model tells {model.architecture.n_way} apart")
         images, ways = torch.cat(support), torch.arange(n_way)
         start = random_start(images, self.payload["settings"]["adversary"]["norm"], torch.Generator().manual_seed(0))
         labels = ways.repeat_interleave(torch.tensor([len(of_class) for of_class in support]))

@@ -36,7 +36,7 @@ class MetaModel(ServedModel):
     )
 
     def adapt(self, pictures: Tensor, steps: int = STEPS, seed: int = 0) -> AdaptedGenerator:
-        """A generator of what `pictures` (K, C, H, W) in [0, 1] show. Raises ValueError for another shape."""
+        """A generator of what `pictures` (K, C, H, W) in [0, 1] show. Raises UserError for another shape."""
         generator, _ = adapt_generator(self.payload, pictures, steps, 1, seed, progress=False)
         return AdaptedGenerator(generator)
 

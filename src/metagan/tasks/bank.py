@@ -22,6 +22,7 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from metagan.errors import UserError
 from metagan.files import FULL
 from metagan.parameters import Tasks
 from metagan.tasks.sources import SOURCES
@@ -65,9 +66,9 @@ class TaskBank:
         return self.images[self.offsets[class_index] : self.offsets[class_index + 1]]
 
     def check_images(self, network: str, channels: int, image_size: int, remedy: str) -> None:
-        """Raises ValueError, with the remedy, when a network was trained on images of another shape."""
+        """Raises UserError, with the remedy, when a network was trained on images of another shape."""
         if (own := (channels, image_size)) != (found := (self.channels, self.image_size)):
-            raise ValueError(
+            raise UserError(
                 f"{network}: trained on images of (channels, size) {own}, but the task bank has {found}; {remedy}"
             )
 
@@ -99,8 +100,8 @@ class BankPlan:
             if error.errno not in FULL:
                 raise
             free = shutil.disk_usage(folder.parent).free >> 20
-            message = f"cannot write the task bank {folder} ({free} MiB free): {error.strerror}"
-            raise OSError(error.errno, message) from error
+            message = f"{error.strerror} ({free} MiB free), cannot write the task bank"
+            raise OSError(error.errno, message, str(folder)) from error
         return open_bank(folder)
 
 
@@ -110,10 +111,10 @@ def plan_bank(tasks: Tasks, seed: int, raw_folder: Path) -> BankPlan:
 
 
 def open_bank(folder: Path) -> TaskBank:
-    """Map the bank in `folder` into memory. Raises FileNotFoundError without a bank, ValueError for a damaged one."""
+    """Map the bank in `folder` into memory. Raises UserError without a bank, and for a damaged one."""
     folder = Path(folder)
     if not (folder / "bank.json").is_file():
-        raise FileNotFoundError(f"there is no task bank in {folder}: build it with {BUILD}")
+        raise UserError(f"there is no task bank in {folder}: build it with {BUILD}")
     try:
         header = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
         if header["format"] != FORMAT:
@@ -137,7 +138,7 @@ def open_bank(folder: Path) -> TaskBank:
             note=header["note"],
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"the task bank in {folder} is damaged ({error}): rebuild it with {BUILD}") from error
+        raise UserError(f"the task bank in {folder} is damaged ({error}): rebuild it with {BUILD}") from error
 
 
 def _offsets(classes: Sequence[ClassRecord]) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from metagan.errors import UserError
 from metagan.parameters import Adapt
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import Images
@@ -16,18 +17,18 @@ FEWEST, MOST = 3, 50
 def read_own_pictures(settings: Adapt, bank: TaskBank) -> tuple[Images, NDArray[np.bool_]]:
     """The pictures of `settings.images` in the shape of the bank, uint8 (K, C, H, W), and which were inverted, (K,).
 
-    Raises FileNotFoundError or ValueError for no folder, too few or too many pictures, and one that cannot be read.
+    Raises UserError for no folder, too few or too many pictures, and one that cannot be read.
     """
     folder = settings.images
     if folder is None:
-        raise ValueError(
+        raise UserError(
             "adapt.images: must name a folder of pictures, as in kedro run --pipelines adapt --params adapt.images=DIR"
         )
     if not folder.is_dir():
-        raise FileNotFoundError(f"adapt.images: {folder} is not a folder")
+        raise UserError(f"adapt.images: {folder} is not a folder")
     files = picture_files(folder)
     if not FEWEST <= len(files) <= MOST:
-        raise ValueError(
+        raise UserError(
             f"adapt.images: {folder} holds {len(files)} PNG, JPEG or WebP files; {FEWEST} to {MOST} of one thing are "
             "needed"
         )

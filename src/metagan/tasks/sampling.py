@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from metagan.errors import UserError
 from metagan.tasks.bank import TaskBank
 
 _CLASS_ORDER, _GENERATION, _EPISODE, _TURNS, _JITTER = range(5)
@@ -131,7 +132,7 @@ def _classes(
     if class_indices is not None:
         classes = np.intersect1d(classes, class_indices)
     if len(classes) < n_way:
-        raise ValueError(f"{n_way} classes are needed (n_way), but split {split!r} has {len(classes)} to draw from")
+        raise UserError(f"{n_way} classes are needed (n_way), but split {split!r} has {len(classes)} to draw from")
     return classes
 
 
@@ -150,7 +151,7 @@ def _support_and_query(
 ) -> tuple[Tensor, Tensor]:
     images = bank.class_images(class_index)
     if k_shot + n_query > len(images):
-        raise ValueError(
+        raise UserError(
             f"k_shot + n_query = {k_shot + n_query}, but class {bank.classes[class_index].name!r} "
             f"has {len(images)} images: lower one of them"
         )

@@ -8,6 +8,7 @@ from importlib import resources
 
 import numpy as np
 
+from metagan.errors import UserError
 from metagan.tasks.sources.base import SPLITS, Split
 
 
@@ -15,7 +16,7 @@ def by_group(sizes: Mapping[str, int], minimum: Mapping[Split, int], seed: int) 
     """Give whole groups (scripts, alphabets) of the given numbers of classes to splits.
 
     The largest groups go to train until it has its minimum of classes; the others, in seeded order, fill the other
-    splits of `minimum` in turn, and what is left goes to train. Raises ValueError when a split stays below its minimum.
+    splits of `minimum` in turn, and what is left goes to train. Raises UserError when a split stays below its minimum.
     """
     by_size = sorted(sizes, key=lambda group: (-sizes[group], group))
     split_of: dict[str, Split] = dict.fromkeys(by_size, "train")
@@ -31,19 +32,19 @@ def by_group(sizes: Mapping[str, int], minimum: Mapping[Split, int], seed: int) 
             split_of[group] = split
             held += sizes[group]
         if held < needed:
-            raise ValueError(f"the {split} split needs {needed} classes, but only {held} are left for it")
+            raise UserError(f"the {split} split needs {needed} classes, but only {held} are left for it")
     return split_of
 
 
 def at_random(n_classes: int, train: int, val: int, seed: int) -> list[Split]:
     """The split of each of `n_classes` classes: `train` and `val` of them at random, the rest test.
 
-    Raises ValueError when a split would be empty.
+    Raises UserError when a split would be empty.
     """
     counts = {"train": train, "val": val, "test": n_classes - train - val}
     for split, count in counts.items():
         if count < 1:
-            raise ValueError(f"the {split} split needs at least 1 class, but of {n_classes} classes it gets {count}")
+            raise UserError(f"the {split} split needs at least 1 class, but of {n_classes} classes it gets {count}")
     in_order = [split for split in SPLITS for _ in range(counts[split])]
     return [in_order[position] for position in np.random.default_rng(seed).permutation(n_classes)]
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.meta.update_rules import UPDATE_RULES
@@ -24,7 +25,7 @@ def adapt_generator(
 
     `pictures` (K, C, H, W) in [0, 1] are the support set; the samples have the same noise after every step. The
     weights hold the arguments of `Generator` as `architecture`, and draw at the model's temperature. Raises
-    ValueError when the pictures have another shape than the model draws, and when a step leads to samples that are
+    UserError when the pictures have another shape than the model draws, and when a step leads to samples that are
     not finite.
     """
     shape = {"channels": pictures.shape[1], "image_size": pictures.shape[-1]}
@@ -39,7 +40,7 @@ def adapt_generator(
         drawing = at_temperature(adapted, temperature)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
-            raise ValueError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
+            raise UserError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
     state = {
         name.removeprefix(PREFIX): value.detach().clone() for name, value in drawing.items() if name.startswith(PREFIX)
     }
@@ -51,11 +52,11 @@ def adapt_generator(
 def draw(adapted: Payload, n: int, seed: int) -> Tensor:
     """Images (n, C, H, W) in [0, 1] by the weights of `adapt_generator`; the same seed draws the same images.
 
-    They are as bright or dark as the pictures that were given: inverted where `adapted` says so. Raises ValueError for
+    They are as bright or dark as the pictures that were given: inverted where `adapted` says so. Raises UserError for
     any other payload.
     """
     if adapted.get("kind") != "adapted_generator":
-        raise ValueError(f"an adapted generator is needed, but the weights are of kind {adapted.get('kind')!r}")
+        raise UserError(f"an adapted generator is needed, but the weights are of kind {adapted.get('kind')!r}")
     generator = Generator(**adapted["architecture"])
     generator.load_state_dict(adapted["state"])
     images = generator(task_noise(seed, 0, n, adapted["architecture"]["noise_size"]))

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+from metagan.errors import UserError
 from metagan.losses.attacks import Attack, fgsm, perturb, pgd
 from metagan.meta.adaptation import adapt
 from metagan.meta.adversary import Adversary, Predict
@@ -65,10 +66,10 @@ class FewShotClassifier:
         return n_way == self.architecture.n_way or METHODS[self.method].fits_any_way
 
     def check_fit(self, bank: TaskBank, n_way: int) -> None:
-        """Raises ValueError when the network fits neither the number of ways nor the images."""
+        """Raises UserError when the network fits neither the number of ways nor the images."""
         trained = self.architecture
         if not self.fits(n_way):
-            raise ValueError(
+            raise UserError(
                 f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways "
                 f"and its head fits no other; train one with classifier.n_way={n_way}"
             )
@@ -141,11 +142,11 @@ def train_classifier(
 ) -> tuple[Payload, list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
-    An interrupted training with the same parameters and task bank goes on from `folder`. Raises ValueError when the
+    An interrupted training with the same parameters and task bank goes on from `folder`. Raises UserError when the
     train split has fewer than `n_way` classes.
     """
     if settings.n_way > (found := len(bank.splits["train"])):
-        raise ValueError(f"classifier.n_way: {settings.n_way}, but the train split has only {found} classes")
+        raise UserError(f"classifier.n_way: {settings.n_way}, but the train split has only {found} classes")
     learner, rule, start = initial_classifier(bank, settings, seed)
     module = ClassifierTraining(bank, learner, rule, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
@@ -166,10 +167,10 @@ def train_classifier(
 def load_classifier(saved: Payload) -> FewShotClassifier:
     """The trained classifier of `train_classifier`.
 
-    Raises ValueError for any other payload and for an impossible architecture.
+    Raises UserError for any other payload and for an impossible architecture.
     """
     if saved.get("kind") != "classifier":
-        raise ValueError(f"a classifier is needed, but the weights are of kind {saved.get('kind')!r}")
+        raise UserError(f"a classifier is needed, but the weights are of kind {saved.get('kind')!r}")
     settings = Classifier.model_validate(saved["settings"])
     architecture = valid_section("classifier.architecture", ClassifierArchitecture, saved["architecture"])
     learner = build_learner(settings, architecture, 0)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import trange
 
+from metagan.errors import UserError
 from metagan.nets.embedder import Embedder
 from metagan.parameters import EmbedderArchitecture, EmbedderNetwork, valid_section
 from metagan.tasks.bank import TaskBank
@@ -21,14 +22,14 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
     """Train on the train classes alone, and return what `load_embedder` reads.
 
     Prototypical networks (Snell et al. 2017, equation 2: squared Euclidean distance to the class means), with a
-    one-cycle learning rate. Raises ValueError when `n_way` is larger than the chosen train classes.
+    one-cycle learning rate. Raises UserError when `n_way` is larger than the chosen train classes.
     """
     seed += settings.seed_offset
     classes = bank.splits["train"]
     half = len(classes) // 2
     classes = {"all": classes, "first": classes[:half], "second": classes[half:]}[settings.class_half]
     if settings.n_way > len(classes):
-        raise ValueError(
+        raise UserError(
             f"embedder: n_way is {settings.n_way}, but there are only {len(classes)} train classes; lower "
             "embedder.evaluation.n_way and embedder.objective.n_way"
         )
@@ -59,10 +60,10 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
 def load_embedder(payload: Payload, bank: TaskBank) -> Embedder:
     """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size).
 
-    Raises ValueError for any other payload, an impossible architecture, and other images than those of the bank.
+    Raises UserError for any other payload, an impossible architecture, and other images than those of the bank.
     """
     if payload.get("kind") != "embedder":
-        raise ValueError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
+        raise UserError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
     architecture = payload["architecture"]
     valid_section("embedder.architecture", EmbedderArchitecture, architecture)
     bank.check_images(

@@ -18,8 +18,10 @@ import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
+from torch.multiprocessing import ProcessRaisedException
 
 import metagan
+from metagan.errors import UserError
 from metagan.parameters import Section, Trainer
 from metagan.training.checkpoints import LAST, AtomicCheckpoints, RegularCheckpoints, newest_whole
 
@@ -67,6 +69,8 @@ def fit(
         warnings.filterwarnings("ignore", ".*sync_dist=True.*")
         try:
             trainer.fit(module, ckpt_path=newest_whole(folder), weights_only=True)
+        except ProcessRaisedException as error:
+            raise (_of_a_person(error) or error) from None
         finally:
             if settings.forks:  # an interrupted parent would wait for its children for ever
                 trainer.strategy.launcher.kill(signal.SIGKILL)
@@ -75,6 +79,12 @@ def fit(
     if settings.forks:  # the weights are back, and the rest is in what the first process has written
         module.on_load_checkpoint(torch.load(folder / LAST, weights_only=True))
     ended.add(folder)
+
+
+def _of_a_person(error: ProcessRaisedException) -> UserError | None:
+    """The UserError that ended a child, of which only the text of its traceback comes back."""
+    name, _, told = str(error).rstrip().rpartition("\n")[2].partition(": ")
+    return UserError(told) if name == f"{UserError.__module__}.{UserError.__name__}" else None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
 from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
@@ -69,7 +70,7 @@ def initial_rule(
     """The update rule and its first meta-parameters for the tensors that `adapt_parameters` chooses.
 
     A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
-    Raises ValueError when a player would have nothing to adapt.
+    Raises UserError when a player would have nothing to adapt.
     """
     rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
     pattern = {"all": "", "context": r"^generator\.context$|^discriminator\."}.get(
@@ -80,7 +81,7 @@ def initial_rule(
     chosen = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks if re.search(pattern, name)}
     for player in rates:
         if not any(name.startswith(player) for name in chosen):
-            raise ValueError(
+            raise UserError(
                 f"meta_train.inner.adapt_parameters: {inner.adapt_parameters!r} matches no parameter of the {player}; "
                 f"it has {', '.join(name for name in networks if name.startswith(player))}"
             )
@@ -99,16 +100,16 @@ def payload(
 def load_gan(saved: Payload, kind: str, architecture: dict[str, int] | None = None) -> tuple[GanLearner, Parameters]:
     """Learner without outer objective and parameters of a saved GAN.
 
-    Raises ValueError when the weights are of another kind, of an impossible architecture or, where `architecture` is
+    Raises UserError when the weights are of another kind, of an impossible architecture or, where `architecture` is
     given, of another one.
     """
     if saved.get("kind") != kind:
-        raise ValueError(f"weights of kind {kind!r} are needed, not {saved.get('kind')!r}")
+        raise UserError(f"weights of kind {kind!r} are needed, not {saved.get('kind')!r}")
     valid_section(f"{kind}.architecture", GanArchitecture, saved["architecture"])
     if architecture is not None and saved["architecture"] != architecture:
         wrong = sorted(name for name in architecture if saved["architecture"].get(name) != architecture[name])
         told = ", ".join(f"{name} is {saved['architecture'].get(name)}, not {architecture[name]}" for name in wrong)
-        raise ValueError(
+        raise UserError(
             f"the {kind} was trained with another architecture ({told}): train it again or change meta_train.networks"
         )
     return build_learner(saved["architecture"], InnerLoop.model_validate(saved["inner"])), dict(saved["state"])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from metagan.errors import UserError
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
@@ -34,7 +35,7 @@ class OuterLoop(L.LightningModule):
     """Meta-gradients of a batch of tasks, clipped, applied by Adam, averaged over time (EMA).
 
     An update whose gradient has a NaN or Inf is skipped and counted; `maximum_skipped_in_a_row` of them end the run
-    with a FloatingPointError. When the score on the val classes has fallen by more than `retreat_margin`, training
+    with a UserError. When the score on the val classes has fallen by more than `retreat_margin`, training
     goes back to the averaged weights that scored best, at half the rates. A subclass draws the tasks, says what a
     task's loss is and looks at the val classes.
     """
@@ -179,7 +180,7 @@ class OuterLoop(L.LightningModule):
         self.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= self.settings.maximum_skipped_in_a_row:
-            raise FloatingPointError(
+            raise UserError(
                 f"{self.skipped_in_a_row} meta-gradients in a row had a NaN or Inf (meta-step {self.meta_step}): lower "
                 f"{self.settings.section}.learning_rate or the rates of {self.settings.section}.inner"
             )
@@ -199,11 +200,11 @@ class OuterLoop(L.LightningModule):
 def best_average(module: OuterLoop) -> tuple[Parameters, int]:
     """The averaged meta-parameters that scored best on the val classes, fixed ones included, and their meta-step.
 
-    Raises ValueError when training ended before the first look at the val classes.
+    Raises UserError when training ended before the first look at the val classes.
     """
     if not module.history:
         settings = module.settings
-        raise ValueError(
+        raise UserError(
             f"{settings.section}.validate_every: {settings.validate_every} is more than the {module.meta_step} "
             "meta-steps that were trained, so no checkpoint could be selected; lower it"
         )

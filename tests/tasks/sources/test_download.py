@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from metagan.errors import UserError
 from metagan.tasks.sources.download import ATTEMPTS, download
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -103,14 +104,14 @@ def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
 def test_a_connection_that_always_breaks_is_given_up_with_one_clear_line(tmp_path: Path) -> None:
     with (
         serving(ranges=False, break_after=1000) as (url, asked),
-        pytest.raises(ConnectionError, match=r"could not download http.*: .*1000 of 300000 bytes") as caught,
+        pytest.raises(UserError, match=r"could not download http.*: .*1000 of 300000 bytes") as caught,
     ):
         download(url, tmp_path / "file.zip", pause=0)
     assert len(asked) == ATTEMPTS and "\n" not in str(caught.value) and not (tmp_path / "file.zip").exists()
 
 
 def test_a_missing_file_is_not_asked_for_again(tmp_path: Path) -> None:
-    with serving(statuses=(404,)) as (url, asked), pytest.raises(ConnectionError, match="404"):
+    with serving(statuses=(404,)) as (url, asked), pytest.raises(UserError, match="404"):
         download(url, tmp_path / "file.zip", pause=0)
     assert len(asked) == 1
 
@@ -118,5 +119,5 @@ def test_a_missing_file_is_not_asked_for_again(tmp_path: Path) -> None:
 def test_no_server_at_all_is_a_connection_error(tmp_path: Path) -> None:
     with serving() as (url, _):
         pass
-    with pytest.raises(ConnectionError, match="could not download"):
+    with pytest.raises(UserError, match="could not download"):
         download(url, tmp_path / "file.zip", pause=0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from metagan.errors import UserError
 from metagan.parameters import Tasks
 from metagan.tasks.bank import plan_bank
 from metagan.tasks.sources import SOURCES
@@ -125,7 +126,7 @@ def test_a_bad_picture_stops_the_bank_with_its_name(folder: Path, tmp_path: Path
 
 
 def test_folders_without_enough_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"tasks\.image_folder\.path: .*nowhere is not a folder"):
+    with pytest.raises(UserError, match=r"tasks\.image_folder\.path: .*nowhere is not a folder"):
         open_source(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"tasks\.image_folder\.path: .*empty holds no class folders"):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from metagan.errors import UserError
 from metagan.parameters import Tasks
 from metagan.tasks.sources import SOURCES, omniglot
 from metagan.tasks.sources.base import Source
@@ -118,13 +119,13 @@ def test_a_download_is_kept_and_verified(tiny: tuple[Path, Entries], tmp_path: P
 def test_a_failed_download_names_the_mirror_parameter(tmp_path: Path) -> None:
     with (
         serving(statuses=(404,)) as (url, _),
-        pytest.raises(ConnectionError, match=r"404.*tasks\.omniglot\.mirror can name a folder that holds images_back"),
+        pytest.raises(UserError, match=r"404.*tasks\.omniglot\.mirror can name a folder that holds images_back"),
     ):
         open_source(url.rpartition("/")[0], tmp_path)
 
 
 def test_a_mirror_without_the_zips_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"tasks\.omniglot\.mirror: there is no file .*images_background\.zip"):
+    with pytest.raises(UserError, match=r"tasks\.omniglot\.mirror: there is no file .*images_background\.zip"):
         open_source(tmp_path, tmp_path)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from metagan.errors import UserError
+
 ATTEMPTS = 5
 CHUNK = 1 << 16
 
@@ -18,7 +20,7 @@ CHUNK = 1 << 16
 def download(url: str, path: Path, pause: float = 1.0) -> None:
     """Fetch `url` into `path` with a progress bar; a broken download goes on where it stopped, also in the next run.
 
-    Tries again after `pause`, 2 `pause`, 4 `pause` ... seconds. Raises ConnectionError when no attempt completes.
+    Tries again after `pause`, 2 `pause`, 4 `pause` ... seconds. Raises UserError when no attempt completes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -31,7 +33,7 @@ def download(url: str, path: Path, pause: float = 1.0) -> None:
             if too_long:
                 part.unlink(missing_ok=True)
             if attempt + 1 == ATTEMPTS or (status and status < 500 and not too_long):
-                raise ConnectionError(f"could not download {url}: {error}") from error
+                raise UserError(f"could not download {url}: {error}") from error
             time.sleep(pause * 2**attempt)
         else:
             os.replace(part, path)

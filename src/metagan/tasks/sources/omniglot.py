@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 import numpy as np
 from PIL import Image
 
+from metagan.errors import UserError
 from metagan.parameters import Tasks
 from metagan.tasks import splits
 from metagan.tasks.sources.base import ClassRecord, Images, Source, Split
@@ -38,7 +39,7 @@ def omniglot_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     Split `alphabets`: the evaluation alphabets are test; background alphabets in seeded order are val until they hold
     100 characters, the others train. Split `vinyals`: the fixed split of Matching Networks, where a character in each
     of its four quarter turns is a class of its own.
-    Raises FileNotFoundError or ConnectionError when the zips cannot be had, ValueError when they are not Omniglot.
+    Raises UserError when the zips cannot be had, or are not Omniglot.
     """
     characters: dict[str, tuple[Path, tuple[str, ...]]] = {}
     background: Counter[str] = Counter()
@@ -79,39 +80,37 @@ def _zip(mirror: str | None, part: str, folder: Path) -> Path:
     if mirror and scheme not in ("http", "https"):
         path = Path(url2pathname(urlsplit(mirror).path) if scheme == "file" else mirror) / name
         if not path.is_file():
-            raise FileNotFoundError(f"tasks.omniglot.mirror: there is no file {path}")
+            raise UserError(f"tasks.omniglot.mirror: there is no file {path}")
         return path
     path = folder / name
     if not path.exists():
         try:
             download(f"{(mirror or OFFICIAL).rstrip('/')}/{name}", path)
-        except ConnectionError as error:
-            raise ConnectionError(f"{error}; tasks.omniglot.mirror can name a folder that holds {name}") from error
+        except UserError as error:
+            raise UserError(f"{error}; tasks.omniglot.mirror can name a folder that holds {name}") from error
     return path
 
 
 def _verified_members(path: Path, part: str) -> list[str]:
-    """Sorted names of the PNG files of one part. Raises ValueError unless they are exactly the official ones."""
+    """Sorted names of the PNG files of one part. Raises UserError unless they are exactly the official ones."""
     remedy = "delete it, or correct tasks.omniglot.mirror, and run again"
     lines = hashlib.sha256()
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 if entry.filename.startswith("/") or ".." in PurePosixPath(entry.filename).parts:
-                    raise ValueError(f"{path} holds {entry.filename!r}, a name outside of its folder: {remedy}")
+                    raise UserError(f"{path} holds {entry.filename!r}, a name outside of its folder: {remedy}")
                 if entry.file_size > LARGEST_ENTRY:
-                    raise ValueError(
-                        f"{path} holds {entry.filename!r} of {entry.file_size} bytes, no drawing: {remedy}"
-                    )
+                    raise UserError(f"{path} holds {entry.filename!r} of {entry.file_size} bytes, no drawing: {remedy}")
             members = sorted(
                 name for name in archive.namelist() if name.startswith(f"{part}/") and name.endswith(".png")
             )
             for member in members:
                 lines.update(f"{member}\0{hashlib.sha256(archive.read(member)).hexdigest()}\n".encode())
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path} is not a whole zip file ({error}): {remedy}") from error
+        raise UserError(f"{path} is not a whole zip file ({error}): {remedy}") from error
     if lines.hexdigest() != CONTENT_HASHES[part]:
-        raise ValueError(f"{path} does not hold the official drawings (content hash {lines.hexdigest()}): {remedy}")
+        raise UserError(f"{path} does not hold the official drawings (content hash {lines.hexdigest()}): {remedy}")
     return members
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from metagan.errors import UserError
 from metagan.tasks.sources.base import Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -37,7 +38,7 @@ def picture_files(folder: Path) -> tuple[Path, ...]:
 def read_picture(file: Path | BinaryIO, image_size: int, channels: int) -> Images:
     """The upright middle square, uint8 (channels, image_size, image_size); transparency becomes white.
 
-    Raises ValueError for a picture that is corrupt, or so large that it could be a decompression bomb.
+    Raises UserError for a picture that is corrupt, or so large that it could be a decompression bomb.
     """
     try:
         with warnings.catch_warnings():
@@ -46,7 +47,7 @@ def read_picture(file: Path | BinaryIO, image_size: int, channels: int) -> Image
                 upright = _opaque(ImageOps.exif_transpose(picture))
         square = ImageOps.fit(upright.convert("RGB" if channels == 3 else "L"), (image_size, image_size))
     except UNREADABLE as error:
-        raise ValueError(f"{file} cannot be read as a picture: {error}") from error
+        raise UserError(f"{file} cannot be read as a picture: {error}") from error
     return np.asarray(square).reshape(image_size, image_size, channels).transpose(2, 0, 1)
 
 

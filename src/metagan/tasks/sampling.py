@@ -93,23 +93,28 @@ def turned(drawn: Episode, seed: int, index: int) -> Episode:
 
 
 def jittered(drawn: Episode, seed: int, index: int) -> Episode:
-    """Every image of episode `index` turned, stretched, sheared and moved a little, each by itself; see LARGEST_JITTER.
-
-    The affine distortions of Simard et al. 2003 (ICDAR, section 2).
-    """
+    """Every image of episode `index` turned, stretched, sheared and moved a little, each by itself; see `moved`."""
     generator = _generator(seed, _JITTER, index)
 
-    def moved(part: Tensor) -> Tensor:
+    def jitter(part: Tensor) -> Tensor:
         images = part.flatten(0, 1)
         changes = generator.uniform(-1, 1, (len(images), len(LARGEST_JITTER))) * LARGEST_JITTER
-        angle, width, height, shear, right, down = torch.from_numpy(changes).to(images).unbind(1)
-        turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(-1, 2, 2)
-        stretch = torch.stack([width.exp(), shear, torch.zeros_like(shear), height.exp()], 1).view(-1, 2, 2)
-        affine = torch.cat([turn @ stretch, torch.stack([right, down], 1)[:, :, None]], 2)
-        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="border", align_corners=False).view_as(part)
+        return moved(images, torch.from_numpy(changes).to(images)).view_as(part)
 
-    return Episode(moved(drawn.support), moved(drawn.query), drawn.class_indices)
+    return Episode(jitter(drawn.support), jitter(drawn.query), drawn.class_indices)
+
+
+def moved(images: Tensor, changes: Tensor) -> Tensor:
+    """Images (N, C, H, W) under the affine distortions of Simard et al. 2003 (ICDAR, section 2).
+
+    `changes` (N, 6): what LARGEST_JITTER names, of each image.
+    """
+    angle, width, height, shear, right, down = changes.unbind(1)
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(-1, 2, 2)
+    stretch = torch.stack([width.exp(), shear, torch.zeros_like(shear), height.exp()], 1).view(-1, 2, 2)
+    affine = torch.cat([turn @ stretch, torch.stack([right, down], 1)[:, :, None]], 2)
+    grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def turned_task(task: GenerationTask, seed: int, index: int) -> GenerationTask:

@@ -1,0 +1,74 @@
+"""Small classifiers trained from scratch, as judges of images that they have never met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from joblib import Parallel, delayed
+from torch import Tensor
+
+from metagan.nets.small_classifier import SmallClassifier
+from metagan.tasks.sampling import LARGEST_JITTER, moved
+
+LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One classifier to train and to test.
+
+    parts: (images (N, C, H, W) in [0, 1], labels (N,) int64) pairs; each has an equal share of every batch.
+    test: likewise one pair, from which nothing is learned. `jitter` moves every training image a little, anew each
+    time that it is seen; see `tasks.sampling.moved`.
+    """
+
+    parts: Sequence[tuple[Tensor, Tensor]]
+    test: tuple[Tensor, Tensor]
+    n_classes: int
+    seed: int
+    jitter: bool = False
+
+
+def accuracies(trials: Sequence[Trial], steps: int, batch_size: int, workers: int) -> list[float]:
+    """Accuracy on its test images of a classifier that each trial trains for `steps` batches, `workers` at a time.
+
+    A pure function of the trials: every one has random numbers of its own, and `workers` changes nothing.
+    """
+    # Initial weights come from the global generator, so they are drawn before the threads start.
+    networks = [_initial(trial) for trial in trials]
+    run = delayed(_accuracy)
+    return Parallel(n_jobs=workers, prefer="threads")(
+        run(network, trial, steps, batch_size) for network, trial in zip(networks, trials, strict=True)
+    )
+
+
+def _initial(trial: Trial) -> SmallClassifier:
+    images = trial.test[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(trial.seed)
+        return SmallClassifier(images.shape[1], images.shape[-1], trial.n_classes)
+
+
+def _accuracy(network: SmallClassifier, trial: Trial, steps: int, batch_size: int) -> float:
+    generator = torch.Generator().manual_seed(trial.seed)
+    optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+    share = batch_size // len(trial.parts)
+    with torch.enable_grad():
+        for _ in range(steps):
+            rows = [torch.randint(len(labels), (share,), generator=generator) for _, labels in trial.parts]
+            images = torch.cat([part[row] for (part, _), row in zip(trial.parts, rows, strict=True)])
+            labels = torch.cat([part[row] for (_, part), row in zip(trial.parts, rows, strict=True)])
+            if trial.jitter:
+                changes = 2 * torch.rand(len(images), len(LARGEST_JITTER), generator=generator) - 1
+                images = moved(images, changes * torch.tensor(LARGEST_JITTER))
+            optimiser.zero_grad()
+            F.cross_entropy(network(images), labels).backward()
+            optimiser.step()
+            schedule.step()
+    images, labels = trial.test
+    with torch.no_grad():
+        return (network.eval()(images).argmax(1) == labels).double().mean().item()

@@ -15,7 +15,7 @@ from metagan.evaluation.from_scratch import Trial, accuracies
 from metagan.tasks.sampling import to_bytes, to_floats
 
 SEEDS = 3
-STEPS, BATCH_SIZE = 150, 64
+STEPS, BATCH_SIZE = 80, 64
 UNITS, EPOCHS = 20, 100  # of the network on features: section 4
 PIXEL_VIEWS = ("saved", "binarised")
 FEATURE_VIEWS = ("neighbours", "network")

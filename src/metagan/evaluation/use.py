@@ -25,7 +25,7 @@ Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 
 TRAINING_SETS = ("support", "support_jitter", "as_many_samples", "samples", "support_samples_jitter")
 """K support images of each class, plain or jittered; K samples; many samples; support and samples, jittered."""
-STEPS, BATCH_SIZE = 150, 64
+STEPS, BATCH_SIZE = 80, 64
 
 
 @dataclass(frozen=True)

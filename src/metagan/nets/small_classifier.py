@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-WIDTHS = (32, 64, 64)
+WIDTHS = (16, 32, 64)
 
 
 class SmallClassifier(nn.Module):

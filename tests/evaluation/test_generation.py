@@ -1,24 +1,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from metagan.evaluation import from_scratch
 from metagan.evaluation.features import embed_images
 from metagan.evaluation.frechet import frechet_distance, frechet_joint_distance
 from metagan.evaluation.generation import (
     GenerationResult,
-    RealFeatures,
+    Images,
+    Reference,
     Sampler,
     arm_metrics,
     evaluate_generation,
     gap_closed,
 )
+from metagan.evaluation.recognisability import recognisability
 from metagan.parameters import Evaluate
+from metagan.parameters.evaluate import Use
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 
@@ -27,8 +31,17 @@ MakeBank = Callable[..., TaskBank]
 
 METRICS = [
     "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
+    "two_sample", "two_sample_binarised", "two_sample_neighbours", "two_sample_features", "use",
 ]  # fmt: skip
-SETTINGS = Evaluate(n_tasks=24, k_shot=4, n_query=8, steps=(0, 3), picture_classes=3, nearest_neighbours=3)
+SETTINGS = Evaluate(
+    n_tasks=24,
+    k_shot=4,
+    n_query=8,
+    steps=(0, 3),
+    picture_classes=3,
+    nearest_neighbours=3,
+    use=Use(k_shots=(1, 4), samples=4, episodes=2),
+)
 
 
 def noise(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
@@ -46,9 +59,17 @@ def imitation(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Te
 ARMS: dict[str, Sampler] = {"adapted": imitation, "scratch": noise, "fine_tuned": noise}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short_trainings() -> Iterator[None]:
+    """What classifiers trained from scratch are worth is told by their own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(from_scratch, "STEPS", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def result(make_bank: MakeBank, embed: Embed) -> GenerationResult:
-    return evaluate_generation(make_bank(30), embed, ARMS, SETTINGS, seed=0, progress=False, source="glyphs")
+    return evaluate_generation(make_bank(30), embed, embed, ARMS, SETTINGS, seed=0, progress=False, source="glyphs")
 
 
 def test_the_table_has_every_key(result: GenerationResult) -> None:
@@ -107,7 +128,7 @@ def test_pictures_are_the_first_tasks(make_bank: MakeBank, result: GenerationRes
 
 def test_pictures_cross_groups_of_tasks(make_bank: MakeBank, embed: Embed) -> None:
     settings = SETTINGS.model_copy(update={"picture_classes": 23})
-    result = evaluate_generation(make_bank(30), embed, ARMS, settings, seed=0, progress=False)
+    result = evaluate_generation(make_bank(30), embed, embed, ARMS, settings, seed=0, progress=False)
     task = generation_task(make_bank(30), "test", 0, 22, 4, 8)
     assert len(result.pictures["adapted"]) == 23
     np.testing.assert_array_equal(result.pictures["support"][22], (task.support * 255).round().numpy())
@@ -115,7 +136,7 @@ def test_pictures_cross_groups_of_tasks(make_bank: MakeBank, embed: Embed) -> No
 
 def test_the_seed_decides_everything(make_bank: MakeBank, embed: Embed, result: GenerationResult) -> None:
     again, other = (
-        evaluate_generation(make_bank(30), embed, ARMS, SETTINGS, seed, progress=False, source="glyphs")
+        evaluate_generation(make_bank(30), embed, embed, ARMS, SETTINGS, seed, progress=False, source="glyphs")
         for seed in (0, 1)
     )
     assert again.table == result.table != other.table
@@ -126,27 +147,29 @@ def test_samplers_get_groups_of_tasks_and_equal_seeds(make_bank: MakeBank, embed
 
     def recorded(name: str) -> Sampler:
         def sampler(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
-            assert (steps, n) == ((0, 3), 8)
-            calls[name].append((len(supports), seed))
+            if n == 8:  # not the samples that classifiers are trained on
+                assert steps == (0, 3)
+                calls[name].append((len(supports), seed))
             return noise(supports, steps, n, seed)
 
         return sampler
 
-    evaluate_generation(make_bank(30), embed, {name: recorded(name) for name in ARMS}, SETTINGS, 0, progress=False)
+    arms = {name: recorded(name) for name in ARMS}
+    evaluate_generation(make_bank(30), embed, embed, arms, SETTINGS, 0, progress=False)
     assert [size for size, _ in calls["adapted"]] == [20, 4]
     assert calls["adapted"] == calls["scratch"] == calls["fine_tuned"]
     assert len({seed for _, seed in calls["adapted"]}) == 2
 
 
 def test_two_test_classes_are_enough(make_bank: MakeBank, embed: Embed) -> None:
-    result = evaluate_generation(make_bank(2, n_images=150), embed, ARMS, SETTINGS, seed=0, progress=False)
+    result = evaluate_generation(make_bank(2, n_images=150), embed, embed, ARMS, SETTINGS, seed=0, progress=False)
     assert result.table["n_way"] == result.table["n_classes"] == 2
     assert result.table["arms"]["scratch"]["recognisability"][1] == pytest.approx(0.5, abs=0.15)
 
 
 def test_few_tasks_still_face_twenty_ways(make_bank: MakeBank, embed: Embed) -> None:
     settings = SETTINGS.model_copy(update={"n_tasks": 10})
-    result = evaluate_generation(make_bank(25), embed, ARMS, settings, seed=0, progress=False)
+    result = evaluate_generation(make_bank(25), embed, embed, ARMS, settings, seed=0, progress=False)
     assert (result.table["n_way"], result.table["n_classes"]) == (20, 10)
 
 
@@ -156,7 +179,8 @@ def test_diverged_samples_are_counted_and_do_not_end_the_run(make_bank: MakeBank
         samples[:, 1, : n // 4] = torch.nan
         return samples
 
-    result = evaluate_generation(make_bank(30), embed, ARMS | {"scratch": diverging}, SETTINGS, 0, progress=False)
+    arms = ARMS | {"scratch": diverging}
+    result = evaluate_generation(make_bank(30), embed, embed, arms, SETTINGS, 0, progress=False)
     assert result.table["diverged"] == {"adapted": [0.0, 0.0], "scratch": [0.0, 0.25], "fine_tuned": [0.0, 0.0]}
     assert (result.pictures["scratch"][:, 1, :2] == 0).all()
 
@@ -179,18 +203,25 @@ def test_what_cannot_be_measured_is_refused_before_any_arm_adapts(
 
     settings = SETTINGS.model_copy(update=changes)
     with pytest.raises(ValueError, match=message):
-        evaluate_generation(make_bank(30), embed, dict.fromkeys(ARMS, never), settings, seed=0, progress=False)
+        evaluate_generation(make_bank(30), embed, embed, dict.fromkeys(ARMS, never), settings, seed=0, progress=False)
+
+
+def _embedded(embed: Embed, pixels: Tensor) -> Images:
+    features = embed_images(embed, pixels)
+    return Images(np.zeros(pixels.shape, np.uint8), features, features)
 
 
 def test_distances_are_means_over_two_folds(make_bank: MakeBank, embed: Embed) -> None:
     tasks = [generation_task(make_bank(30), "test", 0, index, 4, 8) for index in range(24)]
-    supports = embed_images(embed, torch.stack([task.support for task in tasks]))
-    queries = embed_images(embed, torch.stack([task.query for task in tasks]))
-    real = RealFeatures(supports, queries, np.array([task.class_index for task in tasks]))
+    support = _embedded(embed, torch.stack([task.support for task in tasks]))
+    query = _embedded(embed, torch.stack([task.query for task in tasks]))
+    classes = np.array([task.class_index for task in tasks])
+    queries = query.features
     samples = np.random.default_rng(0).normal(size=queries.shape)
-    metrics = arm_metrics(samples, real, SETTINGS, seed=0)
+    made = Images(query.pixels, samples, samples)
+    metrics = arm_metrics(made, Reference(support, query, queries, classes), SETTINGS, seed=0)
 
-    conditions = np.repeat(supports.mean(axis=1), 4, axis=0)
+    conditions = np.repeat(support.features.mean(axis=1), 4, axis=0)
     folds = [
         (samples[:, :4].reshape(-1, 16), queries[:, 4:].reshape(-1, 16)),
         (samples[:, 4:].reshape(-1, 16), queries[:, :4].reshape(-1, 16)),
@@ -202,12 +233,27 @@ def test_distances_are_means_over_two_folds(make_bank: MakeBank, embed: Embed) -
 def test_real_against_real_is_the_floor_that_perfect_samples_reach(make_bank: MakeBank, embed: Embed) -> None:
     """Other real images of the same classes, as many as there are query images, must score like the real arm."""
     tasks = [generation_task(make_bank(60, n_images=28), "test", 0, index, 4, 24) for index in range(60)]
-    supports = embed_images(embed, torch.stack([task.support for task in tasks]))
-    images = embed_images(embed, torch.stack([task.query for task in tasks]))
+    support = _embedded(embed, torch.stack([task.support for task in tasks]))
+    images = _embedded(embed, torch.stack([task.query for task in tasks]))
     settings = SETTINGS.model_copy(update={"n_tasks": 60, "n_query": 12})
-    real = RealFeatures(supports, images[:, :12], np.arange(60))
-    floor = arm_metrics(images[:, :12], real, settings, seed=0)
-    perfect = arm_metrics(images[:, 12:], real, settings, seed=0)
+    query, others = images.part(slice(0, 12)), images.part(slice(12, 24))
+    real = Reference(support, query, query.features, np.arange(60))
+    floor, perfect = (arm_metrics(made, real, settings, seed=0) for made in (query, others))
     for metric in ("fid", "fjd", "density", "coverage", "precision", "recall", "recognisability", "diversity"):
         assert perfect[metric] == pytest.approx(floor[metric], rel=0.1)
     assert perfect["memorisation"] == pytest.approx(floor["memorisation"], abs=0.06)
+
+
+def test_copies_of_the_support_set_are_recognised_no_better_than_other_real_images() -> None:
+    """Images of a class differ so much that an image among its own references would show."""
+    generator = np.random.default_rng(1)
+    features = generator.normal(size=(60, 1, 16)) + 1.5 * generator.normal(size=(60, 24, 16))
+    support, query = (Images(part[..., None, None, None], part, part) for part in np.split(features, 2, axis=1))
+    settings = SETTINGS.model_copy(update={"n_tasks": 60, "n_query": 12, "k_shot": 12})
+    real = Reference(support, query, query.features, np.arange(60))
+    copycat, floor = (arm_metrics(made, real, settings, seed=0)["recognisability"] for made in (support, query))
+    interval = 1.96 * np.sqrt(2 * floor * (1 - floor) / (60 * 12))
+    assert 0.1 < floor < 0.5
+    assert abs(copycat - floor) < interval
+    among_its_own = recognisability(support.features, support.features, np.arange(60), seed=0)
+    assert among_its_own > floor + 2 * interval  # what this test is there to find

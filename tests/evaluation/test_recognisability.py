@@ -48,7 +48,7 @@ def test_tasks_of_the_same_class_are_no_alternatives() -> None:
     assert recognisability(samples, supports, np.array([4, 4, 5]), seed=0) == 1.0
 
 
-def test_support_sets_beyond_the_tasks_are_alternatives() -> None:
+def test_references_beyond_the_tasks_are_alternatives() -> None:
     supports = np.array([[[0.0]], [[10.0]]])
     assert recognisability(np.array([[[8.0]]]), supports, np.array([0, 1]), seed=0) == 0.0
     assert recognisability(np.array([[[2.0]]]), supports, np.array([0, 1]), seed=0) == 1.0

@@ -37,7 +37,7 @@ def test_each_step_is_measured_by_the_metrics_themselves(embed: Embed, images: I
     conditions = np.repeat(shown.mean(axis=1), 8, axis=0)
     for step in (0, 1):
         made = embed_images(embed, samples[:, step])
-        assert metrics["recognisability"][step] == recognisability(made, shown, classes, seed=3)
+        assert metrics["recognisability"][step] == recognisability(made, real, classes, seed=3)
         assert metrics["diversity"][step] == diversity(made, real)
         expected = frechet_joint_distance(made.reshape(96, 16), real.reshape(96, 16), conditions)
         assert metrics["fjd"][step] == pytest.approx(expected)

@@ -13,6 +13,7 @@ from torch import Tensor
 from metagan.nets.small_classifier import SmallClassifier
 from metagan.tasks.sampling import LARGEST_JITTER, moved
 
+STEPS, BATCH_SIZE = 80, 64
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
 
 
@@ -32,17 +33,19 @@ class Trial:
     jitter: bool = False
 
 
-def accuracies(trials: Sequence[Trial], steps: int, batch_size: int, workers: int) -> list[float]:
-    """Accuracy on its test images of a classifier that each trial trains for `steps` batches, `workers` at a time.
+def accuracies(trials: Sequence[Trial]) -> list[float]:
+    """Accuracy on its test images of a classifier trained on each trial, one for each core at a time.
 
-    A pure function of the trials: every one has random numbers of its own, and `workers` changes nothing.
+    A pure function of the trials: every one has random numbers of its own, and the number of cores changes nothing.
     """
     # Initial weights come from the global generator, so they are drawn before the threads start.
     networks = [_initial(trial) for trial in trials]
-    run = delayed(_accuracy)
-    return Parallel(n_jobs=workers, prefer="threads")(
-        run(network, trial, steps, batch_size) for network, trial in zip(networks, trials, strict=True)
-    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return Parallel(n_jobs=-1, prefer="threads")(map(delayed(_accuracy), networks, trials))
+    finally:
+        torch.set_num_threads(before)
 
 
 def _initial(trial: Trial) -> SmallClassifier:
@@ -52,13 +55,13 @@ def _initial(trial: Trial) -> SmallClassifier:
         return SmallClassifier(images.shape[1], images.shape[-1], trial.n_classes)
 
 
-def _accuracy(network: SmallClassifier, trial: Trial, steps: int, batch_size: int) -> float:
+def _accuracy(network: SmallClassifier, trial: Trial) -> float:
     generator = torch.Generator().manual_seed(trial.seed)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    share = batch_size // len(trial.parts)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS)
+    share = BATCH_SIZE // len(trial.parts)
     with torch.enable_grad():
-        for _ in range(steps):
+        for _ in range(STEPS):
             rows = [torch.randint(len(labels), (share,), generator=generator) for _, labels in trial.parts]
             images = torch.cat([part[row] for (part, _), row in zip(trial.parts, rows, strict=True)])
             labels = torch.cat([part[row] for (_, part), row in zip(trial.parts, rows, strict=True)])

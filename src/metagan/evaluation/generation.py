@@ -18,9 +18,12 @@ from metagan.evaluation.kernel_distance import kernel_distance
 from metagan.evaluation.memorisation import memorisation
 from metagan.evaluation.prdc import prdc
 from metagan.evaluation.recognisability import N_WAY, n_way_of, recognisability
+from metagan.evaluation.two_sample import null_interval, two_sample_on_features, two_sample_on_pixels
+from metagan.evaluation.use import use
 from metagan.parameters import Evaluate
+from metagan.parameters.evaluate import headline_step
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import GenerationTask, generation_task, to_bytes
+from metagan.tasks.sampling import GenerationTask, generation_task, to_bytes, to_floats
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 """(supports (T, K, C, H, W), steps, n, seed) -> n samples per task after each number of steps (T, S, n, C, H, W)."""
@@ -43,20 +46,43 @@ class GenerationResult:
 
 
 @dataclass(frozen=True)
-class RealFeatures:
-    """Features of the real images that every arm is measured against.
+class Images:
+    """Images made for T tasks, or their real query images, and what the embedders see in them.
 
-    supports (D, K, F) of D >= T tasks with class indices `classes` (D,); queries (T, Q, F) of the first T of them.
+    pixels: uint8 (T, n, C, H, W). features (T, n, F) are the evaluation's, judged (T, n, G) the two-sample test's.
     """
 
-    supports: np.ndarray
-    queries: np.ndarray
+    pixels: np.ndarray
+    features: np.ndarray
+    judged: np.ndarray
+
+    def part(self, of_each_task: slice | np.ndarray) -> Images:
+        """Some of the images of each task."""
+        return Images(self.pixels[:, of_each_task], self.features[:, of_each_task], self.judged[:, of_each_task])
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real images that every arm is measured against.
+
+    support (T, K, ...) and query (T, Q, ...) images of the tasks, whose class indices are the first T of `classes`
+    (D,), D >= T; alternatives (D, Q, F): features of the query images of all D tasks.
+    """
+
+    support: Images
+    query: Images
+    alternatives: np.ndarray
     classes: np.ndarray
+
+    @property
+    def task_classes(self) -> np.ndarray:
+        return self.classes[: len(self.query.features)]
 
 
 def evaluate_generation(
     bank: TaskBank,
     embed: Embed,
+    judge: Embed,
     arms: Mapping[str, Sampler],
     settings: Evaluate,
     seed: int,
@@ -66,55 +92,65 @@ def evaluate_generation(
     """Measure `arms` (at least adapted and scratch), `copycat` and `real` on `settings.n_tasks` tasks of a split.
 
     `copycat` repeats the support images, `real` gives the query images as samples; all arms go through `arm_metrics`.
-    Tasks pass in groups, so that only features are held for all of them. Arms get equal seeds, hence equal tasks,
-    decisions and, where they draw noise alike, noise. Samples with NaN or infinite pixels count as black images, and
-    their share is in the table under `diverged`.
+    `embed` gives the features of all metrics but the two-sample test, which has those of `judge`. Tasks pass in groups.
+    Arms get equal seeds, hence equal tasks, decisions and, where they draw noise alike, noise. Samples with NaN or
+    infinite pixels count as black images, and their share is in the table under `diverged`.
 
     Raises:
         ValueError: the split has one class or none, a class has fewer than K + Q images, or the tasks hold too few
             images for a metric. All of it before the first arm adapts.
     """
-    real = _embed_real(bank, embed, settings, seed)
-    copies = real.supports[: settings.n_tasks, np.arange(settings.n_query) % settings.k_shot]
+    real = _reference(bank, embed, judge, settings, seed)
     # Before any arm adapts, which is what takes long: too few images for a metric show here.
-    single = {
-        name: arm_metrics(made, real, settings, seed) for name, made in (("copycat", copies), ("real", real.queries))
-    }
+    single = _without_adaptation(real, settings, seed)
 
-    adapted = _adapt(bank, embed, arms, settings, seed, progress)
+    images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
     per_step = {
-        name: [arm_metrics(samples, real, settings, seed) for samples in steps]
-        for name, steps in adapted.features.items()
+        name: [arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, seed) for made in steps]
+        for name, steps in images.items()
     }
-    table = {
-        "source": bank.source if source is None else source,
-        "split": settings.split,
-        "n_tasks": settings.n_tasks,
-        "n_classes": len(np.unique(real.classes[: settings.n_tasks])),
-        "k_shot": settings.k_shot,
-        "n_query": settings.n_query,
-        "n_way": n_way_of(real.classes),
-        "steps": list(settings.steps),
-        "arms": {
-            **{name: {key: [_rounded(m[key]) for m in steps] for key in steps[0]} for name, steps in per_step.items()},
-            **{name: {key: _rounded(value) for key, value in metrics.items()} for name, metrics in single.items()},
+    usefulness = use(bank, arms, headline_step(settings.steps), settings, seed)
+    tables = {name: {key: [_rounded(m[key]) for m in steps] for key in steps[0]} for name, steps in per_step.items()}
+    tables |= {name: {key: _rounded(value) for key, value in metrics.items()} for name, metrics in single.items()}
+    for name, estimates in usefulness["by_step"].items():
+        tables[name]["use"] = [estimate["mean"] for estimate in estimates]
+    # Both give a classifier the support images themselves.
+    for name in single:
+        tables[name]["use"] = usefulness["by_shots"][str(settings.k_shot)]["support"]["mean"]
+    shown = slice(settings.picture_classes)
+    return GenerationResult(
+        {
+            "source": bank.source if source is None else source,
+            "split": settings.split,
+            "n_tasks": settings.n_tasks,
+            "n_classes": len(np.unique(real.task_classes)),
+            "k_shot": settings.k_shot,
+            "n_query": settings.n_query,
+            "n_way": n_way_of(real.classes),
+            "steps": list(settings.steps),
+            "arms": tables,
+            "two_sample_null": list(null_interval(real.task_classes, settings.n_query)),
+            "use": usefulness,
+            "gap_closed": [
+                _rounded(gap_closed(scratch["fjd"], ours["fjd"], single["real"]["fjd"]))
+                for scratch, ours in zip(per_step["scratch"], per_step["adapted"], strict=True)
+            ],
+            "diverged": {name: [_rounded(share) for share in shares] for name, shares in failures.items()},
         },
-        "gap_closed": [
-            _rounded(gap_closed(scratch["fjd"], ours["fjd"], single["real"]["fjd"]))
-            for scratch, ours in zip(per_step["scratch"], per_step["adapted"], strict=True)
-        ],
-        "diverged": {name: [_rounded(share) for share in shares] for name, shares in adapted.diverged.items()},
-    }
-    return GenerationResult(table, adapted.pictures)
+        {"support": real.support.pixels[shown], "real": real.query.pixels[shown]}
+        | {name: np.stack([made.pixels[shown] for made in steps], axis=1) for name, steps in images.items()},
+    )
 
 
-def arm_metrics(samples: np.ndarray, real: RealFeatures, settings: Evaluate, seed: int) -> Metrics:
-    """All metrics of the sample features (T, Q, F) of one arm at one step, pooled over the tasks.
+def arm_metrics(made: Images, real: Reference, settings: Evaluate, seed: int) -> Metrics:
+    """All metrics on the evaluation's features of one arm at one step, pooled over the tasks.
 
-    Distances and PRDC are means over two folds: the first half of each task's samples against the second half of its
-    query images, then the other way round (of an odd Q the last of both is left out). So all samples count, the sets
-    are equally large, and `real`, whose samples are the query images, meets only other images, at the sizes and hence
-    the finite-sample bias of every other arm. (With fewer classes than tasks the halves of different tasks overlap.)
+    Distances, PRDC and recognisability are means over two folds: the first half of each task's samples against the
+    second half of its query images, then the other way round (of an odd Q the last of both is left out). So all samples
+    count, the sets are equally large, and `real`, whose samples are the query images, meets only other images, at the
+    sizes and hence the finite-sample bias of every other arm. Nothing has adapted to the images of either half, so
+    that copies of the support set are recognised no better than other real images. (With fewer classes than tasks the
+    halves of different tasks overlap.)
 
     Raises:
         ValueError: too few samples for a metric.
@@ -123,17 +159,18 @@ def arm_metrics(samples: np.ndarray, real: RealFeatures, settings: Evaluate, see
     if half == 0:
         raise UserError(f"evaluate.n_query must be at least 2, not {settings.n_query}: distances compare two halves")
     first, second = slice(0, half), slice(half, 2 * half)
-    conditions = np.repeat(real.supports[: settings.n_tasks].mean(axis=1), half, axis=0)
+    samples, supports, queries = made.features, real.support.features, real.query.features
+    conditions = np.repeat(supports.mean(axis=1), half, axis=0)
     folds = [
         _distribution_metrics(
-            np.concatenate(samples[:, own]), np.concatenate(real.queries[:, other]), conditions, settings, seed
+            np.concatenate(samples[:, own]), np.concatenate(queries[:, other]), conditions, settings, seed
         )
+        | {"recognisability": recognisability(samples[:, own], real.alternatives[:, other], real.classes, seed)}
         for own, other in ((first, second), (second, first))
     ]
     return {key: (folds[0][key] + folds[1][key]) / 2 for key in folds[0]} | {
-        "recognisability": recognisability(samples, real.supports, real.classes, seed),
-        "diversity": diversity(samples, real.queries),
-        "memorisation": memorisation(samples, real.supports[: settings.n_tasks], real.queries, seed),
+        "diversity": diversity(samples, queries),
+        "memorisation": memorisation(samples, supports, queries, seed),
     }
 
 
@@ -142,41 +179,60 @@ def gap_closed(scratch: float, adapted: float, real: float) -> float:
     return (scratch - adapted) / (scratch - real) if scratch > real else 0.0
 
 
-@dataclass(frozen=True)
-class _Adapted:
-    """Of each arm: features (S, T, Q, F) of its samples, the share of diverged samples per step, pictures."""
+def _without_adaptation(real: Reference, settings: Evaluate, seed: int) -> dict[str, Metrics]:
+    """The metrics of `copycat` and of `real`; for the two-sample test one half of the real images is called made."""
+    copies = real.support.part(np.arange(settings.n_query) % settings.k_shot)
+    half = settings.n_query // 2
+    first, second = real.query.part(slice(0, half)), real.query.part(slice(half, 2 * half))
+    return {
+        "copycat": arm_metrics(copies, real, settings, seed) | _two_sample(copies, real.query, real, seed),
+        "real": arm_metrics(real.query, real, settings, seed) | _two_sample(first, second, real, seed),
+    }
 
-    features: dict[str, np.ndarray]
-    diverged: dict[str, list[float]]
-    pictures: dict[str, np.ndarray]
+
+def _two_sample(made: Images, query: Images, real: Reference, seed: int) -> Metrics:
+    pixels = two_sample_on_pixels(to_floats(made.pixels), to_floats(query.pixels), real.task_classes, seed)
+    return pixels | two_sample_on_features(made.judged, query.judged, real.task_classes, seed)
 
 
 def _adapt(
-    bank: TaskBank, embed: Embed, arms: Mapping[str, Sampler], settings: Evaluate, seed: int, progress: bool
-) -> _Adapted:
-    """Run every arm on every task, group by group."""
-    features: dict[str, list[np.ndarray]] = {name: [] for name in arms}
+    bank: TaskBank,
+    embed: Embed,
+    judge: Embed,
+    arms: Mapping[str, Sampler],
+    settings: Evaluate,
+    seed: int,
+    progress: bool,
+) -> tuple[dict[str, list[Images]], dict[str, list[float]]]:
+    """Run every arm on every task, group by group: its images after each of the steps, and the share that diverged."""
+    groups: dict[str, list[Images]] = {name: [] for name in arms}
     failures: dict[str, list[Tensor]] = {name: [] for name in arms}
-    pictures: dict[str, list[np.ndarray]] = {name: [] for name in ("support", "real", *arms)}
     with tqdm(total=settings.n_tasks * len(arms), desc="adapting", unit="task", disable=not progress) as bar:
         for group in _groups(settings.n_tasks):
             tasks = _draw(bank, settings, seed, group)
             supports = torch.stack([task.support for task in tasks])
-            shown = max(0, settings.picture_classes - group.start)
-            pictures["support"].append(to_bytes(supports[:shown]))
-            pictures["real"].append(to_bytes(torch.stack([task.query for task in tasks])[:shown]))
             for name, sampler in arms.items():
                 samples = sampler(supports, settings.steps, settings.n_query, _group_seed(seed, group)).detach().cpu()
                 failures[name].append(diverged(samples))
-                samples = blank_where_diverged(samples)
-                features[name].append(embed_images(embed, samples))
-                pictures[name].append(to_bytes(samples[:shown]))
+                groups[name].append(_seen(blank_where_diverged(samples), embed, judge))
                 bar.update(len(tasks))
-    return _Adapted(
-        {name: np.concatenate(groups).swapaxes(0, 1) for name, groups in features.items()},
-        {name: torch.cat(groups).double().mean(dim=(0, 2)).tolist() for name, groups in failures.items()},
-        {name: np.concatenate(groups) for name, groups in pictures.items()},
+    images = {name: _joined(parts) for name, parts in groups.items()}
+    return (
+        {
+            name: [Images(all.pixels[:, i], all.features[:, i], all.judged[:, i]) for i in range(len(settings.steps))]
+            for name, all in images.items()
+        },
+        {name: torch.cat(parts).double().mean(dim=(0, 2)).tolist() for name, parts in failures.items()},
     )
+
+
+def _seen(images: Tensor, embed: Embed, judge: Embed) -> Images:
+    return Images(to_bytes(images), embed_images(embed, images), embed_images(judge, images))
+
+
+def _joined(parts: list[Images]) -> Images:
+    names = ("pixels", "features", "judged")
+    return Images(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _distribution_metrics(
@@ -194,17 +250,22 @@ def _draw(bank: TaskBank, settings: Evaluate, seed: int, indices: range) -> list
     return [generation_task(bank, settings.split, seed, index, settings.k_shot, settings.n_query) for index in indices]
 
 
-def _embed_real(bank: TaskBank, embed: Embed, settings: Evaluate, seed: int) -> RealFeatures:
-    """Beyond the tasks to evaluate come as many more support sets as a 20-way decision needs."""
-    supports: list[np.ndarray] = []
-    queries: list[np.ndarray] = []
+def _reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, seed: int) -> Reference:
+    """Beyond the tasks to evaluate come the query images of as many more as a 20-way decision needs."""
+    support: list[Images] = []
+    query: list[Images] = []
     classes: list[int] = []
     for group in _groups(max(settings.n_tasks, N_WAY)):
         tasks = _draw(bank, settings, seed, group)
-        supports.append(embed_images(embed, torch.stack([task.support for task in tasks])))
-        queries.append(embed_images(embed, torch.stack([task.query for task in tasks])))
+        support.append(_seen(torch.stack([task.support for task in tasks]), embed, judge))
+        query.append(_seen(torch.stack([task.query for task in tasks]), embed, judge))
         classes.extend(task.class_index for task in tasks)
-    return RealFeatures(np.concatenate(supports), np.concatenate(queries)[: settings.n_tasks], np.array(classes))
+    supports, queries = _joined(support), _joined(query)
+    count = settings.n_tasks
+    of_tasks = (
+        Images(images.pixels[:count], images.features[:count], images.judged[:count]) for images in (supports, queries)
+    )
+    return Reference(*of_tasks, alternatives=queries.features, classes=np.array(classes))
 
 
 def _groups(n_tasks: int) -> list[range]:

@@ -22,27 +22,30 @@ def n_way_of(classes: np.ndarray) -> int:
     return min(N_WAY, n_classes)
 
 
-def recognisability(samples: Features, supports: Features, classes: np.ndarray, seed: int) -> float:
+def recognisability(samples: Features, references: Features, classes: np.ndarray, seed: int) -> float:
     """Share of samples (T, n, F) that a 20-way 1-shot decision gives to the class they were made for, in [0, 1].
 
-    `supports` (D, K, F), D >= T, are the real support images of D tasks with class indices `classes` (D,); the samples
-    belong to the first T. Each sample has a decision of its own: one support image of its task against one support
-    image of each of 19 other classes, nearest in squared Euclidean distance (arXiv 1703.05175), a tie counting as
-    wrong. Classes and images are drawn from `seed` alone, so that every arm and step gets the same decisions.
+    `references` (D, R, F), D >= T, are real images of D tasks with class indices `classes` (D,), to which no generator
+    has adapted: copies would be recognised by them. The samples belong to the first T. Each sample has a decision of
+    its own: one reference of its task against one of each of 19 other classes, nearest in squared Euclidean distance
+    (arXiv 1703.05175), a tie counting as wrong. Classes and images are drawn from `seed` alone, so that every arm and
+    step gets the same decisions.
 
     Raises:
         ValueError: the tasks have only one class.
     """
-    samples, supports = as_float64(samples), as_float64(supports)
+    samples, references = as_float64(samples), as_float64(references)
     n_tasks, n_samples, _ = samples.shape
     task = np.repeat(np.arange(n_tasks), n_samples)
-    rows, images = _draw_decisions(task, np.asarray(classes), supports.shape[1], seed)
-    distances = ((samples.reshape(len(task), 1, -1) - supports[rows, images]) ** 2).sum(axis=-1)
+    rows, images = _draw_decisions(task, np.asarray(classes), references.shape[1], seed)
+    distances = ((samples.reshape(len(task), 1, -1) - references[rows, images]) ** 2).sum(axis=-1)
     return float((distances[:, 0] < distances[:, 1:].min(axis=1)).mean())
 
 
-def _draw_decisions(task: np.ndarray, classes: np.ndarray, k_shot: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Support sets and image numbers (len(task), n_way) of each decision, the sample's own task in the first column."""
+def _draw_decisions(
+    task: np.ndarray, classes: np.ndarray, n_references: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tasks and numbers of the references (len(task), n_way) of each decision; those of the sample's own task first."""
     generator = np.random.default_rng(seed)
     _, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
     by_class = np.argsort(inverse, kind="stable")
@@ -53,4 +56,4 @@ def _draw_decisions(task: np.ndarray, classes: np.ndarray, k_shot: int, seed: in
     chosen = np.argsort(order, axis=1)[:, : n_way_of(classes)]
     rows = by_class[first[chosen] + generator.integers(counts[chosen])]
     rows[:, 0] = task
-    return rows, generator.integers(k_shot, size=rows.shape)
+    return rows, generator.integers(n_references, size=rows.shape)

@@ -25,7 +25,6 @@ Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 
 TRAINING_SETS = ("support", "support_jitter", "as_many_samples", "samples", "support_samples_jitter")
 """K support images of each class, plain or jittered; K samples; many samples; support and samples, jittered."""
-STEPS, BATCH_SIZE = 80, 64
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,7 @@ class Group:
         return Trial([_labelled(part) for part in parts], _labelled(self.query), len(self.query), self.seed, jitter)
 
 
-def use(
-    bank: TaskBank, arms: Mapping[str, Sampler], step: int, settings: Evaluate, seed: int, workers: int
-) -> dict[str, Any]:
+def use(bank: TaskBank, arms: Mapping[str, Sampler], step: int, settings: Evaluate, seed: int) -> dict[str, Any]:
     """Accuracy of classifiers on real images of unseen classes, by what they were trained on; ready for JSON.
 
     `by_shots`: for each K of `use.k_shots`, for each of TRAINING_SETS, a mean over `use.episodes` groups of 20 classes
@@ -58,7 +55,7 @@ def use(
     shots = settings.use.k_shots
     adapted = arms["adapted"]
     trials = [trial for group in groups for k in shots for trial in _by_shots(group, adapted, k, step, settings)]
-    found = np.reshape(accuracies(trials, STEPS, BATCH_SIZE, workers), (len(groups), len(shots), len(TRAINING_SETS)))
+    found = np.reshape(accuracies(trials), (len(groups), len(shots), len(TRAINING_SETS)))
     by_shots = {
         str(k): {name: _estimate(found[:, row, column]) for column, name in enumerate(TRAINING_SETS)}
         | {"gain": _estimate(found[:, row, -1] - found[:, row, 1])}
@@ -67,7 +64,7 @@ def use(
     by_step = {}
     for name, sampler in arms.items():
         trials = [trial for group in groups for trial in _by_step(group, sampler, settings)]
-        table = np.reshape(accuracies(trials, STEPS, BATCH_SIZE, workers), (len(groups), len(settings.steps)))
+        table = np.reshape(accuracies(trials), (len(groups), len(settings.steps)))
         by_step[name] = [_estimate(column) for column in table.T]
     return {
         "n_way": len(groups[0].query),

@@ -19,8 +19,9 @@ def validation_metrics(
     Args:
         embed: images (N, C, H, W) in [0, 1] to features (N, F).
         samples: (T, S, n, C, H, W), S adaptation steps of T tasks; a diverged image counts as black.
-        supports: (T, K, C, H, W); the other tasks' support images are the alternatives of recognisability.
-        queries: (T, Q, C, H, W); of both samples and queries the first min(n, Q) enter the FJD.
+        supports: (T, K, C, H, W); what the samples were adapted to.
+        queries: (T, Q, C, H, W), the references of recognisability; of them and of the samples the first min(n, Q)
+            enter the FJD.
         classes: (T,) class index of each task.
         seed: draws the alternatives; keep it fixed to compare steps and generators.
 
@@ -34,7 +35,7 @@ def validation_metrics(
 
     per_step = [made[:, step] for step in range(made.shape[1])]
     return {
-        "recognisability": [recognisability(features, shown, classes, seed) for features in per_step],
+        "recognisability": [recognisability(features, real, classes, seed) for features in per_step],
         "fjd": [
             frechet_joint_distance(np.concatenate(features[:, :n_matched]), matched_real, conditions)
             for features in per_step

@@ -1,4 +1,4 @@
-"""The two embedders."""
+"""The three embedders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EmbedderWidth = Annotated[Width, Field(multiple_of=8)]  # eight groups of channe
 
 
 class EmbedderNetwork(Section):
-    """One prototypical embedder (evaluation, or inside an outer objective)."""
+    """One prototypical embedder (evaluation, inside an outer objective, or of the two-sample test)."""
 
     width: EmbedderWidth = 64
     feature_size: Width = 64
@@ -36,16 +36,22 @@ class EmbedderArchitecture(Section):
 
 
 class Embedder(Section):
-    """The two embedders, which share nothing: seeds, widths and train classes differ."""
+    """The three embedders, which share nothing: each has a seed of its own.
+
+    `evaluation` measures and selects, `objective` is a part of the outer objective, `judge` is asked by nothing but the
+    two-sample test.
+    """
 
     evaluation: EmbedderNetwork = EmbedderNetwork()
     objective: EmbedderNetwork = EmbedderNetwork(width=48, feature_size=48, seed_offset=1000)
+    judge: EmbedderNetwork = EmbedderNetwork(width=32, feature_size=32, seed_offset=2000)
     accuracy_episodes: Positive = 100
 
     @model_validator(mode="after")
     def _share_nothing(self) -> Embedder:
-        if self.evaluation.seed_offset == self.objective.seed_offset:
-            raise ValueError(
-                "objective.seed_offset: must differ from evaluation.seed_offset, the embedders share nothing"
-            )
+        for one, other in (("objective", "evaluation"), ("judge", "evaluation"), ("judge", "objective")):
+            if getattr(self, one).seed_offset == getattr(self, other).seed_offset:
+                raise ValueError(
+                    f"{one}.seed_offset: must differ from {other}.seed_offset, the embedders share nothing"
+                )
         return self

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from metagan.parameters.section import NonNegative, Positive, Rate, Section, Steps
+
+HEADLINE_STEP = 5  # the number of adaptation steps that is spoken of when one number must do
+
+
+def headline_step(steps: Sequence[int]) -> int:
+    """The adaptation steps behind headline numbers: the usual number, or the last where that is not measured."""
+    return HEADLINE_STEP if HEADLINE_STEP in steps else steps[-1]
+
+
+class Use(Section):
+    """Classifiers trained from scratch on samples, tested on real images."""
+
+    k_shots: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 5, 8)
+    samples: Positive = 48
+    episodes: Annotated[int, Field(ge=2)] = 5
 
 
 class Evaluate(Section):
@@ -18,7 +34,20 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
+    use: Use = Use()
     baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.01, 0.03, 0.1, 0.3, 1.0)
+
+    @model_validator(mode="after")
+    def _shots_are_used(self) -> Evaluate:
+        if self.k_shot not in self.use.k_shots:
+            raise ValueError(f"use.k_shots: must have k_shot, {self.k_shot}, among its numbers")
+        return self
+
+    @model_validator(mode="after")
+    def _samples_suffice(self) -> Evaluate:
+        if self.use.samples < max(self.use.k_shots):
+            raise ValueError(f"use.samples: must be at least the largest of use.k_shots, {max(self.use.k_shots)}")
+        return self
 
     @model_validator(mode="after")
     def _neighbours_are_there(self) -> Evaluate:

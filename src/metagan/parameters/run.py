@@ -47,6 +47,7 @@ class Parameters(Section):
         users = {
             "embedder.evaluation": self.embedder.evaluation,
             "embedder.objective": self.embedder.objective,
+            "embedder.judge": self.embedder.judge,
             "meta_train": self.meta_train,
             "evaluate": self.evaluate,
             "classifier": self.classifier,
@@ -55,6 +56,7 @@ class Parameters(Section):
         episodes += [
             ("classifier", "validation_shots", self.classifier.validation_shots or 0, self.classifier.n_query),
             ("robustness", "k_shot", max(self.robustness.k_shot), self.robustness.n_query),
+            ("evaluate", "use.k_shots", max(self.evaluate.use.k_shots), self.evaluate.n_query),
         ]
         for name, field, shots, n_query in episodes:
             if shots + n_query > size:

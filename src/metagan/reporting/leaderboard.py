@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from metagan.parameters.evaluate import HEADLINE_STEP
 from metagan.reporting import tables
 from metagan.reporting.templates import template
 
@@ -28,9 +29,9 @@ LABELS = {
     "source": "source",
     "seed": "seed",
     "meta_gradient": "meta-gradient",
-    "recognisability": f"recognisability, {tables.HEADLINE_STEP} steps",
-    "fjd": f"FJD, {tables.HEADLINE_STEP} steps",
-    "gap_closed": f"gap closed, {tables.HEADLINE_STEP} steps",
+    "recognisability": f"recognisability, {HEADLINE_STEP} steps",
+    "fjd": f"FJD, {HEADLINE_STEP} steps",
+    "gap_closed": f"gap closed, {HEADLINE_STEP} steps",
     "episodes": "episodes",
     "natural_accuracy": "natural accuracy",
     "robust_accuracy": f"under PGD, ε = {tables.HEADLINE_EPSILON}",
@@ -66,9 +67,9 @@ def _row(run: Mapping[str, Any], ui: str) -> dict[str, Any]:
         "source": run.get("params.tasks.source"),
         "seed": run.get("params.seed"),
         "meta_gradient": run.get("params.meta_train.meta_gradient"),
-        "recognisability": _by_step(run, "adapted/recognisability").get(tables.HEADLINE_STEP),
-        "fjd": _by_step(run, "adapted/fjd").get(tables.HEADLINE_STEP),
-        "gap_closed": _by_step(run, "gap_closed").get(tables.HEADLINE_STEP),
+        "recognisability": _by_step(run, "adapted/recognisability").get(HEADLINE_STEP),
+        "fjd": _by_step(run, "adapted/fjd").get(HEADLINE_STEP),
+        "gap_closed": _by_step(run, "gap_closed").get(HEADLINE_STEP),
         "episodes": shape,
         "natural_accuracy": natural.get(0),
         "robust_accuracy": robust.get(round(1000 * tables.HEADLINE_EPSILON)),

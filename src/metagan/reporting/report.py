@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from metagan.errors import UserError
+from metagan.parameters.evaluate import headline_step
 from metagan.reporting import tables
 from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
 from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, data_uri, picture_steps, tile
@@ -75,9 +76,9 @@ def build_report(
     on_paper = generation["source"] != PHOTOGRAPHS
     trained = [arm for arm in TRAINED_ARMS if arm.name in generation["arms"]]
     references = [arm for arm in REFERENCE_ARMS if arm.name in generation["arms"]]
-    headline_step = tables.headline_step(steps)
+    headline = headline_step(steps)
     facts, grids = tables.card(data_card)
-    recognisability = _recognisability(generation, [*trained, *references], headline_step)
+    recognisability = _recognisability(generation, [*trained, *references], headline)
     late = {arm.name: value for arm, _, value in recognisability}
     picture_width = tile(pictures["support"][0, :1]).width
     tile_width = _shown_width(picture_width)
@@ -93,10 +94,10 @@ def build_report(
         trained=trained,
         references=references,
         keys={arm.name: marker_symbol(arm.marker, arm.colour, arm.dash) for arm in ARMS.values()},
-        headline_step=headline_step,
+        headline_step=headline,
         last_step=steps[-1],
         after_last=after(steps[-1]),
-        gap_closed=_at(generation, tables.floats(generation["gap_closed"]), headline_step),
+        gap_closed=_at(generation, tables.floats(generation["gap_closed"]), headline),
         recognisability=recognisability,
         relative=late["adapted"] / late["real"] if late.get("real") else math.nan,
         n_classes=generation.get("n_classes", generation["n_tasks"]),

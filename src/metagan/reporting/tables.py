@@ -10,8 +10,7 @@ from typing import NotRequired, TypedDict
 from metagan.errors import UserError
 
 Cell = str | int | float | bool | None
-HEADLINE_STEP = 5  # the number of adaptation steps that is spoken of when one number must do
-HEADLINE_EPSILON = 0.1  # and the radius of the attack
+HEADLINE_EPSILON = 0.1  # the radius of the attack that is spoken of when one number must do
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
@@ -170,11 +169,6 @@ METRICS = (
         "coverage", "Coverage", math.inf, "Share of real images with a sample in their neighbourhood.", bounds=SHARE
     ),
 )
-
-
-def headline_step(steps: Sequence[int]) -> int:
-    """The adaptation steps behind headline numbers: the usual number, or the last where that was not measured."""
-    return HEADLINE_STEP if HEADLINE_STEP in steps else steps[-1]
 
 
 def values(generation: Generation, arm: str, metric: str) -> list[float]:

@@ -1,4 +1,4 @@
-"""Nodes that train and check the two embedders."""
+"""Nodes that train and check the embedders."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ def train(bank: TaskBank, network: dict[str, Any], seed: int) -> Payload:
 
 
 def measure(
-    bank: TaskBank, evaluation_embedder: Payload, objective_embedder: Payload, embedder: dict[str, Any], seed: int
+    bank: TaskBank,
+    evaluation_embedder: Payload,
+    objective_embedder: Payload,
+    judge_embedder: Payload,
+    embedder: dict[str, Any],
+    seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Few-shot accuracy of both embedders on the test classes, 20-way 1-shot where there are as many classes."""
+    """Few-shot accuracy of the embedders on the test classes, 20-way 1-shot where there are as many classes."""
+    payloads = {"evaluation": evaluation_embedder, "objective": objective_embedder, "judge": judge_embedder}
     settings = Embedder.model_validate(embedder)
     n_way = min(20, len(bank.splits["test"]))
     return {
@@ -33,5 +39,5 @@ def measure(
             "n_way": n_way,
             "seconds": payload["seconds"],
         }
-        for role, payload in {"evaluation": evaluation_embedder, "objective": objective_embedder}.items()
+        for role, payload in payloads.items()
     }

@@ -4,9 +4,11 @@ from kedro.pipeline import Pipeline, node
 
 from metagan.pipelines.embedder.nodes import measure, train
 
+ROLES = ("evaluation", "objective", "judge")
+
 
 def create_pipeline() -> Pipeline:
-    """Task bank -> the evaluation's embedder, the outer objective's embedder, and how well they recognise."""
+    """Task bank -> the embedders of evaluation, outer objective and two-sample test, and how well they recognise."""
     return Pipeline(
         [
             *(
@@ -16,11 +18,11 @@ def create_pipeline() -> Pipeline:
                     f"{role}_embedder",
                     name=f"train_{role}_embedder",
                 )
-                for role in ("evaluation", "objective")
+                for role in ROLES
             ),
             node(
                 measure,
-                ["task_bank", "evaluation_embedder", "objective_embedder", "params:embedder", "params:seed"],
+                ["task_bank", *(f"{role}_embedder" for role in ROLES), "params:embedder", "params:seed"],
                 "embedder_metrics",
                 name="measure_embedders",
             ),

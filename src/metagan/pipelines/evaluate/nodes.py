@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from metagan.evaluation.generation import Sampler, evaluate_generation
 from metagan.parameters import Evaluate, MetaTrain
-from metagan.reporting.tables import TRAINED_ARMS, headline_step
+from metagan.parameters.evaluate import headline_step
+from metagan.reporting.tables import TRAINED_ARMS
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
@@ -21,11 +22,13 @@ from metagan.training.embedder import load_embedder
 from metagan.training.temperature import temperature_of
 
 Payload = dict[str, Any]
+LEADING = ("two_sample", "two_sample_binarised", "use")
 
 
 def evaluate(
     bank: TaskBank,
     evaluation_embedder: Payload,
+    judge_embedder: Payload,
     embedder_metrics: dict[str, dict[str, float]],
     meta_model: Payload,
     joint_gan: Payload,
@@ -35,9 +38,9 @@ def evaluate(
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """The table of arms and metrics, and pictures of the first tasks."""
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
-    embed = load_embedder(evaluation_embedder, bank)
+    embed, judge = (load_embedder(payload, bank) for payload in (evaluation_embedder, judge_embedder))
     samplers, rates = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
-    result = evaluate_generation(bank, embed, samplers, settings, seed, progress=True, source=bank.source)
+    result = evaluate_generation(bank, embed, judge, samplers, settings, seed, progress=True, source=bank.source)
     generation = {
         **result.table,
         "embedder": embedder_metrics["evaluation"],
@@ -77,7 +80,21 @@ def summarise(generation: dict[str, Any]) -> dict[str, float | None]:
     step = headline_step(generation["steps"])
     at = generation["steps"].index(step)
     adapted = {metric: values[at] for metric, values in generation["arms"]["adapted"].items()}
-    return {"step": step, "gap_closed": generation["gap_closed"][at], **adapted}
+    leading = {metric: adapted[metric] for metric in LEADING}
+    distances = {
+        "fjd_ratio": adapted["fjd"] / generation["arms"]["real"]["fjd"] if generation["arms"]["real"]["fjd"] else None,
+        "gap_closed": generation["gap_closed"][at],
+    }
+    return {"step": step, **leading, **_use_metrics(generation), **adapted, **distances}
+
+
+def _use_metrics(generation: dict[str, Any]) -> dict[str, float]:
+    """Accuracy of classifiers by what they were trained on: `use/<K>_shot/<training set>`."""
+    return {
+        f"use/{k_shot}_shot/{name}": estimate["mean"]
+        for k_shot, estimates in generation["use"]["by_shots"].items()
+        for name, estimate in estimates.items()
+    }
 
 
 def metrics(generation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
@@ -85,8 +102,8 @@ def metrics(generation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     curves = {
         f"{arm}/{metric}": values for arm, table in generation["arms"].items() for metric, values in table.items()
     } | {"gap_closed": generation["gap_closed"]}
-    single = {f"embedder/{name}": value for name, value in generation["embedder"].items()} | {
-        f"seconds/{name}": value for name, value in generation["seconds"].items()
+    single = _use_metrics(generation) | {
+        f"{section}/{name}": value for section in ("embedder", "seconds") for name, value in generation[section].items()
     }
     return {
         name: [

@@ -6,7 +6,7 @@ from metagan.pipelines.evaluate.nodes import by_step, evaluate, metrics, summari
 
 
 def create_pipeline() -> Pipeline:
-    """Bank, embedder and trained networks -> the table of all arms, pictures; the same table for MLflow and DVC."""
+    """Bank, embedders and trained networks -> the table of all arms, pictures; the same table for MLflow and DVC."""
     return Pipeline(
         [
             node(
@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 [
                     "task_bank",
                     "evaluation_embedder",
+                    "judge_embedder",
                     "embedder_metrics",
                     "meta_model",
                     "joint_gan",

@@ -75,6 +75,7 @@ def test_metrics_are_named_by_arm_and_have_the_adaptation_step() -> None:
         "steps": [0, 5],
         "arms": {"adapted": {"fid": [3.0, 1.0], "kid": [None, 0.5]}, "real": {"fid": 0.1}},
         "gap_closed": [0.0, 0.9],
+        "use": {"by_shots": {"8": {"samples": {"mean": 0.7, "ci95": 0.1}}}},
         "embedder": {"accuracy_20way_1shot": 0.95},
         "seconds": {"meta_train": 60.0},
     }
@@ -83,22 +84,33 @@ def test_metrics_are_named_by_arm_and_have_the_adaptation_step() -> None:
         "adapted/kid": [{"value": 0.5, "step": 5}],
         "real/fid": [{"value": 0.1, "step": 0}],
         "gap_closed": [{"value": 0.0, "step": 0}, {"value": 0.9, "step": 5}],
+        "use/8_shot/samples": [{"value": 0.7, "step": 0}],
         "embedder/accuracy_20way_1shot": [{"value": 0.95, "step": 0}],
         "seconds/meta_train": [{"value": 60.0, "step": 0}],
     }
 
 
 def test_dvc_compares_the_headline_numbers_and_plots_the_arms_by_step() -> None:
-    adapted = {"fjd": [9.0, 0.7, 0.6], "kid": [None, 0.2, 0.1]}
+    adapted = {"fjd": [9.0, 0.7, 0.6], "kid": [None, 0.2, 0.1], "use": [0.1, 0.8, 0.9]}
+    adapted |= {"two_sample": [1.0, 0.8, 0.7], "two_sample_binarised": [1.0, 0.6, 0.5]}
     others = {"scratch": {"fjd": [9.0, 8.0, 7.0]}, "fine_tuned": {"fjd": [5.0, 4.0, 3.0]}, "real": {"fjd": 0.1}}
     generation = {"steps": [0, 5, 20], "arms": {"adapted": adapted, **others}, "gap_closed": [0.0, 0.9, 0.95]}
-    assert summarise(generation) == {"step": 5, "gap_closed": 0.9, "fjd": 0.7, "kid": 0.2}
+    generation["use"] = {"by_shots": {"8": {"samples": {"mean": 0.85, "ci95": 0.1}}}}
+    summary = summarise(generation)
+    assert list(summary)[:5] == ["step", "two_sample", "two_sample_binarised", "use", "use/8_shot/samples"]
+    assert summary == {
+        "step": 5, "two_sample": 0.8, "two_sample_binarised": 0.6, "use": 0.8, "use/8_shot/samples": 0.85,
+        "fjd": 0.7, "kid": 0.2, "fjd_ratio": pytest.approx(7.0), "gap_closed": 0.9,
+    }  # fmt: skip
     assert summarise({**generation, "steps": [0, 1, 2]})["step"] == 2
     table = by_step(generation).set_index("step")
     assert table.loc[20].to_dict() == {
         "gap_closed": 0.95,
         "adapted/fjd": 0.6,
         "adapted/kid": 0.1,
+        "adapted/use": 0.9,
+        "adapted/two_sample": 0.7,
+        "adapted/two_sample_binarised": 0.5,
         "scratch/fjd": 7.0,
         "fine_tuned/fjd": 3.0,
     }

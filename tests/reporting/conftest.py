@@ -88,6 +88,9 @@ def make_generation() -> dict:
         "embedder": {"accuracy_20way_1shot": 0.9134},
         "arms": {
             "adapted": arm(
+                two_sample=[1.0, 0.95, 0.92, 0.87, 0.86, 0.85],
+                two_sample_binarised=[1.0, 0.9, 0.8, 0.71, 0.7, 0.69],
+                use=[0.05, 0.4, 0.6, 0.81, 0.84, 0.85],
                 fid=[7.42, 4.1, 3.0, 1.62, 1.35, 1.16],
                 fjd=[14.9, 8.3, 5.9, 2.71, 2.2, 1.93],
                 kid=[0.62, 0.31, 0.2, 0.071, 0.052, 0.041],
@@ -100,6 +103,9 @@ def make_generation() -> dict:
                 memorisation=[0.48, 0.5, 0.51, 0.53, 0.55, 0.57],
             ),
             "scratch": arm(
+                two_sample=[1.0] * 6,
+                two_sample_binarised=[1.0] * 6,
+                use=[0.05] * 6,
                 fid=[41.0, 35.2, 33.1, 28.4, 23.0, 17.2],
                 fjd=[55.3, 48.0, 46.1, 39.7, 33.8, 27.5],
                 kid=[5.2, 4.7, 4.4, 3.6, 2.9, 2.1],
@@ -112,6 +118,9 @@ def make_generation() -> dict:
                 memorisation=[0.5, 0.47, 0.49, 0.5, 0.52, 0.51],
             ),
             "fine_tuned": arm(
+                two_sample=[1.0, 1.0, 0.99, 0.98, 0.97, 0.96],
+                two_sample_binarised=[1.0, 0.99, 0.98, 0.97, 0.96, 0.95],
+                use=[0.05, 0.5, 0.7, 0.2, 0.3, 0.4],
                 fid=[2.1, 2.4, 2.6, 3.1, 3.8, 4.3],
                 fjd=[9.6, 9.4, 9.1, 8.8, 8.5, 8.0],
                 kid=[0.09, 0.1, 0.12, 0.16, 0.22, 0.28],
@@ -146,6 +155,23 @@ def make_generation() -> dict:
                 "recognisability": 0.868,
                 "diversity": 1.0,
                 "memorisation": 0.5,
+            },
+        },
+        "two_sample_null": [0.46, 0.54],
+        "use": {
+            "n_way": 20,
+            "episodes": 5,
+            "samples_per_class": 48,
+            "step": 5,
+            "by_shots": {
+                k: {
+                    name: {"mean": mean + shift, "ci95": 0.021}
+                    for name, mean in {
+                        "support": 0.5, "support_jitter": 0.6, "as_many_samples": 0.4, "samples": 0.55,
+                        "support_samples_jitter": 0.633, "gain": 0.033 - shift,
+                    }.items()
+                }
+                for k, shift in (("1", 0.0), ("5", 0.2), ("8", 0.3))
             },
         },
         "gap_closed": [0.739, 0.838, 0.884, 0.946, 0.952, 0.951],

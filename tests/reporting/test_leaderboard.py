@@ -42,6 +42,8 @@ def runs() -> pd.DataFrame:
                 minutes=4.0,
                 **measured,
                 **{
+                    "metrics.adapted/two_sample": {0: 1.0, 5: 0.7},
+                    "metrics.adapted/use": {5: 0.88},
                     "metrics.adapted/recognisability": {0: 0.9, 5: 0.8},
                     "metrics.adapted/fjd": {5: 0.7},
                     "metrics.gap_closed": {5: 0.95},
@@ -67,6 +69,7 @@ def runs() -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("metric", "order"),
     [
+        ("two_sample", ["good", "better", "classifier"]),
         ("recognisability", ["better", "good", "classifier"]),
         ("fjd", ["good", "better", "classifier"]),
         ("robust_accuracy", ["classifier", "good", "better"]),
@@ -85,6 +88,8 @@ def test_a_row_says_what_was_run_and_how_good_it_is(runs: pd.DataFrame) -> None:
         "source": "glyphs",
         "seed": "3",
         "meta_gradient": "fomaml",
+        "two_sample": 0.7,
+        "use": 0.88,
         "recognisability": 0.8,
         "fjd": 0.7,
         "gap_closed": 0.95,

@@ -139,8 +139,20 @@ def test_the_numbers_are_there(results):
     assert "0.671" in text and "14.90" in text and "0.041" in text  # adapted: recognisability @5, FJD @0, KID @20
     assert "0.868" in text  # real, given as a single number
     assert "1.000" in text  # copycat's memorisation, given as a list of one
-    assert "of which adapted reaches 92 %" in text  # 0.802 / 0.868
-    assert "Gap closed after 5 steps 0.95" in text
+    assert "recognises 0.67 of the samples and 0.87 of real images among 20 classes" in text
+    assert "gap closed between scratch and real: 0.95" in text
+
+
+def test_the_two_sample_test_and_use_lead(results):
+    text = build(results).text
+    head = text[text.index("Told from real images after 5 steps") : text.index("Small print")]
+    assert "adapted 0.87 0.71" in head and "scratch 1.00 1.00" in head
+    assert "by chance 0.46 to 0.54" in head
+    assert "K real images and 48 samples, jittered 0.63 ± 0.02 0.83 ± 0.02 0.93 ± 0.02" in head
+    assert "what samples add to jittered real images 0.03 ± 0.02" in head
+    assert "Gap closed" not in head and "recognis" not in head.lower()
+    ratio = results.generation["arms"]["adapted"]["fjd"][3] / results.generation["arms"]["real"]["fjd"]
+    assert f"is {ratio:.2f} times that of real images" in text
 
 
 def test_a_temperature_is_told(results):
@@ -169,8 +181,8 @@ def test_the_best_trained_arm_of_each_row_is_marked(results):
 
 def test_losses_are_told(results):
     text = build(results).text
-    assert "fine-tuned 5 of 5 5 of 5 3 of 5" in text
-    assert "Adapted is not better than fine-tuned everywhere: FID (2 of 5 steps)." in text
+    assert "fine-tuned 5 of 5 3 of 5 5 of 5 5 of 5" in text
+    assert "Adapted is not better than fine-tuned everywhere: Use (2 of 5 steps)." in text
     assert "1 outer update was skipped" in text
     assert "Up to 1.2 % of the scratch samples were not finite" in text
 

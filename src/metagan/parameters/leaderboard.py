@@ -10,7 +10,7 @@ from metagan.parameters.section import Section
 class Leaderboard(Section):
     """The table of all finished runs: what ranks them, and where an MLflow server shows them."""
 
-    metric: Literal["recognisability", "fjd", "gap_closed", "natural_accuracy", "robust_accuracy", "seconds"] = (
-        "recognisability"
-    )
+    metric: Literal[
+        "two_sample", "use", "recognisability", "fjd", "gap_closed", "natural_accuracy", "robust_accuracy", "seconds"
+    ] = "two_sample"
     ui: str = "http://127.0.0.1:5000"

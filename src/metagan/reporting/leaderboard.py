@@ -14,6 +14,8 @@ from metagan.reporting import tables
 from metagan.reporting.templates import template
 
 GOALS = {
+    "two_sample": -math.inf,
+    "use": math.inf,
     "recognisability": math.inf,
     "fjd": -math.inf,
     "gap_closed": math.inf,
@@ -29,6 +31,8 @@ LABELS = {
     "source": "source",
     "seed": "seed",
     "meta_gradient": "meta-gradient",
+    "two_sample": f"two-sample test, {HEADLINE_STEP} steps",
+    "use": f"use, {HEADLINE_STEP} steps",
     "recognisability": f"recognisability, {HEADLINE_STEP} steps",
     "fjd": f"FJD, {HEADLINE_STEP} steps",
     "gap_closed": f"gap closed, {HEADLINE_STEP} steps",
@@ -67,6 +71,8 @@ def _row(run: Mapping[str, Any], ui: str) -> dict[str, Any]:
         "source": run.get("params.tasks.source"),
         "seed": run.get("params.seed"),
         "meta_gradient": run.get("params.meta_train.meta_gradient"),
+        "two_sample": _by_step(run, "adapted/two_sample").get(HEADLINE_STEP),
+        "use": _by_step(run, "adapted/use").get(HEADLINE_STEP),
         "recognisability": _by_step(run, "adapted/recognisability").get(HEADLINE_STEP),
         "fjd": _by_step(run, "adapted/fjd").get(HEADLINE_STEP),
         "gap_closed": _by_step(run, "gap_closed").get(HEADLINE_STEP),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from metagan.parameters.evaluate import headline_step
 from metagan.reporting import tables
 from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
 from metagan.reporting.figures import TILE_LIMIT, after, check_pictures, data_uri, picture_steps, tile
+from metagan.reporting.headline import distance_ratio, told_apart, use_rows, value_at
 from metagan.reporting.robustness import Robustness, percent, robustness_section
 from metagan.reporting.tables import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS, Cell, Generation, Metric
 from metagan.reporting.templates import template
@@ -23,6 +24,7 @@ from metagan.reporting.training_charts import joint_chart, skipped_updates, trai
 N_WAY = 20
 PHOTOGRAPHS = "image_folder"
 CELL_WIDTH = 174
+DECIDING = ("two_sample", "use", "fjd", "recognisability")
 GAP_CLOSED = Metric(
     "gap_closed",
     "Gap closed",
@@ -77,9 +79,8 @@ def build_report(
     trained = [arm for arm in TRAINED_ARMS if arm.name in generation["arms"]]
     references = [arm for arm in REFERENCE_ARMS if arm.name in generation["arms"]]
     headline = headline_step(steps)
+    gap_panel = _gap_panel(generation)
     facts, grids = tables.card(data_card)
-    recognisability = _recognisability(generation, [*trained, *references], headline)
-    late = {arm.name: value for arm, _, value in recognisability}
     picture_width = tile(pictures["support"][0, :1]).width
     tile_width = _shown_width(picture_width)
 
@@ -97,9 +98,13 @@ def build_report(
         headline_step=headline,
         last_step=steps[-1],
         after_last=after(steps[-1]),
-        gap_closed=_at(generation, tables.floats(generation["gap_closed"]), headline),
-        recognisability=recognisability,
-        relative=late["adapted"] / late["real"] if late.get("real") else math.nan,
+        gap_closed=tables.floats(generation["gap_closed"])[steps.index(headline)],
+        told=told_apart(generation, trained + references, headline),
+        null=generation.get("two_sample_null"),
+        use=generation.get("use"),
+        use_rows=use_rows(generation),
+        recognised={arm: value_at(generation, arm, "recognisability", headline) for arm in ("adapted", "real")},
+        distance_ratio=distance_ratio(generation, headline),
         n_classes=generation.get("n_classes", generation["n_tasks"]),
         n_way=generation.get("n_way", N_WAY),
         temperature=generation.get("temperature"),
@@ -113,7 +118,7 @@ def build_report(
         colours={arm.name: arm.colour for arm in TRAINED_ARMS},
         on_paper=on_paper and pictures["support"].shape[2] == 1,
         panels=[_panel(generation, metric) for metric in METRICS if _is_measured(generation, metric)],
-        gap_panel=_gap_panel(generation),
+        gap_panel=gap_panel,
         training=training_charts(history) + ([joint] if joint else []),
         robustness=robustness_section(robustness, robustness_pictures, on_paper) if robustness else None,
         embedder=tables.flatten(embedder_metrics or generation.get("embedder", {})),
@@ -125,25 +130,8 @@ def build_report(
     )
 
 
-def _at(generation: Generation, numbers: Sequence[float], step: int) -> float:
-    """The number at an adaptation step, or the only one there is."""
-    return numbers[0] if len(numbers) == 1 else numbers[generation["steps"].index(step)]
-
-
 def _is_measured(generation: Generation, metric: Metric) -> bool:
     return any(metric.name in generation["arms"].get(arm, {}) for arm in ARMS)
-
-
-def _recognisability(
-    generation: Generation, arms: Sequence[tables.Arm], headline_step: int
-) -> list[tuple[tables.Arm, float, float]]:
-    """Arm, recognisability after the headline step and after the last step."""
-    series = {arm.name: tables.values(generation, arm.name, "recognisability") for arm in arms if arm.name != "copycat"}
-    last = generation["steps"][-1]
-    return [
-        (ARMS[arm], _at(generation, numbers, headline_step), _at(generation, numbers, last))
-        for arm, numbers in series.items()
-    ]
 
 
 def _wins(generation: Generation) -> list[tuple[tables.Arm, list[tuple[Metric, int, int]]]]:
@@ -154,7 +142,7 @@ def _wins(generation: Generation) -> list[tuple[tables.Arm, list[tuple[Metric, i
             continue
         counts = []
         for metric in METRICS:
-            if metric.name not in ("fid", "fjd", "recognisability"):
+            if metric.name not in DECIDING or not _is_measured(generation, metric):
                 continue
             pairs = zip(
                 generation["steps"],
@@ -174,7 +162,7 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
     number = tables.number
 
     def adapted(metric: str) -> float:
-        return _at(generation, tables.values(generation, "adapted", metric), last)
+        return value_at(generation, "adapted", metric, last)
 
     found = []
     if generation["split"] != "test":

@@ -22,6 +22,21 @@ class LearningRates(TypedDict):
     best: Mapping[str, float]
 
 
+class Accuracy(TypedDict):
+    mean: float
+    ci95: float
+
+
+class Use(TypedDict):
+    """Accuracy of classifiers by the number of support images and by what they were trained on."""
+
+    n_way: int
+    episodes: int
+    samples_per_class: int
+    step: int
+    by_shots: Mapping[str, Mapping[str, Accuracy]]
+
+
 class Generation(TypedDict):
     """What `data/08_reporting/generation.json` holds: one number per step, a single one for `copycat` and `real`."""
 
@@ -34,6 +49,8 @@ class Generation(TypedDict):
     steps: list[int]
     arms: Mapping[str, Mapping[str, Sequence[float | None] | float | None]]
     gap_closed: Sequence[float | None]
+    two_sample_null: NotRequired[Sequence[float]]
+    use: NotRequired[Use]
     diverged: NotRequired[Mapping[str, Sequence[float | None]]]
     embedder: NotRequired[Mapping[str, float]]
     learning_rates: NotRequired[LearningRates]
@@ -115,10 +132,34 @@ class Metric:
 SHARE = (0.0, 1.0)
 METRICS = (
     Metric(
+        "two_sample",
+        "Two-sample test",
+        0.5,
+        "How often a small network tells samples, as they are saved, from real images of classes that it was not "
+        "trained on (Lopez-Paz and Oquab 2017): 0.5 if it cannot.",
+        bounds=SHARE,
+    ),
+    Metric(
+        "two_sample_binarised",
+        "Two-sample test, binarised",
+        0.5,
+        "The same where every pixel is set to black or white at a half: greys are forgiven, strokes are not.",
+        bounds=SHARE,
+    ),
+    Metric(
+        "use",
+        "Use",
+        math.inf,
+        "Accuracy on real images of a classifier that is trained from scratch on samples alone (Ravuri and Vinyals "
+        "2019); on the support images for arms that do not adapt.",
+        bounds=SHARE,
+    ),
+    Metric(
         "recognisability",
         "Recognisability",
         math.inf,
-        "Share of samples that the embedder, shown one real image of each of many classes, takes for their own class.",
+        "Share of samples that the embedder, shown one real image of each of many classes, takes for their own class. "
+        "None of those images was adapted to.",
         bounds=SHARE,
     ),
     Metric(
@@ -153,6 +194,20 @@ METRICS = (
         "Memorisation",
         0.5,
         "Share of samples nearer to a support image than to any unseen image of the class; 1 for copies.",
+        bounds=SHARE,
+    ),
+    Metric(
+        "two_sample_neighbours",
+        "Two-sample test, nearest neighbours",
+        0.5,
+        "By nearest neighbours in the features of an embedder that nothing else uses.",
+        bounds=SHARE,
+    ),
+    Metric(
+        "two_sample_features",
+        "Two-sample test, features",
+        0.5,
+        "By a network of 20 hidden units on the same features.",
         bounds=SHARE,
     ),
     Metric(

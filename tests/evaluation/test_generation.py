@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from metagan.evaluation import from_scratch
 from metagan.evaluation.features import embed_images
 from metagan.evaluation.frechet import frechet_distance, frechet_joint_distance
 from metagan.evaluation.generation import (
@@ -40,6 +39,7 @@ SETTINGS = Evaluate(
     steps=(0, 3),
     picture_classes=3,
     nearest_neighbours=3,
+    judge_steps=2,
     use=Use(k_shots=(1, 4), samples=4, episodes=2),
 )
 
@@ -57,14 +57,6 @@ def imitation(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Te
 
 
 ARMS: dict[str, Sampler] = {"adapted": imitation, "scratch": noise, "fine_tuned": noise}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_trainings() -> Iterator[None]:
-    """What classifiers trained from scratch are worth is told by their own tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(from_scratch, "STEPS", 2)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from torch import Tensor
 from metagan.nets.small_classifier import SmallClassifier
 from metagan.tasks.sampling import LARGEST_JITTER, moved
 
-STEPS, BATCH_SIZE = 80, 64
+BATCH_SIZE = 64
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
 
 
@@ -33,8 +33,8 @@ class Trial:
     jitter: bool = False
 
 
-def accuracies(trials: Sequence[Trial]) -> list[float]:
-    """Accuracy on its test images of a classifier trained on each trial, one for each core at a time.
+def accuracies(trials: Sequence[Trial], steps: int) -> list[float]:
+    """Accuracy on its test images of what each trial trains for `steps` batches, as many at a time as there are cores.
 
     A pure function of the trials: every one has random numbers of its own, and the number of cores changes nothing.
     """
@@ -43,7 +43,9 @@ def accuracies(trials: Sequence[Trial]) -> list[float]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return Parallel(n_jobs=-1, prefer="threads")(map(delayed(_accuracy), networks, trials))
+        return Parallel(n_jobs=-1, prefer="threads")(
+            delayed(_accuracy)(network, trial, steps) for network, trial in zip(networks, trials, strict=True)
+        )
     finally:
         torch.set_num_threads(before)
 
@@ -55,13 +57,13 @@ def _initial(trial: Trial) -> SmallClassifier:
         return SmallClassifier(images.shape[1], images.shape[-1], trial.n_classes)
 
 
-def _accuracy(network: SmallClassifier, trial: Trial) -> float:
+def _accuracy(network: SmallClassifier, trial: Trial, steps: int) -> float:
     generator = torch.Generator().manual_seed(trial.seed)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     share = BATCH_SIZE // len(trial.parts)
     with torch.enable_grad():
-        for _ in range(STEPS):
+        for _ in range(steps):
             rows = [torch.randint(len(labels), (share,), generator=generator) for _, labels in trial.parts]
             images = torch.cat([part[row] for (part, _), row in zip(trial.parts, rows, strict=True)])
             labels = torch.cat([part[row] for (_, part), row in zip(trial.parts, rows, strict=True)])

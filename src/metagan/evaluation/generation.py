@@ -106,7 +106,7 @@ def evaluate_generation(
 
     images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
     per_step = {
-        name: [arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, seed) for made in steps]
+        name: [arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed) for made in steps]
         for name, steps in images.items()
     }
     usefulness = use(bank, arms, headline_step(settings.steps), settings, seed)
@@ -185,14 +185,15 @@ def _without_adaptation(real: Reference, settings: Evaluate, seed: int) -> dict[
     half = settings.n_query // 2
     first, second = real.query.part(slice(0, half)), real.query.part(slice(half, 2 * half))
     return {
-        "copycat": arm_metrics(copies, real, settings, seed) | _two_sample(copies, real.query, real, seed),
-        "real": arm_metrics(real.query, real, settings, seed) | _two_sample(first, second, real, seed),
+        "copycat": arm_metrics(copies, real, settings, seed) | _two_sample(copies, real.query, real, settings, seed),
+        "real": arm_metrics(real.query, real, settings, seed) | _two_sample(first, second, real, settings, seed),
     }
 
 
-def _two_sample(made: Images, query: Images, real: Reference, seed: int) -> Metrics:
-    pixels = two_sample_on_pixels(to_floats(made.pixels), to_floats(query.pixels), real.task_classes, seed)
-    return pixels | two_sample_on_features(made.judged, query.judged, real.task_classes, seed)
+def _two_sample(made: Images, query: Images, real: Reference, settings: Evaluate, seed: int) -> Metrics:
+    pixels = (to_floats(images.pixels) for images in (made, query))
+    on_pixels = two_sample_on_pixels(*pixels, real.task_classes, settings.judge_steps, seed)
+    return on_pixels | two_sample_on_features(made.judged, query.judged, real.task_classes, seed)
 
 
 def _adapt(

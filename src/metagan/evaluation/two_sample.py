@@ -38,8 +38,11 @@ def null_interval(classes: np.ndarray, n_each: int) -> tuple[float, float]:
     return 0.5 - reach, 0.5 + reach
 
 
-def two_sample_on_pixels(made: Tensor, real: Tensor, classes: np.ndarray, seed: int) -> dict[str, float]:
-    """Accuracy of small networks that tell images (T, n, C, H, W) in [0, 1] made for T classes from real ones.
+def two_sample_on_pixels(
+    made: Tensor, real: Tensor, classes: np.ndarray, steps: int, seed: int
+) -> dict[str, float]:
+    """Accuracy of networks, trained for `steps`, that tell images (T, n, C, H, W) in [0, 1] made for T classes from
+    real ones.
 
     `two_sample`: as they are saved, in 8 bits; `two_sample_binarised`: at 0.5. Each is a mean over SEEDS halvings of
     the classes: one half trains, the other tests. 0.5 says that nothing can be told, 1 that everything can.
@@ -52,7 +55,7 @@ def two_sample_on_pixels(made: Tensor, real: Tensor, classes: np.ndarray, seed: 
     views = {"two_sample": pair, "two_sample_binarised": [(images >= 0.5).float() for images in pair]}
     halvings = list(enumerate(_halvings(classes, seed)))
     trials = [_trial(images, half, seed + number) for images in views.values() for number, half in halvings]
-    found = np.reshape(accuracies(trials), (len(views), SEEDS))
+    found = np.reshape(accuracies(trials, steps), (len(views), SEEDS))
     return dict(zip(views, found.mean(1).tolist(), strict=True))
 
 

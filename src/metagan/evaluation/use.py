@@ -55,7 +55,7 @@ def use(bank: TaskBank, arms: Mapping[str, Sampler], step: int, settings: Evalua
     shots = settings.use.k_shots
     adapted = arms["adapted"]
     trials = [trial for group in groups for k in shots for trial in _by_shots(group, adapted, k, step, settings)]
-    found = np.reshape(accuracies(trials), (len(groups), len(shots), len(TRAINING_SETS)))
+    found = np.reshape(accuracies(trials, settings.judge_steps), (len(groups), len(shots), len(TRAINING_SETS)))
     by_shots = {
         str(k): {name: _estimate(found[:, row, column]) for column, name in enumerate(TRAINING_SETS)}
         | {"gain": _estimate(found[:, row, -1] - found[:, row, 1])}
@@ -64,7 +64,7 @@ def use(bank: TaskBank, arms: Mapping[str, Sampler], step: int, settings: Evalua
     by_step = {}
     for name, sampler in arms.items():
         trials = [trial for group in groups for trial in _by_step(group, sampler, settings)]
-        table = np.reshape(accuracies(trials), (len(groups), len(settings.steps)))
+        table = np.reshape(accuracies(trials, settings.judge_steps), (len(groups), len(settings.steps)))
         by_step[name] = [_estimate(column) for column in table.T]
     return {
         "n_way": len(groups[0].query),

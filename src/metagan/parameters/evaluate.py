@@ -34,6 +34,7 @@ class Evaluate(Section):
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
+    judge_steps: Positive = 80
     use: Use = Use()
     baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.01, 0.03, 0.1, 0.3, 1.0)
 

@@ -106,7 +106,10 @@ def evaluate_generation(
 
     images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
     per_step = {
-        name: [arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed) for made in steps]
+        name: [
+            arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed)
+            for made in steps
+        ]
         for name, steps in images.items()
     }
     usefulness = use(bank, arms, headline_step(settings.steps), settings, seed)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from metagan.errors import UserError
 from metagan.meta.methods import METHODS
 from metagan.parameters import WITH_HEAD, Parameters, validate
 
@@ -33,7 +35,7 @@ def nested(name: str, value: object) -> dict[str, Any]:
 
 
 def message(raw: dict[str, Any]) -> str:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         validate(raw)
     return str(caught.value)
 
@@ -241,3 +243,124 @@ def test_no_unknown_name_is_overlooked(name: str, letters: str) -> None:
 @given(st.sampled_from(sorted(set(leaves()) - {"report.title"})))
 def test_no_parameter_takes_anything(name: str) -> None:
     assert message(nested(name, {"an": "object"})).startswith(f"{name}")
+
+
+NUMBERS = st.sampled_from(
+    [0, 1, 2, 3, 5, 8, 20, 48, 0.0, 0.05, 0.5, 1.0, 10**30, 10**400, -1, -(10**400), 1e300, 5e-324]
+)
+NUMBERS |= st.integers() | st.floats()
+TEXTS = st.text(st.characters(codec=None), max_size=20) | st.sampled_from(
+    ["", "a\nb", "\ud800", "1e-3", "(", "x" * 10_000]
+)
+ODD = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS | st.binary(max_size=3),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(TEXTS | st.integers(), inside, max_size=3),
+    max_leaves=5,
+)
+
+
+def choices(section: type[BaseModel] = Parameters, prefix: str = "") -> dict[str, st.SearchStrategy[Any]]:
+    """For each parameter that has choices, these; for groups of changes, some that name what there is."""
+    found = {}
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found |= choices(field.annotation, f"{prefix}{name}.")
+        elif get_origin(field.annotation) is Literal:
+            found[f"{prefix}{name}"] = st.sampled_from(get_args(field.annotation))
+    return found
+
+
+CHOICES = choices()
+
+
+@st.composite
+def changes(draw: st.DrawFn, section: str) -> dict[str, Any]:
+    """An arm of a comparison that changes one parameter of a section."""
+    name = draw(st.sampled_from([leaf for leaf in sorted(leaves()) if leaf.startswith(section)]))
+    return {draw(TEXTS): nested(name.removeprefix(section), draw(ODD | CHOICES.get(name, ODD)))}
+
+
+ARMS = {
+    "compare_meta_gradients.arms": changes("meta_train."),
+    "compare_classifiers.adversaries": changes("classifier.adversary."),
+}
+
+
+@st.composite
+def odd_parameters(draw: st.DrawFn, most: int) -> dict[str, Any]:
+    """By name, values for a few parameters: of any type, or such as may go together or not."""
+    names = draw(st.lists(st.sampled_from(sorted(leaves())), min_size=1, max_size=most, unique=True))
+    return {name: draw(ODD | CHOICES.get(name, NUMBERS) | ARMS.get(name, st.lists(NUMBERS))) for name in names}
+
+
+def check_that_odd_values_are_taken_or_told(base: dict[str, Any], odd: dict[str, Any]) -> None:
+    raw = base
+    for name, value in odd.items():
+        raw = replaced(raw, name, value)
+    try:
+        parameters = validate(raw)
+    except UserError as error:
+        for line in str(error).splitlines():
+            assert line.isprintable() and len(line) < 2000
+            assert any(line.startswith(name) for name in leaves()), line
+            assert any(name.rpartition(".")[2] in line or str(value) in line for name, value in odd.items()), line
+    else:
+        assert validate(parameters.model_dump()) == parameters
+        assert validate(parameters.model_dump(mode="json")) == parameters
+
+
+def replaced(raw: dict[str, Any], name: str, value: object) -> dict[str, Any]:
+    """The parameters with another value of one of them."""
+    first, _, rest = name.partition(".")
+    return {**raw, first: replaced(raw[first], rest, value) if rest else value}
+
+
+TRIES = int(os.environ.get("METAGAN_FUZZ_TRIES", "200"))
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_any_value_of_any_parameter_is_taken_or_told_in_a_line(most: int, load_parameters: LoadParameters) -> None:
+    base = load_parameters("base")
+
+    @settings(max_examples=TRIES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(odd_parameters(most))
+    def fuzz(odd: dict[str, Any]) -> None:
+        check_that_odd_values_are_taken_or_told(base, odd)
+
+    fuzz()
+
+
+def test_a_boolean_is_no_number(load_parameters: LoadParameters) -> None:
+    base = load_parameters("base")
+    switches = {"turn_classes", "jitter", "multi_step_loss", "per_step_batch_norm", "random_start", "auto_attack"}
+    for name in leaves():
+        for value in (True, [True]):
+            if value is True and name.rpartition(".")[2] in switches:
+                continue
+            assert message(replaced(base, name, value)).startswith(name), name
+
+
+def test_a_number_in_quotes_is_no_number() -> None:
+    assert message({"seed": "1"}).startswith("seed: '1' is not valid")
+    assert message({"meta_train": {"learning_rate": "1e-3"}}).startswith(
+        "meta_train.learning_rate: '1e-3' is not valid"
+    )
+    assert message({"seed": 1.0}).startswith("seed: 1.0 is not valid")
+
+
+def test_a_change_inside_what_is_no_section_is_told() -> None:
+    arms = {"short": {"k_shot": {"first": 1}}}
+    assert message({"compare_meta_gradients": {"arms": arms}}).startswith(
+        "compare_meta_gradients.arms.short.k_shot: {'first': 1} is not valid"
+    )
+
+
+def test_what_python_cannot_write_out_is_told(load_parameters: LoadParameters) -> None:
+    base = load_parameters("base")
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    for name in leaves():
+        for value in (10**5000, deep):
+            said = message(replaced(base, name, value))
+            assert said.startswith(name) and len(said) < 2000, name

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import psutil
 import pytest
 import requests
 import torch
@@ -25,7 +30,28 @@ from metagan.training.adapted_generator import draw
 
 pytestmark = pytest.mark.slow
 
-Ask = Callable[[dict[str, Any]], requests.Response]
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class ScoringServer:
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def ask(self, body: Any) -> requests.Response:
+        return requests.post(f"{self.address}/invocations", json=body, timeout=60)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.address}/ping", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def memory(self) -> int:
+        """The most bytes that its processes have ever held in memory."""
+        processes = [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children(True))]
+        status = "".join(Path(f"/proc/{number}/status").read_text() for number in processes)
+        return sum(int(kilobytes) << 10 for kilobytes in re.findall(r"VmHWM:\s+(\d+) kB", status))
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +64,13 @@ def registry(experiment: str, generator: dict[str, Any], classifier: dict[str, A
 
 
 @pytest.fixture(scope="module")
-def serve(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ask]]:
-    """Start the server of a name and wait until it answers."""
-    processes = []
+def serve(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], ScoringServer]]:
+    """The server of a name, once it answers."""
+    servers: dict[str, ScoringServer] = {}
 
-    def start(name: str) -> Ask:
+    def start(name: str) -> ScoringServer:
+        if name in servers:
+            return servers[name]
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
@@ -55,27 +83,20 @@ def serve(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
                 [*command, "--host", "127.0.0.1", "--port", port, "--workers", "1"],
                 cwd=log.parent, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        processes.append(process)
-        while not answers(f"http://127.0.0.1:{port}/ping"):
+        servers[name] = ScoringServer(f"http://127.0.0.1:{port}", process)
+        while not servers[name].answers():
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
-        return lambda body: requests.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=60)
+        return servers[name]
 
     yield start
-    for process in processes:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+    for server in servers.values():
+        os.killpg(server.process.pid, signal.SIGTERM)
+        server.process.wait()
 
 
-def answers(address: str) -> bool:
-    try:
-        return requests.get(address, timeout=5).ok
-    except requests.ConnectionError:
-        return False
-
-
-def test_the_generator_answers_with_pictures(serve: Callable[[str], Ask], generator: dict[str, Any]) -> None:
-    ask = serve("generator")
+def test_the_generator_answers_with_pictures(serve: Callable[[str], ScoringServer], generator: dict[str, Any]) -> None:
+    ask = serve("generator").ask
     answer = ask({"n": 16, "seed": 1})
     assert answer.status_code == 200, answer.text
     drawn = from_base64("", answer.json(), 16, 1)
@@ -86,15 +107,74 @@ def test_the_generator_answers_with_pictures(serve: Callable[[str], Ask], genera
     refused = ask({"n": 100_000})
     assert refused.status_code == 400
     assert "n: 100000 is not in 1 to 256" in refused.json()["message"]
+    refused = ask({"dataframe_records": [{"n": 1}] * 65})
+    assert refused.status_code == 400
+    assert "rows: 65 are more than the 64 of a request" in refused.json()["message"]
 
 
 def test_the_classifier_answers_with_probabilities(
-    serve: Callable[[str], Ask], classifier: dict[str, Any], pictures: Tensor
+    serve: Callable[[str], ScoringServer], classifier: dict[str, Any], pictures: Tensor
 ) -> None:
     files = to_base64(pictures)
-    answer = serve("classifier")({"query": files, "support": {"cat": files[:1], "dog": files[1:]}})
+    answer = serve("classifier").ask({"query": files, "support": {"cat": files[:1], "dog": files[1:]}})
     assert answer.status_code == 200, answer.text
     expected = FewShotClassifier(classifier).probabilities(pictures, [pictures[:1], pictures[1:]])
     found = torch.tensor([[row["cat"], row["dog"]] for row in answer.json()])
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(found.sum(1), torch.ones(3))
+
+
+def hundred_megabytes() -> Iterator[bytes]:
+    for _ in range(100):
+        yield bytes(10**6)
+
+
+@pytest.mark.parametrize("of_known_size", [True, False])
+def test_a_body_of_100_megabytes_is_refused_and_not_kept(
+    serve: Callable[[str], ScoringServer], of_known_size: bool
+) -> None:
+    server = serve("generator")
+    before = server.memory()
+    body = bytes(10**8) if of_known_size else hundred_megabytes()
+    headers = {"Content-Type": "application/json"}
+    refused = requests.post(f"{server.address}/invocations", data=body, headers=headers, timeout=60)
+    assert refused.status_code == 413
+    assert refused.json()["message"].startswith("bytes: a body of ")
+    assert "\n" not in refused.json()["message"]
+    assert server.memory() - before < 50 * MIB
+    assert server.ask({"n": 1}).status_code == 200
+
+
+async def answered(address: str, count: int, body: bytes) -> Counter[int]:
+    """The codes of `count` requests that are all sent before any answer is read."""
+    host, port = address.removeprefix("http://").split(":")
+    head = f"POST /invocations HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    async def send() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(request)
+        return reader, writer
+
+    async def code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return int(head.split(None, 2)[1])
+
+    connections = await asyncio.gather(*(send() for _ in range(count)))
+    return Counter(await asyncio.gather(*(code(*connection) for connection in connections)))
+
+
+@pytest.mark.fault_injection
+@pytest.mark.parametrize(("count", "size"), [(1000, 20), (60, 4 * MIB)])
+def test_many_requests_at_once_leave_the_server_up(
+    serve: Callable[[str], ScoringServer], count: int, size: int
+) -> None:
+    """Some are answered, the others are told to come again."""
+    server = serve("generator")
+    before = server.memory()
+    body = b'{"n": 1, "seed": 7}'.ljust(size)
+    codes = asyncio.run(asyncio.wait_for(answered(server.address, count, body), 120))
+    assert set(codes) == {200, 503} and codes.total() == count
+    assert server.memory() - before < 300 * MIB
+    assert server.ask({"n": 1}).status_code == 200

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import itertools
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
+from mlflow.exceptions import MlflowException
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from metagan.nets.generator import Generator
+from metagan.serving import limits
 from metagan.serving.adapted_generator import AdaptedGenerator
+from metagan.serving.base import ServedModel
 from metagan.serving.classifier import FewShotClassifier
+from metagan.serving.limits import MOST_PICTURES, MOST_ROWS
 from metagan.serving.meta_model import MetaModel
 from metagan.serving.pictures import from_base64, to_base64
 from metagan.training.adapted_generator import adapt_generator
@@ -56,23 +66,87 @@ def test_the_classifier_answers_by_name(classifier: dict[str, Any], shots: tuple
     torch.testing.assert_close(torch.tensor([list(row.values()) for row in answer]), expected, atol=1e-4, rtol=1e-3)
 
 
+def refusal(model: ServedModel, *rows: dict[str, Any]) -> str:
+    """What a request of these rows is told."""
+    with pytest.raises(MlflowException) as caught:
+        model.predict(None, pd.DataFrame(rows))
+    assert caught.value.get_http_status_code() == 400
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
 def test_bad_rows_are_told_by_the_name_of_the_column(
     meta_model: dict[str, Any], generator: dict[str, Any], classifier: dict[str, Any], pictures: Tensor
 ) -> None:
     files = to_base64(pictures)
     for n in (0, 257):
-        with pytest.raises(ValueError, match=f"^n: {n} is not in 1 to 256"):
-            AdaptedGenerator(generator).answer(n)
-    with pytest.raises(ValueError, match=r"^seed: -1"):
-        AdaptedGenerator(generator).answer(1, -1)
-    with pytest.raises(ValueError, match=r"^steps: 51"):
-        MetaModel(meta_model).answer(files, steps=51)
-    with pytest.raises(ValueError, match=r"^pictures: 51"):
-        MetaModel(meta_model).answer(files * 17)
-    with pytest.raises(ValueError, match=r"^support: holds 1 classes, but 2 or more"):
-        FewShotClassifier(classifier).answer(files, {"cat": files})
-    with pytest.raises(ValueError, match=r"^support\.dog: holds no picture"):
-        FewShotClassifier(classifier).answer(files, {"cat": files, "dog": []})
+        assert refusal(AdaptedGenerator(generator), {"n": n}).startswith(f"n: {n} is not in 1 to 256")
+    assert refusal(AdaptedGenerator(generator), {"n": 1, "seed": -1}).startswith("seed: -1")
+    adapting, telling = MetaModel(meta_model), FewShotClassifier(classifier)
+    assert refusal(adapting, {"pictures": files, "steps": 51}).startswith("steps: 51")
+    assert refusal(adapting, {"pictures": files * 17}).startswith("pictures: 51")
+    one, two = {"cat": files}, {"cat": files, "dog": []}
+    assert refusal(telling, {"query": files, "support": one}).startswith("support: holds 1 classes, but 2 or more")
+    assert refusal(telling, {"query": files, "support": two}).startswith("support.dog: holds no picture")
     with_a_head = FewShotClassifier({**classifier, "settings": {**classifier["settings"], "method": "fine_tune"}})
-    with pytest.raises(ValueError, match=r"^support: holds 3 classes, but the model tells 2 apart"):
-        with_a_head.answer(files, dict.fromkeys(("cat", "dog", "owl"), files))
+    three = dict.fromkeys(("cat", "dog", "owl"), files)
+    told = refusal(with_a_head, {"query": files, "support": three})
+    assert told.startswith("support: holds 3 classes, but the model tells 2 apart")
+
+
+def picture_file(width: int, height: int) -> str:
+    buffer = io.BytesIO()
+    Image.new("1", (width, height)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture
+def nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decoded(self: object, *arguments: object, **named: object) -> None:
+        raise AssertionError("decoded before it was refused")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
+
+
+@pytest.mark.usefixtures("nothing_is_decoded")
+def test_what_is_too_much_is_refused_by_name_before_the_work_is_done(
+    meta_model: dict[str, Any], generator: dict[str, Any], classifier: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing, adapting, telling = AdaptedGenerator(generator), MetaModel(meta_model), FewShotClassifier(classifier)
+    for model in (drawing, adapting, telling):
+        monkeypatch.setattr(model, "answer", None)  # never called
+    assert refusal(drawing, *[{"n": 1}] * 65) == "rows: 65 are more than the 64 of a request"
+    assert refusal(drawing, *[{"n": 256}] * 5) == "pictures: 1280 are more than the 1024 of a request"
+    small, photo, huge = picture_file(1, 1), picture_file(4096, 4096), picture_file(9000, 9000)
+    assert refusal(adapting, {"pictures": [small, huge]}) == (
+        "pictures: number 1 has 9000 x 9000, more than the 16777216 pixels of a picture"
+    )
+    assert refusal(adapting, {"pictures": [photo] * 5}) == "pixels: 83886080 are more than the 67108864 of a request"
+    five = {"cat": [photo] * 2, "dog": [photo] * 2}
+    assert refusal(telling, {"query": [photo], "support": five}).startswith("pixels: 83886080 are more than")
+    assert refusal(telling, {"query": [small], "support": {"cat": [small], "dog": [huge]}}).startswith(
+        "support.dog: number 0 has 9000 x 9000"
+    )
+    many = {"cat": [small] * 600, "dog": [small] * 600}
+    assert refusal(telling, {"query": [small], "support": many}).startswith("pictures: 1201 are more than the 1024")
+
+
+def test_what_is_just_enough_is_answered(generator: dict[str, Any]) -> None:
+    rows = pd.DataFrame([{"n": MOST_PICTURES // MOST_ROWS, "seed": seed} for seed in range(MOST_ROWS)])
+    assert len(AdaptedGenerator(generator).predict(None, rows)) == MOST_PICTURES
+
+
+def test_a_request_that_takes_too_long_ends(
+    meta_model: dict[str, Any], classifier: dict[str, Any], pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of a row: after each function of torch the time is up a second earlier."""
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    files = to_base64(pictures)
+    slow = {**classifier, "settings": {**classifier["settings"], "inner": {"test_steps": 500}}}
+    for model, row in (
+        (MetaModel(meta_model), {"pictures": files, "steps": 50}),
+        (FewShotClassifier(slow), {"query": files, "support": {"cat": files, "dog": files}}),
+    ):
+        with pytest.raises(MlflowException, match=r"^seconds: the 30 of a request are over") as caught:
+            model.predict(None, pd.DataFrame([row]))
+        assert caught.value.get_http_status_code() == 504

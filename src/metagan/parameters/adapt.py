@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from metagan.parameters.section import Section
+from metagan.parameters.section import Folder, Section
 
 
 class Adapt(Section):
     """Adaptation of the trained meta-model to a person's own pictures."""
 
-    images: Path | None = None
+    images: Folder | None = None
     steps: Annotated[int, Field(ge=1, le=50)] = 20
     samples: Annotated[int, Field(ge=2, le=256)] = 64
     invert: Literal["auto", "always", "never"] = "auto"

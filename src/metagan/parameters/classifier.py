@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from metagan.parameters.outer_loop import OuterLoop
-from metagan.parameters.section import Channels, ImageSize, NonNegative, Positive, Section
+from metagan.parameters.section import Channels, ImageSize, NonNegative, Plural, Positive, Section
 
 MethodName = Literal["maml", "fomaml", "reptile", "anil", "prototypical", "matching", "matching_fce", "fine_tune"]
 
@@ -75,7 +75,7 @@ class Classifier(OuterLoop):
     section: ClassVar[str] = "classifier"
 
     method: MethodName = "prototypical"
-    n_way: Annotated[int, Field(ge=2)] = 5
+    n_way: Plural = 5
     k_shot: Positive = 1
     n_query: Positive = 10
     validation_shots: Positive | None = None

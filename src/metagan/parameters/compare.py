@@ -7,15 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from metagan.parameters.classifier import MethodName
-from metagan.parameters.section import Positive, Section
+from metagan.parameters.section import Name, OneOrMore, Positive, Section
 
 
 class CompareClassifiers(Section):
     """Methods, each with every adversary: by name, what it changes in `classifier.adversary`."""
 
     side_by_side: Positive = 1
-    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("prototypical", "maml")
-    adversaries: dict[str, dict[str, object]] = Field(default_factory=dict)
+    methods: OneOrMore[MethodName] = ("prototypical", "maml")
+    adversaries: dict[Name, dict[str, object]] = Field(default_factory=dict)
 
 
 class CompareMetaGradients(Section):
@@ -23,7 +23,7 @@ class CompareMetaGradients(Section):
 
     side_by_side: Positive = 1
     minutes: Annotated[float, Field(gt=0)] = 6.0
-    arms: Annotated[dict[str, dict[str, object]], Field(min_length=1)] = Field(
+    arms: Annotated[dict[Name, dict[str, object]], Field(min_length=1)] = Field(
         default_factory=lambda: {"maml": {"meta_gradient": "maml"}}
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from metagan.parameters.section import Channels, ImageSize, Positive, Section, Width
+from metagan.parameters.section import Channels, Count, ImageSize, Plural, Positive, Section, Width
 
 EmbedderWidth = Annotated[Width, Field(multiple_of=8)]  # eight groups of channels are normalised together
 
@@ -17,13 +17,13 @@ class EmbedderNetwork(Section):
     width: EmbedderWidth = 64
     feature_size: Width = 64
     episodes: Positive = 400
-    n_way: Annotated[int, Field(ge=2)] = 20
+    n_way: Plural = 20
     k_shot: Positive = 1
     n_query: Positive = 5
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     class_half: Literal["first", "second", "all"] = "all"
     turn_classes: bool = True
-    seed_offset: int = 0
+    seed_offset: Count = 0
 
 
 class EmbedderArchitecture(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from metagan.parameters.section import NonNegative, Positive, Rate, Section, Steps
+from metagan.parameters.section import NonNegative, OneOrMore, Plural, Positive, Rate, Section, Steps
 
 HEADLINE_STEP = 5  # the number of adaptation steps that is spoken of when one number must do
 
@@ -20,23 +20,23 @@ def headline_step(steps: Sequence[int]) -> int:
 class Use(Section):
     """Classifiers trained from scratch on samples, tested on real images."""
 
-    k_shots: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 5, 8)
+    k_shots: OneOrMore[Positive] = (1, 5, 8)
     samples: Positive = 48
-    episodes: Annotated[int, Field(ge=2)] = 5
+    episodes: Plural = 5
 
 
 class Evaluate(Section):
     split: Literal["val", "test"] = "test"
-    n_tasks: Annotated[int, Field(ge=2)] = 100
+    n_tasks: Plural = 100
     k_shot: Positive = 8
-    n_query: Annotated[int, Field(ge=2)] = 12
+    n_query: Plural = 12
     steps: Steps = (0, 1, 2, 5, 10, 20)
     picture_classes: Annotated[int, Field(ge=1, le=64)] = 16
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
     judge_steps: Positive = 80
     use: Use = Use()
-    baseline_learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.01, 0.03, 0.1, 0.3, 1.0)
+    baseline_learning_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
 
     @model_validator(mode="after")
     def _shots_are_used(self) -> Evaluate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from metagan.parameters.section import Section
+from metagan.parameters.section import Section, Text
 
 
 class Leaderboard(Section):
@@ -13,4 +13,4 @@ class Leaderboard(Section):
     metric: Literal[
         "two_sample", "use", "recognisability", "fjd", "gap_closed", "natural_accuracy", "robust_accuracy", "seconds"
     ] = "two_sample"
-    ui: str = "http://127.0.0.1:5000"
+    ui: Text = "http://127.0.0.1:5000"

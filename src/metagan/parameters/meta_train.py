@@ -8,7 +8,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from metagan.parameters.outer_loop import OuterLoop
-from metagan.parameters.section import Channels, Fraction, ImageSize, NonNegative, Positive, Section, Steps, Width
+from metagan.parameters.section import (
+    Channels,
+    Count,
+    Fraction,
+    ImageSize,
+    NonNegative,
+    Plural,
+    Positive,
+    Section,
+    Steps,
+    Text,
+    Width,
+)
 
 
 class Networks(Section):
@@ -36,7 +48,7 @@ class InnerLoop(Section):
     gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
     r1: NonNegative = 0.0
     r2: NonNegative = 0.0
-    adapt_parameters: str = "all"
+    adapt_parameters: Text = "all"
 
     @field_validator("adapt_parameters")
     @classmethod
@@ -73,14 +85,14 @@ class WarmUp(Section):
 
     meta_gradient: Literal["none", "fomaml", "reptile"] = "none"
     inner_steps: Positive | None = None
-    meta_steps: Annotated[int, Field(ge=0)] = 0
+    meta_steps: Count = 0
 
 
 class JointGan(Section):
     """The ordinary GAN on all train classes that the fine_tuned arm starts from."""
 
     steps: Positive = 4000
-    batch_size: Annotated[int, Field(ge=2)] = 32
+    batch_size: Plural = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
     gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
     r1: NonNegative = 1.0
@@ -99,7 +111,7 @@ class MetaTrain(OuterLoop):
 
     meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
     k_shot: Positive = 8
-    n_query: Annotated[int, Field(ge=2)] = 12
+    n_query: Plural = 12
     validation_steps: Annotated[Steps, AfterValidator(_after_the_start)] = (5, 20)
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()

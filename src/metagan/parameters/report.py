@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from metagan.parameters.section import Section
+from metagan.parameters.section import Section, Text
 
 
 class Report(Section):
-    title: str = "metagan"
+    title: Text = "metagan"

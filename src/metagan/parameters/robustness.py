@@ -7,26 +7,26 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from metagan.parameters.classifier import WITH_HEAD, Classifier
-from metagan.parameters.section import NonNegative, Positive, Section
+from metagan.parameters.section import NonNegative, OneOrMore, Plural, Positive, Section, Several
 
 Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
-OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
+OneAlone = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
 
 
 class Robustness(Section):
     """Accuracy of adapted classifiers under attack, judged by an independent library."""
 
     split: Literal["val", "test"] = "test"
-    episodes: Annotated[int, Field(ge=2)] = 100
-    n_way: Annotated[tuple[Annotated[int, Field(ge=2)], ...], OneOrMore, Field(min_length=1)] = (5,)
-    k_shot: Annotated[tuple[Positive, ...], OneOrMore, Field(min_length=1)] = (1,)
+    episodes: Plural = 100
+    n_way: Annotated[OneOrMore[Plural], OneAlone] = (5,)
+    k_shot: Annotated[OneOrMore[Positive], OneAlone] = (1,)
     n_query: Positive = 5
-    linf_epsilons: Annotated[tuple[Epsilon, ...], Field(min_length=1)] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
-    l2_epsilons: tuple[NonNegative, ...] = (0.5, 1.0, 2.0)
+    linf_epsilons: OneOrMore[Epsilon] = (0.0, 8 / 255, 16 / 255, 0.1, 0.2, 0.3)
+    l2_epsilons: Several[NonNegative] = (0.5, 1.0, 2.0)
     steps: Positive = 20
     restarts: Positive = 1
     poisoned_epsilon: Epsilon | None = 0.1
-    masking_episodes: Annotated[int, Field(ge=2)] = 20
+    masking_episodes: Plural = 20
     auto_attack: bool = False
 
     def check_head(self, classifier: Classifier) -> None:

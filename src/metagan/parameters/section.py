@@ -3,21 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from metagan.errors import UserError
 from metagan.parameters.messages import line
 
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 2**31 - 1
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Plural = Annotated[int, Field(ge=2, le=LARGEST)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 ImageSize = Annotated[int, Field(ge=16, le=64, multiple_of=4)]
-Channels = Literal[1, 3]
+Channels = Annotated[Literal[1, 3], BeforeValidator(_no_boolean)]
 Width = Annotated[int, Field(ge=8, le=512)]
+Item = TypeVar("Item")
 Checked = TypeVar("Checked", bound="Section")
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be text of one line that can be printed")
+    return value
+
+
+def _path_text(value: object) -> object:
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("must be the name of a file or folder")
+    return value
+
+
+def _not_empty(value: tuple[Item, ...]) -> tuple[Item, ...]:
+    if not value:
+        raise ValueError("must have at least 1 item")
+    return value
+
+
+Several: TypeAlias = Annotated[tuple[Item, ...], Strict(False)]  # YAML has lists
+OneOrMore: TypeAlias = Annotated[Several[Item], AfterValidator(_not_empty)]
+Text = Annotated[str, AfterValidator(_printable)]
+Name = Annotated[Text, Field(min_length=1, max_length=100)]
+PathText = BeforeValidator(_path_text)
+Folder = Annotated[Path, Strict(False), PathText]  # YAML has text
 
 
 def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -32,20 +70,22 @@ def _adapting(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
-Steps = Annotated[tuple[int, ...], AfterValidator(_increasing), AfterValidator(_adapting)]
+Steps = Annotated[Several[Count], AfterValidator(_increasing), AfterValidator(_adapting)]
 
 
 class Section(BaseModel):
-    """A frozen group of parameters that refuses names it does not know; a check of the group starts its message with
-    the name of the parameter at fault."""
+    """A frozen group of parameters that refuses names it does not know and values of another type (`true` is no 1);
+    a check of the group starts its message with the name of the parameter at fault."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The values with changes, section by section."""
     return {**values} | {
-        name: merged(values[name], change) if isinstance(change, Mapping) and name in values else change
+        name: merged(values[name], change)
+        if isinstance(change, Mapping) and isinstance(values.get(name), Mapping)
+        else change
         for name, change in changes.items()
     }
 

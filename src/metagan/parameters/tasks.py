@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from metagan.parameters.section import Channels, Fraction, ImageSize, Section
+from metagan.parameters.section import Channels, Count, Folder, Fraction, ImageSize, PathText, Section
 
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20
@@ -20,12 +19,12 @@ class Glyphs(Section):
 
 
 class Omniglot(Section):
-    mirror: str | None = None
+    mirror: Annotated[str, PathText] | None = None
     split: Literal["alphabets", "vinyals"] = "alphabets"
 
 
 class ImageFolder(Section):
-    path: Path | None = None
+    path: Folder | None = None
     train_fraction: Fraction = 0.7
     val_fraction: Fraction = 0.1
 
@@ -36,7 +35,7 @@ class Tasks(Section):
     source: Literal["glyphs", "digits", "omniglot", "image_folder"] = "glyphs"
     image_size: ImageSize = 28
     channels: Channels = 1
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Count = 0
     glyphs: Glyphs = Glyphs()
     omniglot: Omniglot = Omniglot()
     image_folder: ImageFolder = ImageFolder()

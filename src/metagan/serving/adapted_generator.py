@@ -8,9 +8,12 @@ from mlflow.models import ModelSignature, set_model
 from mlflow.types import ColSpec, Schema
 from torch import Tensor
 
-from metagan.serving.base import MOST_SAMPLES, ServedModel, check_range
+from metagan.serving.base import ServedModel
+from metagan.serving.limits import Work, check_range
 from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import draw
+
+MOST_SAMPLES = 256
 
 
 class AdaptedGenerator(ServedModel):
@@ -25,9 +28,12 @@ class AdaptedGenerator(ServedModel):
         """Images (n, C, H, W) in [0, 1]."""
         return draw(self.payload, n, seed)
 
-    def answer(self, n: int, seed: int = 0) -> list[str]:
+    def work(self, n: int, seed: int = 0) -> Work:
         check_range("n", n, 1, MOST_SAMPLES)
         check_range("seed", seed, 0, 2**31 - 1)
+        return Work(n)
+
+    def answer(self, n: int, seed: int = 0) -> list[str]:
         return to_base64(self.draw(n, seed))
 
     def example(self) -> dict[str, Any]:

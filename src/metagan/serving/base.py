@@ -8,13 +8,15 @@ import pandas as pd
 import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED
 from mlflow.pyfunc import PythonModel
 from mlflow.pyfunc.utils import serving_data_parser
 
 from metagan.errors import UserError
+from metagan.serving.door import guard_server
+from metagan.serving.limits import MOST_ROWS, MOST_SECONDS, Deadline, Work, check_most, check_work
 
 Payload = dict[str, Any]
-MOST_SAMPLES = 256
 WEIGHTS = "weights"
 """The name of the state dict among a model's artefacts."""
 
@@ -36,13 +38,29 @@ class ServedModel(PythonModel):
         self.payload = torch.load(context.artifacts[WEIGHTS], map_location="cpu", weights_only=True)
         # MLflow's server takes a plain object where it finds a key that it knows from language models.
         serving_data_parser.SUPPORTED_LLM_FORMATS.add(self.signature.inputs.input_names()[0])
+        guard_server()
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> list[Any]:
-        """The answers to all rows, one after another. What is wrong with a row is told as a bad request."""
+        """The answers to all rows, one after another. What is wrong with a row, or too much of a request, is told as
+        a bad request before any row is answered; a request that takes too long ends there."""
         try:
-            return [part for row in model_input.to_dict("records") for part in self.answer(**row)]
+            check_most("rows", len(model_input), MOST_ROWS)
+            rows = model_input.to_dict("records")
+            check_work(self.work(**row) for row in rows)
+            with Deadline(MOST_SECONDS) as deadline:
+                parts = []
+                for row in rows:
+                    parts += self.answer(**row)
+                    deadline.check()
+                return parts
         except UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
+        except TimeoutError as error:
+            raise MlflowException(str(error), DEADLINE_EXCEEDED) from error
+
+    def work(self, **columns: Any) -> Work:
+        """What a row asks for. Raises UserError, which names the column, where it is bad or too much."""
+        raise NotImplementedError
 
     def answer(self, **columns: Any) -> list[Any]:
         """The answer to one row. Raises UserError, which names the column, for a bad one."""
@@ -51,9 +69,3 @@ class ServedModel(PythonModel):
     def example(self) -> dict[str, Any]:
         """A row that can be answered."""
         raise NotImplementedError
-
-
-def check_range(name: str, value: int, lowest: int, highest: int) -> None:
-    """Raise UserError, which names the column, for a value out of range."""
-    if not lowest <= value <= highest:
-        raise UserError(f"{name}: {value} is not in {lowest} to {highest}")

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from metagan.errors import UserError
 from metagan.serving.base import ServedModel
-from metagan.serving.pictures import from_base64, to_base64
+from metagan.serving.limits import Work
+from metagan.serving.pictures import count_pixels, from_base64, to_base64
 from metagan.training.classifier import load_classifier
 from metagan.training.episodes import random_start
 
@@ -45,6 +46,11 @@ class FewShotClassifier(ServedModel):
         predict = model.predictor(task)
         with torch.no_grad():
             return predict(query).softmax(1)
+
+    def work(self, query: list[str], support: dict[str, list[str]]) -> Work:
+        named = {"query": query} | {f"support.{name}": pictures for name, pictures in support.items()}
+        pixels = [count_pixels(name, pictures) for name, pictures in named.items()]
+        return Work(sum(map(len, named.values())), sum(pixels))
 
     def answer(self, query: list[str], support: dict[str, list[str]]) -> list[dict[str, float]]:
         architecture = self.payload["architecture"]

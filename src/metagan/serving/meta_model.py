@@ -11,11 +11,12 @@ from mlflow.types.schema import Array
 from torch import Tensor
 
 from metagan.serving.adapted_generator import AdaptedGenerator
-from metagan.serving.base import ServedModel, check_range
-from metagan.serving.pictures import from_base64, to_base64
+from metagan.serving.base import ServedModel
+from metagan.serving.limits import Work, check_range
+from metagan.serving.pictures import count_pixels, from_base64, to_base64
 from metagan.training.adapted_generator import adapt_generator
 
-STEPS = 20
+STEPS, SAMPLES = 20, 16
 MOST_STEPS, MOST_PICTURES = 50, 50
 
 
@@ -40,9 +41,13 @@ class MetaModel(ServedModel):
         generator, _ = adapt_generator(self.payload, pictures, steps, 1, seed, progress=False)
         return AdaptedGenerator(generator)
 
-    def answer(self, pictures: list[str], n: int = 16, seed: int = 0, steps: int = STEPS) -> list[str]:
+    def work(self, pictures: list[str], n: int = SAMPLES, seed: int = 0, steps: int = STEPS) -> Work:
         check_range("steps", steps, 1, MOST_STEPS)
         check_range("pictures", len(pictures), 1, MOST_PICTURES)
+        asked = AdaptedGenerator().work(n, seed)
+        return Work(asked.pictures + len(pictures), count_pixels("pictures", pictures))
+
+    def answer(self, pictures: list[str], n: int = SAMPLES, seed: int = 0, steps: int = STEPS) -> list[str]:
         architecture = self.payload["architecture"]
         support = from_base64("pictures", pictures, architecture["image_size"], architecture["channels"])
         return self.adapt(support, steps, seed).answer(n, seed)

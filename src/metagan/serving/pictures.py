@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from metagan.errors import UserError
 from metagan.reporting.figures import base64_png, tile
+from metagan.serving.limits import MOST_PIXELS_OF_A_PICTURE
 from metagan.tasks.sampling import to_bytes, to_floats
-from metagan.tasks.sources.picture_files import read_picture
+from metagan.tasks.sources.picture_files import FORMATS, UNREADABLE, read_picture
 
 
 def to_base64(images: Tensor) -> list[str]:
     """Images (n, C, H, W) in [0, 1] as n PNG files."""
     return [base64_png(tile(image[None], on_paper=False, columns=1)) for image in to_bytes(images)]
+
+
+def count_pixels(name: str, pictures: Sequence[str]) -> int:
+    """The pixels of picture files as their headers tell them; nothing is decoded.
+
+    Raises UserError, which starts with `name`, for a file that is no picture or too large.
+    """
+    total = 0
+    for number, picture in enumerate(pictures):
+        width, height = _size(name, number, picture)
+        if width * height > MOST_PIXELS_OF_A_PICTURE:
+            most = f"more than the {MOST_PIXELS_OF_A_PICTURE} pixels of a picture"
+            raise UserError(f"{name}: number {number} has {width} x {height}, {most}")
+        total += width * height
+    return total
+
+
+def _size(name: str, number: int, picture: str) -> tuple[int, int]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(_file(picture), formats=FORMATS) as header:
+                return header.size
+    except UNREADABLE as error:
+        raise UserError(f"{name}: number {number} is no picture file as base64 text ({error})") from error
+
+
+def _file(picture: str) -> io.BytesIO:
+    return io.BytesIO(base64.b64decode(picture, validate=True))
 
 
 def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: int) -> Tensor:
@@ -29,8 +60,8 @@ def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: i
     images = []
     for number, picture in enumerate(pictures):
         try:
-            images.append(read_picture(io.BytesIO(base64.b64decode(picture, validate=True)), image_size, channels))
-        except (binascii.Error, ValueError) as error:
+            images.append(read_picture(_file(picture), image_size, channels))
+        except ValueError as error:
             told = error.__cause__ or error
             raise UserError(f"{name}: number {number} is no picture file as base64 text ({told})") from error
     if not images:

@@ -15,6 +15,7 @@ from metagan.errors import UserError
 from metagan.tasks.sources.base import Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS = ("PNG", "JPEG", "WEBP")
 # What Pillow raises for a picture that is corrupt, truncated or a decompression bomb.
 UNREADABLE = (
     OSError,
@@ -43,7 +44,7 @@ def read_picture(file: Path | BinaryIO, image_size: int, channels: int) -> Image
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
+            with Image.open(file, formats=FORMATS) as picture:
                 upright = _opaque(ImageOps.exif_transpose(picture))
         square = ImageOps.fit(upright.convert("RGB" if channels == 3 else "L"), (image_size, image_size))
     except UNREADABLE as error:

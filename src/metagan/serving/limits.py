@@ -1,0 +1,73 @@
+"""How much one request may ask for, so that no stranger's request takes a server away from the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch.overrides import TorchFunctionMode
+
+from metagan.errors import UserError
+
+MOST_BYTES = 2**23
+"""Of a request's body."""
+MOST_ROWS = 64
+MOST_PICTURES = 1024
+"""Sent and asked for by all rows."""
+MOST_PIXELS_OF_A_PICTURE = 2**24
+MOST_PIXELS = 2**26
+"""Of all pictures that are sent."""
+MOST_SECONDS = 30
+
+MOST_AT_WORK = 2
+"""Requests that a server parses and answers at the same time; the others wait."""
+MOST_REQUESTS = 256
+"""That a server works at, reads and lets wait."""
+MOST_BYTES_HELD = 2**27
+"""Of their bodies."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a row asks for: pictures that it sends or wants, and the pixels of those that it sends."""
+
+    pictures: int
+    pixels: int = 0
+
+
+def check_range(name: str, value: int, lowest: int, highest: int) -> None:
+    """Raise UserError, which starts with `name`, for a value out of range."""
+    if not lowest <= value <= highest:
+        raise UserError(f"{name}: {value} is not in {lowest} to {highest}")
+
+
+def check_most(name: str, value: int, most: int) -> None:
+    """Raise UserError, which starts with `name`, for more than a request may ask for."""
+    if value > most:
+        raise UserError(f"{name}: {value} are more than the {most} of a request")
+
+
+def check_work(rows: Iterable[Work]) -> None:
+    """Raise UserError, which names the limit, when rows together ask for too much."""
+    works = list(rows)
+    check_most("pictures", sum(work.pictures for work in works), MOST_PICTURES)
+    check_most("pixels", sum(work.pixels for work in works), MOST_PIXELS)
+
+
+class Deadline(TorchFunctionMode):
+    """Within it, torch's functions raise TimeoutError in this thread once `seconds` are over."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.end = seconds, time.monotonic() + seconds
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.check()
+        return function(*args, **(kwargs or {}))
+
+    def check(self) -> None:
+        """Raise TimeoutError when the time is over."""
+        if time.monotonic() > self.end:
+            raise TimeoutError(f"seconds: the {self.seconds:g} of a request are over; ask for less")

@@ -32,12 +32,12 @@ from metagan.meta.learners.base import Learner, TaskTensors
 from metagan.meta.learners.classifier import PREFIX, ClassifierLearner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
-from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Conv4
 from metagan.nets.embedder import Embedder
 from metagan.parameters import Parameters as Settings
 from metagan.parameters import validate
-from metagan.training.gan import build_learner, initial_networks, initial_rule
+from metagan.training.gan import build_learner, initial_networks, initial_rules
 
 RESULT = Path("data/08_reporting/bench.json")
 CPU = torch.device("cpu")
@@ -140,11 +140,11 @@ def maml_problem(count: int = 32, width: int = 64, n_way: int = 5, k_shot: int =
 def metagan_step(problem: MamlProblem, mode: str, workers: int | None = None) -> Callable[[], Parameters]:
     """The step by this package."""
     networks = {PREFIX + name: value.detach() for name, value in problem.network.named_parameters()}
-    rule = UPDATE_RULES["sgd"]
-    meta_parameters = {**networks, **rule.initialise(dict.fromkeys(networks, problem.rate), 1)}
-    mode = resolve(mode, CPU, meta_parameters)
+    rules = shared_rule(UPDATE_RULES["sgd"], networks)
+    meta_parameters = {**networks, **initialised(rules, networks, dict.fromkeys(networks, problem.rate), 1)}
+    mode = resolve(mode, CPU, meta_parameters, rules)
     task_map = TaskMap(ClassifierLearner(problem.network), mode, problem.count, workers)
-    loss = task_loss("maml", rule, [1.0])
+    loss = task_loss("maml", rules, [1.0])
 
     def step() -> Parameters:
         _, gradients = task_map.mean_gradient(loss, meta_parameters, problem.tasks)
@@ -203,11 +203,11 @@ def gradients_of(network: nn.Module) -> Parameters:
 PEERS = {"higher": higher_step, "torchopt": torchopt_step}
 
 
-def task_loss(meta_gradient: str, rule: UpdateRule, weights: Sequence[float]) -> TaskFunction:
+def task_loss(meta_gradient: str, rules: Rules, weights: Sequence[float]) -> TaskFunction:
     """The named meta-gradient as `TaskMap.mean_gradient` takes it."""
 
     def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        return META_GRADIENTS[meta_gradient](learner, rule, parameters, task, weights, differentiate)
+        return META_GRADIENTS[meta_gradient](learner, rules, parameters, task, weights, differentiate)
 
     return loss
 
@@ -220,7 +220,7 @@ def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
     embed = Embedder(channels, embedder.width, embedder.feature_size, size).requires_grad_(False)
     architecture = {"channels": channels, "image_size": size, **training.networks.model_dump()}
     networks = initial_networks(architecture, settings.seed)
-    rule, rates = initial_rule(inner, networks, "sgd" if meta_gradient == "reptile" else None)
+    rules, rates = initial_rules(inner, networks, "sgd" if meta_gradient == "reptile" else None)
     meta_parameters = {**networks, **rates}
     tasks = {
         "support": torch.rand(count, training.k_shot, channels, size, size),
@@ -229,8 +229,8 @@ def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
         "outer_noise": torch.randn(count, training.n_query, noise_size),
     }
     learner = build_learner(architecture, inner, training, embed)
-    task_map = TaskMap(learner, resolve(mode, CPU, meta_parameters), training.vmap_chunk)
-    loss = task_loss(meta_gradient, rule, [1.0] * inner.steps)
+    task_map = TaskMap(learner, resolve(mode, CPU, meta_parameters, rules), training.vmap_chunk)
+    loss = task_loss(meta_gradient, rules, [1.0] * inner.steps)
     return lambda: task_map.mean_gradient(loss, meta_parameters, tasks)
 
 

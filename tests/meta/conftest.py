@@ -10,7 +10,8 @@ from torch import nn
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
-from metagan.meta.update_rules import lslr
+from metagan.meta.update_rules import initialised, shared_rule
+from metagan.meta.update_rules.lslr import lslr
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.embedder import Embedder
 from metagan.nets.generator import Generator
@@ -55,7 +56,8 @@ def make_parameters() -> Callable[..., Parameters]:
             name: value + 0.2 * torch.randn(value.shape, dtype=value.dtype, generator=generator)
             for name, value in networks.items()
         }
-        rates = lslr.initialise({name: rate for name in networks if adapts(name)}, INNER_STEPS)
+        rules = shared_rule(lslr, [name for name in networks if adapts(name)])
+        rates = initialised(rules, networks, dict.fromkeys(networks, rate), INNER_STEPS)
         return {**networks, **{name: value.double() for name, value in rates.items()}}
 
     return make

@@ -8,7 +8,7 @@ from metagan.meta.differentiation import by_autograd
 from metagan.meta.learners.classifier import PREFIX, ClassifierLearner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import UPDATE_RULES
+from metagan.meta.update_rules import UPDATE_RULES, initialised, shared_rule
 from metagan.nets.conv4 import Conv4
 
 RATE, STEPS, WEIGHTS = 0.25, 3, [0.5, 0.0, 1.0]
@@ -47,12 +47,12 @@ def test_maml_gradient_equals_that_of_higher(
             (sum(weight * loss for weight, loss in zip(WEIGHTS, losses, strict=True)) / 2).backward()
 
     networks = {PREFIX + name: value.detach() for name, value in network.named_parameters()}
-    rule = UPDATE_RULES["sgd"]
+    rules = shared_rule(UPDATE_RULES["sgd"], networks)
     _, gradients = TaskMap(learner, mode, chunk=2, workers=2).mean_gradient(
         lambda own, parameters, task, differentiate: META_GRADIENTS["maml"](
-            own, rule, parameters, task, WEIGHTS, differentiate
+            own, rules, parameters, task, WEIGHTS, differentiate
         ),
-        {**networks, **rule.initialise(dict.fromkeys(networks, RATE), STEPS)},
+        {**networks, **initialised(rules, networks, dict.fromkeys(networks, RATE), STEPS)},
         tasks,
     )
     for name, value in network.named_parameters():

@@ -24,18 +24,20 @@ def test_value_and_gradients(differentiate: Differentiate, create_graph: bool) -
 
 
 @engines
-def test_with_a_graph_gradients_can_be_differentiated(differentiate: Differentiate) -> None:
+def test_with_a_graph_value_and_gradients_can_be_differentiated(differentiate: Differentiate) -> None:
     x = leaf(1.0, 2.0)
     value, gradients = differentiate(lambda p: (p["x"] ** 3).sum(), {"x": x}, True)
-    (second,) = torch.autograd.grad(gradients["x"].sum(), x)
+    (second,) = torch.autograd.grad(gradients["x"].sum(), x, retain_graph=True)
     torch.testing.assert_close(second, 6 * x.detach())
-    assert not value.requires_grad
+    (first,) = torch.autograd.grad(value, x)
+    torch.testing.assert_close(first, 3 * x.detach() ** 2)
 
 
 @engines
-def test_without_a_graph_gradients_are_constants(differentiate: Differentiate) -> None:
-    _, gradients = differentiate(lambda p: (p["x"] ** 3).sum(), {"x": leaf(1.0, 2.0)}, False)
+def test_without_a_graph_value_and_gradients_are_constants(differentiate: Differentiate) -> None:
+    value, gradients = differentiate(lambda p: (p["x"] ** 3).sum(), {"x": leaf(1.0, 2.0)}, False)
     assert not gradients["x"].requires_grad
+    assert not value.requires_grad
 
 
 @engines

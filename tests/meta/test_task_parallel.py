@@ -15,7 +15,8 @@ from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
-from metagan.meta.update_rules import lslr
+from metagan.meta.update_rules import Rules, shared_rule
+from metagan.meta.update_rules.lslr import lslr
 
 MakeLearner = Callable[..., GanLearner]
 MakeParameters = Callable[..., Parameters]
@@ -25,9 +26,14 @@ MODES = ("loop", "threads", "vmap")
 N_TASKS, CHUNK = 3, 2  # the last chunk is not full
 
 
+def rules_of(parameters: Parameters) -> Rules:
+    return shared_rule(lslr, [name for name in parameters if f"rule.{name}" in parameters])
+
+
 def meta_loss(meta_gradient: str) -> TaskFunction:
     def loss(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        return META_GRADIENTS[meta_gradient](learner, lslr, parameters, task, [0.4, 1.0], differentiate)
+        rules = rules_of(parameters)
+        return META_GRADIENTS[meta_gradient](learner, rules, parameters, task, [0.4, 1.0], differentiate)
 
     return loss
 
@@ -87,7 +93,7 @@ def test_results_agree_keep_the_order_of_tasks_and_hold_no_graph(
     parameters, tasks = make_parameters(learner), make_tasks(N_TASKS)
 
     def samples(of: GanLearner, given: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        *_, adapted = adapt(of, lslr, given, task, 2, differentiate, create_graph)
+        *_, (adapted, _) = adapt(of, rules_of(given), given, task, 2, differentiate, create_graph)
         return of.generate(adapted, task["outer_noise"])
 
     made = {mode: TaskMap(learner, mode, CHUNK, workers=2).results(samples, parameters, tasks) for mode in MODES}
@@ -148,7 +154,7 @@ def test_a_failing_task_leaves_the_threads_usable(make_learner: MakeLearner, mak
 )
 def test_auto_depends_on_the_device_and_on_what_is_adapted(device: str, adapts_all: bool, mode: str) -> None:
     adapted = {"generator.a", "generator.b"} if adapts_all else {"generator.a"}
-    rule = lslr.initialise(dict.fromkeys(adapted, 0.1), 2)
-    parameters = {"generator.a": torch.zeros(1), "generator.b": torch.zeros(1), **rule}
-    assert resolve("auto", torch.device(device), parameters) == mode
-    assert resolve("loop", torch.device(device), parameters) == "loop"
+    rules = shared_rule(lslr, adapted)
+    parameters = {"generator.a": torch.zeros(1), "generator.b": torch.zeros(1), "rule.schedule": torch.zeros(2)}
+    assert resolve("auto", torch.device(device), parameters, rules) == mode
+    assert resolve("loop", torch.device(device), parameters, rules) == "loop"

@@ -14,7 +14,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.classifier import architecture_of, initial_classifier, with_statistics
-from metagan.training.gan import initial_networks, initial_rule, payload
+from metagan.training.gan import initial_networks, initial_rules, payload
 
 SIZE = 16
 
@@ -26,8 +26,8 @@ def meta_model() -> dict[str, Any]:
     inner = InnerLoop(steps=2)
     initial = initial_networks(architecture, 0)
     initial["generator.noise.weight"] *= 30  # so loud that no two samples are alike
-    _, rates = initial_rule(inner, initial)
-    return payload("meta_model", architecture, inner, {**initial, **rates}, update_rule=inner.update_rule)
+    _, rates = initial_rules(inner, initial)
+    return payload("meta_model", architecture, inner, {**initial, **rates})
 
 
 @pytest.fixture(scope="session")

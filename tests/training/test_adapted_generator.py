@@ -10,14 +10,13 @@ from torch import Tensor
 
 from metagan.io import WeightsDataset
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import lslr
 from metagan.nets.generator import Generator
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.arms import make_sampler
 from metagan.training.data import sampling_tasks
-from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan, payload
+from metagan.training.gan import architecture_of, initial_networks, initial_rules, load_gan, payload, saved_rules
 from metagan.training.temperature import Temperature
 
 TEMPERATURE = Temperature(strokes=0.4, bending=1.9)
@@ -28,9 +27,9 @@ def meta_model(bank: TaskBank, make_settings: Callable[..., MetaTrain]) -> dict[
     settings = make_settings(networks={"context_size": 3, "largest_shift": 1})
     architecture = architecture_of(bank, settings)
     networks = initial_networks(architecture, 0)
-    meta = {**networks, **initial_rule(settings.inner, networks)[1]}
+    meta = {**networks, **initial_rules(settings.inner, networks)[1]}
     temperature = TEMPERATURE._asdict()
-    return payload("meta_model", architecture, settings.inner, meta, update_rule="lslr", temperature=temperature)
+    return payload("meta_model", architecture, settings.inner, meta, temperature=temperature)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def pictures() -> Tensor:
 
 def test_samples_are_those_of_the_evaluation(meta_model: dict[str, Any], pictures: Tensor) -> None:
     learner, parameters = load_gan(meta_model, "meta_model")
-    expected = make_sampler(TaskMap(learner, "loop", 1), lslr, parameters, TEMPERATURE)(
+    expected = make_sampler(TaskMap(learner, "loop", 1), saved_rules(meta_model), parameters, TEMPERATURE)(
         pictures[None], (0, 1, 2, 3), 6, 7
     )[0]
     _, samples = adapt_generator(meta_model, pictures, 3, 6, 7, progress=False)

@@ -13,7 +13,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.training import arms
 from metagan.training.arms import Sampler, build_samplers, make_sampler
 from metagan.training.embedder import load_embedder
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule, load_gan, payload
+from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules, load_gan, payload
 from metagan.training.temperature import Temperature
 
 MakeSettings = Callable[..., MetaTrain]
@@ -29,10 +29,10 @@ def models(bank: TaskBank, make_settings: MakeSettings) -> tuple[dict[str, Any],
     settings = make_settings()
     architecture = architecture_of(bank, settings)
     networks = initial_networks(architecture, 11)
-    meta = {**networks, **initial_rule(settings.inner, networks)[1]}
+    meta = {**networks, **initial_rules(settings.inner, networks)[1]}
     return (
         payload(
-            "meta_model", architecture, settings.inner, meta, update_rule="lslr", temperature=TEMPERATURE._asdict()
+            "meta_model", architecture, settings.inner, meta, temperature=TEMPERATURE._asdict()
         ),
         payload("joint_gan", architecture, settings.inner, initial_networks(architecture, 12)),
     )
@@ -82,7 +82,7 @@ def test_each_arm_starts_from_its_own_networks(
     monkeypatch.setattr(arms, "best_temperature", lambda *_: BASELINE_TEMPERATURE)
     settings = make_settings()
     learner = build_learner(architecture_of(bank, settings), settings.inner)
-    rule, rates = initial_rule(settings.inner, initial_networks(architecture_of(bank, settings), 0))
+    rules, rates = initial_rules(settings.inner, initial_networks(architecture_of(bank, settings), 0))
     starts = {
         "adapted": models[0]["state"],
         "scratch": initial_networks(architecture_of(bank, settings), 0),
@@ -90,7 +90,7 @@ def test_each_arm_starts_from_its_own_networks(
     }
     for arm, sampler in build()[0].items():
         temperature = TEMPERATURE if arm == "adapted" else BASELINE_TEMPERATURE
-        same = make_sampler(TaskMap(learner, "loop", 1), rule, {**starts[arm], **rates}, temperature)
+        same = make_sampler(TaskMap(learner, "loop", 1), rules, {**starts[arm], **rates}, temperature)
         torch.testing.assert_close(sampler(supports, (0, 1), 4, 0)[:, 0], same(supports, (0, 1), 4, 0)[:, 0])
 
 
@@ -116,8 +116,8 @@ def test_baselines_take_the_rate_that_does_best_on_val_classes(
     assert rates == {"scratch": rate, "fine_tuned": rate}
     inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate, "adapt_parameters": "maps|head"}
     learner, start = load_gan(models[1], "joint_gan")
-    rule, rule_parameters = initial_rule(make_settings(inner=inner).inner, start, "sgd")
-    expected = make_sampler(TaskMap(learner, "loop", 1), rule, {**start, **rule_parameters}, BASELINE_TEMPERATURE)
+    rules, rule_parameters = initial_rules(make_settings(inner=inner).inner, start, "sgd")
+    expected = make_sampler(TaskMap(learner, "loop", 1), rules, {**start, **rule_parameters}, BASELINE_TEMPERATURE)
     torch.testing.assert_close(samplers["fine_tuned"](supports, (1, 2), 4, 0), expected(supports, (1, 2), 4, 0))
 
 

@@ -79,9 +79,9 @@ def train(bank: TaskBank, tmp_path: Path) -> Train:
 
 def untrained(bank: TaskBank, settings: Classifier, seed: int = 0) -> FewShotClassifier:
     """As validation sees a classifier before its first step."""
-    learner, rule, start = initial_classifier(bank, settings, seed)
+    learner, rules, start = initial_classifier(bank, settings, seed)
     state = with_statistics(start, learner, bank, settings, seed)
-    return few_shot_classifier(settings, architecture_of(bank, settings), learner, rule, state)
+    return few_shot_classifier(settings, architecture_of(bank, settings), learner, rules, state)
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from metagan.meta.update_rules import Signals
 from metagan.parameters import InnerLoop, MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule, load_gan, payload
+from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules, load_gan, payload
 
 ARCHITECTURE = {
     "channels": 1,
@@ -24,7 +25,7 @@ ARCHITECTURE = {
 
 
 def adapted(pattern: str, architecture: dict[str, int] = ARCHITECTURE) -> set[str]:
-    _, rates = initial_rule(InnerLoop(adapt_parameters=pattern), initial_networks(architecture, 0))
+    _, rates = initial_rules(InnerLoop(adapt_parameters=pattern), initial_networks(architecture, 0))
     return {name.removeprefix("rule.") for name in rates} - {"schedule"}
 
 
@@ -68,9 +69,13 @@ def test_a_player_with_nothing_to_adapt_is_an_error(pattern: str, architecture: 
 def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
     inner = InnerLoop(generator_learning_rate=0.2, discriminator_learning_rate=0.05, update_rule=update_rule)
     networks = initial_networks(ARCHITECTURE, 0)
-    rule, rates = initial_rule(inner, networks)
+    rules, rates = initial_rules(inner, networks)
     gradients = {name: torch.ones_like(value) for name, value in networks.items()}
-    for name, value in rule.update(rates, networks, gradients, 0).items():
+    bound = rules["generator"]
+    assert rules["discriminator"] is bound
+    signals = Signals("generator", 0, torch.zeros(()), gradients)
+    updated, _ = bound.rule.step(bound.own(rates), {}, networks, gradients, signals)
+    for name, value in updated.items():
         expected = 0.2 if name.startswith("generator") else 0.05
         # Half and full size have 4 and 16 times the pixels of a quarter.
         expected *= {"generator.maps.1": 4, "generator.maps.2": 16}.get(name, 1)

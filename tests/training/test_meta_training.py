@@ -21,7 +21,7 @@ from metagan.parameters import InnerLoop, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
-from metagan.training.gan import architecture_of, initial_networks, initial_rule, load_gan
+from metagan.training.gan import architecture_of, initial_networks, initial_rules, load_gan
 from metagan.training.outer_loop import step_weights
 from metagan.training.temperature import TEMPERATURES, temperature_of
 
@@ -102,7 +102,7 @@ def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSett
     learner, parameters = load_gan(model, "meta_model", architecture_of(bank, settings))
     images = learner.generate(parameters, torch.randn(3, 4))
     assert images.shape == (3, 1, 16, 16)
-    assert model["update_rule"] == "lslr"
+    assert model["inner"] == settings.inner.model_dump()
     assert {f"rule.{name}" for name in initial_networks(architecture_of(bank, settings), 0)} < parameters.keys()
     assert [row["meta_step"] for row in history] == [2, 4]
     assert all(row["skipped"] == 0 and row["train_loss"] is not None for row in history)
@@ -118,7 +118,7 @@ def test_the_temperature_is_that_of_the_weights_that_are_kept(
 ) -> None:
     judged: list[Parameters] = []
 
-    def choose(bank: TaskBank, embed: object, task_map: TaskMap, rule: object, kept: Parameters, *_: object) -> object:
+    def choose(bank: TaskBank, embed: object, task_map: TaskMap, rules: object, kept: Parameters, *_: object) -> object:
         judged.append(kept)
         return TEMPERATURES[6]
 
@@ -162,7 +162,7 @@ def test_training_starts_from_the_seeded_networks(
     seen, settings = spy(), make_settings(meta_steps=2)
     train(settings, seed=3)
     networks = initial_networks(architecture_of(bank, settings), 3)
-    assert same(seen[0], {**networks, **initial_rule(settings.inner, networks)[1]})
+    assert same(seen[0], {**networks, **initial_rules(settings.inner, networks)[1]})
     assert not same(seen[0], seen[1])
 
 
@@ -174,7 +174,7 @@ def test_fixed_rates_are_never_updated(
     assert not any(name.startswith("rule.") for name in seen[0])
     rates = {name: value.item() for name, value in model["state"].items() if name.startswith("rule.")}
     assert rates
-    _, first = initial_rule(InnerLoop(update_rule="sgd"), seen[0])
+    _, first = initial_rules(InnerLoop(update_rule="sgd"), seen[0])
     assert rates == pytest.approx({name: value.item() for name, value in first.items()})
 
 

@@ -15,7 +15,6 @@ from torch.multiprocessing import ProcessRaisedException
 from metagan.errors import UserError
 from metagan.meta.learners import TaskTensors
 from metagan.meta.task_parallel import TaskFunction
-from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import Classifier, Trainer
 from metagan.training import checkpoints, outer_loop
 from metagan.training.fitting import fit
@@ -37,7 +36,7 @@ class Toy(OuterLoop):
         stop_at: int | None = None,
         stop_in: int | None = None,
     ) -> None:
-        super().__init__(None, UPDATE_RULES["sgd"], {NAME: torch.tensor([1.0, 2.0])}, settings)  # type: ignore[arg-type]
+        super().__init__(None, {}, {NAME: torch.tensor([1.0, 2.0])}, settings)  # type: ignore[arg-type]
         self.scores, self.stop_at, self.stop_in = scores, stop_at, stop_in
         self.before_steps: dict[int, list[torch.Tensor]] = {}
         self.looked_at: dict[int, torch.Tensor] = {}

@@ -19,7 +19,7 @@ from metagan.training import joint_training
 from metagan.training.classifier import ClassifierTraining, initial_classifier
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fit
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule
+from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules
 from metagan.training.meta_training import MetaTraining
 from metagan.training.outer_loop import OuterLoop
 
@@ -51,9 +51,9 @@ def gan(bank: TaskBank, embedders: Embedders, make_settings: MakeSettings) -> Ca
         for network in (learner.generator, learner.discriminator):
             network.double()
         networks = initial_networks(architecture, 0)
-        rule, rates = initial_rule(settings.inner, networks)
+        rules, rates = initial_rules(settings.inner, networks)
         start = double({**networks, **rates})
-        return MetaTraining(bank, learner, rule, start, {}, nn.Identity(), settings, 0, None)
+        return MetaTraining(bank, learner, rules, start, ({}, {}), nn.Identity(), settings, 0, None)
 
     return make
 
@@ -63,9 +63,9 @@ def classifier(bank: TaskBank, method: str) -> OuterLoop:
         method=method, n_way=3, k_shot=1, n_query=2, tasks_per_step=4, meta_steps=1, clip_gradient_norm=1e9,
         task_parallel="loop", network={"width": 4}, adversary={"where": "query"},
     )  # fmt: skip
-    learner, rule, start = initial_classifier(bank, settings, 0)
+    learner, rules, start = initial_classifier(bank, settings, 0)
     learner.network.double()
-    return ClassifierTraining(bank, learner, rule, double(start), settings, 0)
+    return ClassifierTraining(bank, learner, rules, double(start), settings, 0)
 
 
 def outer_gradient(module: OuterLoop, trainer: Trainer, folder: Path) -> dict[str, Tensor]:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import UpdateRule
+from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import temperature
 from metagan.training.data import generation_tasks
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rule
+from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules
 from metagan.training.sampling import sample_trajectory
 from metagan.training.temperature import (
     AS_TRAINED,
@@ -36,25 +36,25 @@ def settings(make_settings: Callable[..., MetaTrain]) -> MetaTrain:
 
 
 @pytest.fixture
-def start(bank: TaskBank, settings: MetaTrain) -> tuple[GanLearner, UpdateRule, Parameters]:
+def start(bank: TaskBank, settings: MetaTrain) -> tuple[GanLearner, Rules, Parameters]:
     """A learner, a rule, and meta-parameters that draw something in which noise can be seen."""
     seeded = torch.Generator().manual_seed(1)
     networks = {
         name: value + 0.3 * torch.randn(value.shape, generator=seeded)
         for name, value in initial_networks(architecture_of(bank, settings), 0).items()
     }
-    rule, rates = initial_rule(settings.inner, networks)
-    return build_learner(architecture_of(bank, settings), settings.inner), rule, {**networks, **rates}
+    rules, rates = initial_rules(settings.inner, networks)
+    return build_learner(architecture_of(bank, settings), settings.inner), rules, {**networks, **rates}
 
 
-def test_one_temperature_for_both_is_louder_noise(start: tuple[GanLearner, UpdateRule, Parameters]) -> None:
+def test_one_temperature_for_both_is_louder_noise(start: tuple[GanLearner, Rules, Parameters]) -> None:
     learner, _, parameters = start
     drawn = learner.generate(at_temperature(parameters, Temperature(0.6, 0.6)), NOISE)
     torch.testing.assert_close(drawn, learner.generate(parameters, 0.6 * NOISE))
     assert not torch.allclose(drawn, learner.generate(parameters, NOISE), atol=1e-3)
 
 
-def test_each_kind_of_noise_has_its_own(start: tuple[GanLearner, UpdateRule, Parameters]) -> None:
+def test_each_kind_of_noise_has_its_own(start: tuple[GanLearner, Rules, Parameters]) -> None:
     """Without noise in the strokes all samples are one drawing, bent or not; both kinds alone leave some variety."""
     learner, _, parameters = start
 
@@ -86,7 +86,7 @@ def test_weights_without_a_temperature_draw_as_trained() -> None:
     ids=["of the diverse the nearest", "none is diverse", "all are"],
 )
 def test_the_nearest_of_the_diverse_is_chosen(
-    start: tuple[GanLearner, UpdateRule, Parameters],
+    start: tuple[GanLearner, Rules, Parameters],
     bank: TaskBank,
     settings: MetaTrain,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,14 +98,14 @@ def test_the_nearest_of_the_diverse_is_chosen(
     fjd[2], fjd[9] = 1.0, np.nan
     verdict = {"fjd": fjd.tolist(), "diversity": [diverse.get(number, 0.5) for number in range(len(TEMPERATURES))]}
     monkeypatch.setattr(temperature, "validation_metrics", lambda *_: verdict)
-    learner, rule, parameters = start
+    learner, rules, parameters = start
     task_map = TaskMap(learner, "loop", 1)
-    assert best_temperature(bank, nn.Identity(), task_map, rule, parameters, settings, 0) == TEMPERATURES[best]
+    assert best_temperature(bank, nn.Identity(), task_map, rules, parameters, settings, 0) == TEMPERATURES[best]
 
 
 @pytest.mark.parametrize("mode", ["loop", "vmap"])
 def test_what_is_judged_are_samples_of_val_classes_after_the_inner_steps(
-    start: tuple[GanLearner, UpdateRule, Parameters],
+    start: tuple[GanLearner, Rules, Parameters],
     bank: TaskBank,
     settings: MetaTrain,
     monkeypatch: pytest.MonkeyPatch,
@@ -118,14 +118,14 @@ def test_what_is_judged_are_samples_of_val_classes_after_the_inner_steps(
         return {"fjd": [1.0] * samples.shape[1], "diversity": [1.0] * samples.shape[1]}
 
     monkeypatch.setattr(temperature, "validation_metrics", verdict)
-    learner, rule, parameters = start
+    learner, rules, parameters = start
     task_map = TaskMap(learner, mode, 2)
-    best_temperature(bank, nn.Identity(), task_map, rule, parameters, settings, 3)
+    best_temperature(bank, nn.Identity(), task_map, rules, parameters, settings, 3)
     samples, support, query, classes, _ = seen
     tasks, expected_classes = generation_tasks(bank, "val", 3, range(5), 3, 4, 2, 4)
     assert classes.tolist() == expected_classes
     assert torch.equal(support, tasks["support"])
     assert torch.equal(query, tasks["query"])
     for number in (0, 6, 15):
-        expected = sample_trajectory(task_map, rule, parameters, tasks, (2,), TEMPERATURES[number])[:, 0]
+        expected = sample_trajectory(task_map, rules, parameters, tasks, (2,), TEMPERATURES[number])[:, 0]
         torch.testing.assert_close(samples[:, number], expected)

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
+from metagan.meta.update_rules import RULE_PREFIX, Rules, Signals, State
+from metagan.meta.update_rules.binding import each_once
+
+
+class Adapted(NamedTuple):
+    """Where an inner step leads: the parameters, and what the rules remember."""
+
+    parameters: Parameters
+    state: State
 
 
 def adapt(
     learner: Learner,
-    rule: UpdateRule,
+    rules: Rules,
     meta_parameters: Parameters,
     task: TaskTensors,
     steps: int,
     differentiate: Differentiate,
     create_graph: bool,
-) -> Iterator[Parameters]:
-    """Yield the parameters after each of `steps` inner steps on the task's support set.
+) -> Iterator[Adapted]:
+    """Yield where each of `steps` inner steps on the task's support set leads.
 
-    Tensors adapted are those that the rule has meta-parameters for; all others stay as they are.
+    A player's step changes those of its tensors that its rule adapts; all others stay as they are.
     """
     parameters = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
-    adapted = {player: adapted_names(meta_parameters, player) for player in learner.players}
+    own = {bound.prefix: bound.own(meta_parameters) for bound in each_once(rules)}
+    tensors = {
+        player: [name for name in parameters if name in bound.tensors and name.startswith(f"{player}.")]
+        for player, bound in rules.items()
+    }
+    state: State = {}
+    for bound in each_once(rules):
+        state |= bound.named(bound.rule.begin(own[bound.prefix], {name: parameters[name] for name in bound.tensors}))
     for step in range(steps):
         for player in learner.players:
-            values = {name: parameters[name] for name in adapted[player]}
+            if player not in rules:
+                continue
+            bound = rules[player]
+            values = {name: parameters[name] for name in tensors[player]}
 
             def loss(candidate: Parameters, player: str = player, step: int = step) -> object:
                 return learner.inner_loss(player, {**parameters, **candidate}, task, step)  # noqa: B023
 
-            _, gradients = differentiate(loss, values, create_graph)
-            parameters = {**parameters, **rule.update(meta_parameters, values, gradients, step)}
-        yield parameters
-
-
-def adapted_names(meta_parameters: Parameters, player: str) -> Sequence[str]:
-    """Names of the player's tensors that an inner step changes."""
-    prefix = f"{RULE_PREFIX}{player}."
-    return [name.removeprefix(RULE_PREFIX) for name in meta_parameters if name.startswith(prefix)]
+            value, gradients = differentiate(loss, values, create_graph)
+            signals = Signals(player, step, value, gradients)
+            values, remembered = bound.rule.step(own[bound.prefix], bound.own(state), values, gradients, signals)
+            parameters, state = {**parameters, **values}, {**state, **bound.named(remembered)}
+        yield Adapted(parameters, state)

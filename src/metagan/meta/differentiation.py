@@ -13,7 +13,7 @@ Loss = Callable[[Parameters], Tensor]
 
 
 class Differentiate(Protocol):
-    """(loss, parameters, create_graph) -> (value, gradients). Without `create_graph` the gradients are constants."""
+    """(loss, parameters, create_graph) -> (value, gradients). Without `create_graph` both are constants."""
 
     def __call__(self, loss: Loss, parameters: Parameters, create_graph: bool) -> tuple[Tensor, Parameters]: ...
 
@@ -34,12 +34,12 @@ def by_autograd(loss: Loss, parameters: Parameters, create_graph: bool) -> tuple
         gradients = torch.autograd.grad(
             result, list(inputs.values()), create_graph=create_graph, materialize_grads=True
         )
-    return result.detach(), dict(zip(inputs, gradients, strict=True))
+    return result if create_graph else result.detach(), dict(zip(inputs, gradients, strict=True))
 
 
 def by_functional(loss: Loss, parameters: Parameters, create_graph: bool) -> tuple[Tensor, Parameters]:
     """The engine for `vmap`, built on `torch.func`."""
     gradients, value = torch.func.grad_and_value(loss)(parameters)
-    if not create_graph:
-        gradients = {name: gradient.detach() for name, gradient in gradients.items()}
-    return value.detach(), gradients
+    if create_graph:
+        return value, gradients
+    return value.detach(), {name: gradient.detach() for name, gradient in gradients.items()}

@@ -14,18 +14,19 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules.base import RULE_PREFIX
+from metagan.meta.update_rules import RULE_PREFIX, Rules
 
 Result = TypeVar("Result")
 TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
 """(learner, meta-parameters, task, differentiate) -> a tensor."""
 
 
-def resolve(mode: str, device: torch.device, meta_parameters: Parameters) -> str:
+def resolve(mode: str, device: torch.device, meta_parameters: Parameters, rules: Rules) -> str:
     """`auto` is `threads` on a CPU if an inner step adapts every tensor, `loop` if there are none, else `vmap`."""
     if mode != "auto":
         return mode
-    adapted = [RULE_PREFIX + name in meta_parameters for name in meta_parameters if not name.startswith(RULE_PREFIX)]
+    changed = {name for bound in rules.values() for name in bound.tensors}
+    adapted = [name in changed for name in meta_parameters if not name.startswith(RULE_PREFIX)]
     if not any(adapted):
         return "loop"
     return "threads" if device.type == "cpu" and all(adapted) else "vmap"

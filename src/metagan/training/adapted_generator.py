@@ -9,10 +9,9 @@ from tqdm import tqdm
 from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
-from metagan.meta.update_rules import UPDATE_RULES
 from metagan.nets.generator import Generator
 from metagan.training.data import sampling_tasks, task_noise
-from metagan.training.gan import Payload, generator_architecture, load_gan
+from metagan.training.gan import Payload, generator_architecture, load_gan, saved_rules
 from metagan.training.temperature import at_temperature, temperature_of
 
 PREFIX = "generator."
@@ -32,12 +31,12 @@ def adapt_generator(
     learner, parameters = load_gan(meta_model, "meta_model", meta_model.get("architecture", {}) | shape)
     tasks = sampling_tasks(pictures[None], steps, n, seed, meta_model["architecture"]["noise_size"])
     task = {name: value[0] for name, value in tasks.items()}
-    rule = UPDATE_RULES[meta_model["update_rule"]]
+    rules = saved_rules(meta_model)
     temperature = temperature_of(meta_model)
-    trajectory = adapt(learner, rule, parameters, task, steps, by_autograd, create_graph=False)
+    trajectory = adapt(learner, rules, parameters, task, steps, by_autograd, create_graph=False)
     samples = [learner.generate(at_temperature(parameters, temperature), task["outer_noise"])]
     for step, adapted in enumerate(tqdm(trajectory, "adapting", steps, unit="step", disable=not progress), start=1):
-        drawing = at_temperature(adapted, temperature)
+        drawing = at_temperature(adapted.parameters, temperature)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
             raise UserError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")

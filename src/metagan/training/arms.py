@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from metagan.evaluation.validation import validation_metrics
 from metagan.meta.differentiation import Parameters
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.meta.update_rules import Rules
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import sampling_tasks, validation_tasks
-from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rule, load_gan
+from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rules, load_gan, saved_rules
 from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.temperature import AS_TRAINED, Temperature, best_temperature, temperature_of
 
@@ -41,8 +41,8 @@ def build_samplers(
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
     _, joint_networks = load_gan(joint_gan, "joint_gan", architecture)
-    task_map = sampling_map(learner, training, meta_parameters)
-    rule, temperature = UPDATE_RULES[meta_model["update_rule"]], temperature_of(meta_model)
+    rules, temperature = saved_rules(meta_model), temperature_of(meta_model)
+    task_map = sampling_map(learner, training, meta_parameters, rules)
     starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
     baselines = {
         arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
@@ -50,18 +50,18 @@ def build_samplers(
     }
     samplers = {arm: sampler for arm, (sampler, _) in baselines.items()}
     rates = {arm: rate for arm, (_, rate) in baselines.items()}
-    return {"adapted": make_sampler(task_map, rule, meta_parameters, temperature), **samplers}, rates
+    return {"adapted": make_sampler(task_map, rules, meta_parameters, temperature), **samplers}, rates
 
 
 def make_sampler(
-    task_map: TaskMap, rule: UpdateRule, meta_parameters: Parameters, temperature: Temperature = AS_TRAINED
+    task_map: TaskMap, rules: Rules, meta_parameters: Parameters, temperature: Temperature = AS_TRAINED
 ) -> Sampler:
-    """A sampler that adapts `meta_parameters` by `rule` and draws at the temperature."""
+    """A sampler that adapts `meta_parameters` by `rules` and draws at the temperature."""
     noise_size = meta_parameters["generator.noise.weight"].shape[1]
 
     def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
         tasks = sampling_tasks(supports, max(steps), n, seed, noise_size)
-        return sample_trajectory(task_map, rule, meta_parameters, tasks, steps, temperature)
+        return sample_trajectory(task_map, rules, meta_parameters, tasks, steps, temperature)
 
     return sample
 
@@ -82,10 +82,10 @@ def best_sgd(
     steps = tuple(step for step in evaluation.steps if step > 0)
     tasks, classes = validation_tasks(bank, training, seed, max(steps))
 
-    def descent(rate: float) -> tuple[UpdateRule, Parameters]:
+    def descent(rate: float) -> tuple[Rules, Parameters]:
         rates = {"generator_learning_rate": rate, "discriminator_learning_rate": rate}
-        rule, rule_parameters = initial_rule(training.inner.model_copy(update=rates), start, "sgd")
-        return rule, {**start, **rule_parameters}
+        rules, rule_parameters = initial_rules(training.inner.model_copy(update=rates), start, "sgd")
+        return rules, {**start, **rule_parameters}
 
     def mean_fjd(rate: float) -> float:
         samples = make_sampler(task_map, *descent(rate))(tasks["support"], steps, training.n_query, seed)

@@ -31,7 +31,7 @@ from metagan.meta.learners.classifier import (
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.methods import METHODS
 from metagan.meta.task_parallel import TaskFunction
-from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Statistics
 from metagan.parameters import AdversarySettings, Classifier, ClassifierArchitecture, Trainer, valid_section
 from metagan.tasks.bank import TaskBank
@@ -50,7 +50,7 @@ class FewShotClassifier:
 
     method: str
     learner: ClassifierLearner
-    rule: UpdateRule
+    rules: Rules
     parameters: Parameters
     steps: int
     architecture: ClassifierArchitecture
@@ -58,7 +58,7 @@ class FewShotClassifier:
 
     def predictor(self, task: TaskTensors) -> Predict:
         """Adapt to the task's support set."""
-        *_, parameters = adapt(self.learner, self.rule, self.parameters, task, self.steps, by_autograd, False)
+        *_, (parameters, _) = adapt(self.learner, self.rules, self.parameters, task, self.steps, by_autograd, False)
         return self.learner.predictor(constants(at_step(parameters, self.steps)), task)
 
     def fits(self, n_way: int) -> bool:
@@ -89,12 +89,12 @@ class ClassifierTraining(OuterLoop):
         self,
         bank: TaskBank,
         learner: ClassifierLearner,
-        rule: UpdateRule,
+        rules: Rules,
         start: Parameters,
         settings: Classifier,
         seed: int,
     ) -> None:
-        super().__init__(learner, rule, start, settings)
+        super().__init__(learner, rules, start, settings)
         self.bank, self.seed = bank, seed
 
     def train_tasks(self, indices: range) -> TaskTensors:
@@ -115,7 +115,9 @@ class ClassifierTraining(OuterLoop):
         settings = self.settings
         state = {**self.fixed_parameters, **self.meta_parameters(averaged=True)}
         state = with_statistics(state, self.learner, self.bank, settings, self.seed)
-        classifier = few_shot_classifier(settings, architecture_of(self.bank, settings), self.learner, self.rule, state)
+        classifier = few_shot_classifier(
+            settings, architecture_of(self.bank, settings), self.learner, self.rules, state
+        )
         classes = len(self.bank.splits["val"])
         shape = (min(settings.n_way, classes), settings.validation_shots or settings.k_shot, settings.n_query)
         tasks = (
@@ -147,8 +149,8 @@ def train_classifier(
     """
     if settings.n_way > (found := len(bank.splits["train"])):
         raise UserError(f"classifier.n_way: {settings.n_way}, but the train split has only {found} classes")
-    learner, rule, start = initial_classifier(bank, settings, seed)
-    module = ClassifierTraining(bank, learner, rule, start, settings, seed)
+    learner, rules, start = initial_classifier(bank, settings, seed)
+    module = ClassifierTraining(bank, learner, rules, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
@@ -174,22 +176,22 @@ def load_classifier(saved: Payload) -> FewShotClassifier:
     settings = Classifier.model_validate(saved["settings"])
     architecture = valid_section("classifier.architecture", ClassifierArchitecture, saved["architecture"])
     learner = build_learner(settings, architecture, 0)
-    rule = UPDATE_RULES[settings.inner.update_rule]
-    return few_shot_classifier(settings, architecture, learner, rule, saved["state"])
+    rules = rules_of(settings, saved["state"])
+    return few_shot_classifier(settings, architecture, learner, rules, saved["state"])
 
 
 def few_shot_classifier(
     settings: Classifier,
     architecture: ClassifierArchitecture,
     learner: ClassifierLearner,
-    rule: UpdateRule,
+    rules: Rules,
     state: Parameters,
 ) -> FewShotClassifier:
     """The learner with trained parameters."""
     return FewShotClassifier(
         settings.method,
         learner,
-        rule,
+        rules,
         constants(state),
         settings.inner.test_steps,
         architecture,
@@ -220,21 +222,27 @@ def build_learner(settings: Classifier, architecture: ClassifierArchitecture, se
     return method.learner(network, transductive, adversary, settings.inner.shots)
 
 
-def initial_classifier(
-    bank: TaskBank, settings: Classifier, seed: int
-) -> tuple[ClassifierLearner, UpdateRule, Parameters]:
-    """Learner, update rule and first meta-parameters."""
+def initial_classifier(bank: TaskBank, settings: Classifier, seed: int) -> tuple[ClassifierLearner, Rules, Parameters]:
+    """Learner, update rules and first meta-parameters."""
     learner = build_learner(settings, architecture_of(bank, settings), seed)
-    method, inner = METHODS[settings.method], settings.inner
+    inner = settings.inner
     parameters = {PREFIX + name: value.detach() for name, value in learner.network.named_parameters()}
-    rule = UPDATE_RULES[inner.update_rule]
-    if method.adapts is None:
-        return learner, rule, parameters
-    adapted = [name for name in parameters if re.search(method.adapts, name.removeprefix(PREFIX))]
     if settings.per_step_batch_norm:
         parameters = with_norms_per_step(parameters, inner.steps)
+    rules, rates = rules_of(settings, parameters), dict.fromkeys(parameters, inner.learning_rate)
+    return learner, rules, parameters | initialised(rules, parameters, rates, inner.steps, seed)
+
+
+def rules_of(settings: Classifier, parameters: Parameters) -> Rules:
+    """The update rule, bound to what the method adapts of the network."""
+    adapts = METHODS[settings.method].adapts
+    if adapts is None:
+        return {}
+    network = [name for name in parameters if name.startswith(PREFIX)]
+    adapted = [name for name in network if re.search(adapts, name.removeprefix(PREFIX))]
+    if settings.per_step_batch_norm:
         adapted = [name for name in adapted if NORMS not in name]
-    return learner, rule, parameters | rule.initialise(dict.fromkeys(adapted, inner.learning_rate), inner.steps)
+    return shared_rule(UPDATE_RULES[settings.inner.update_rule], adapted)
 
 
 def build_adversary(settings: AdversarySettings) -> Adversary | None:

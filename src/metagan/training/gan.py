@@ -11,13 +11,14 @@ from torch import nn
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
-from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.generator import Generator
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, valid_section
 from metagan.tasks.bank import TaskBank
 
 Payload = dict[str, Any]
+PLAYERS = ("generator", "discriminator")
 
 
 def architecture_of(bank: TaskBank, settings: MetaTrain) -> dict[str, int]:
@@ -64,29 +65,45 @@ def initial_networks(architecture: dict[str, int], seed: int) -> Parameters:
     }
 
 
-def initial_rule(
-    inner: InnerLoop, networks: Parameters, update_rule: str | None = None
-) -> tuple[UpdateRule, Parameters]:
-    """The update rule and its first meta-parameters for the tensors that `adapt_parameters` chooses.
-
-    A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
-    Raises UserError when a player would have nothing to adapt.
-    """
-    rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
+def adapted_tensors(inner: InnerLoop, networks: Parameters) -> list[str]:
+    """The tensors that `adapt_parameters` chooses. Raises UserError when a player would have none."""
     pattern = {"all": "", "context": r"^generator\.context$|^discriminator\."}.get(
         inner.adapt_parameters, inner.adapt_parameters
     )
-    coarsest = networks["generator.maps.0"][0].numel()
-    finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
-    chosen = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks if re.search(pattern, name)}
-    for player in rates:
-        if not any(name.startswith(player) for name in chosen):
+    of_player = {player: [name for name in networks if name.startswith(f"{player}.")] for player in PLAYERS}
+    for player, names in of_player.items():
+        if not any(re.search(pattern, name) for name in names):
             raise UserError(
                 f"meta_train.inner.adapt_parameters: {inner.adapt_parameters!r} matches no parameter of the {player}; "
-                f"it has {', '.join(name for name in networks if name.startswith(player))}"
+                f"it has {', '.join(names)}"
             )
-    rule = UPDATE_RULES[update_rule or inner.update_rule]
-    return rule, rule.initialise(chosen, inner.steps)
+    return [name for name in networks if re.search(pattern, name)]
+
+
+def initial_rules(
+    inner: InnerLoop, networks: Parameters, update_rule: str | None = None, seed: int = 0
+) -> tuple[Rules, Parameters]:
+    """The update rules and their first meta-parameters; `update_rule` takes the place of that of `inner`.
+
+    A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
+    """
+    rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
+    coarsest = networks["generator.maps.0"][0].numel()
+    finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
+    rules = rules_of(inner, networks, update_rule)
+    first = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks}
+    return rules, initialised(rules, networks, first, inner.steps, seed)
+
+
+def rules_of(inner: InnerLoop, networks: Parameters, update_rule: str | None = None) -> Rules:
+    """The update rules, bound to the tensors that adapt."""
+    return shared_rule(UPDATE_RULES[update_rule or inner.update_rule], adapted_tensors(inner, networks))
+
+
+def saved_rules(saved: Payload) -> Rules:
+    """The update rules of a saved meta-model."""
+    networks = {name: value for name, value in saved["state"].items() if name.startswith(PLAYERS)}
+    return rules_of(InnerLoop.model_validate(saved["inner"]), networks)
 
 
 def payload(

@@ -15,13 +15,13 @@ from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction
-from metagan.meta.update_rules import UPDATE_RULES, UpdateRule
+from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit, weights_hash
-from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rule, payload
+from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rules, payload
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.temperature import best_temperature
@@ -40,16 +40,17 @@ class MetaTraining(OuterLoop):
         self,
         bank: TaskBank,
         learner: GanLearner,
-        rule: UpdateRule,
+        rules: Rules,
         start: Parameters,
-        scratch: Parameters,
+        scratch: tuple[Rules, Parameters],
         evaluation_embed: nn.Module,
         settings: MetaTrain,
         seed: int,
         show: Show | None,
     ) -> None:
-        super().__init__(learner, rule, start, settings)
-        self.bank, self.scratch, self.seed, self.show = bank, scratch, seed, show
+        super().__init__(learner, rules, start, settings)
+        self.bank, self.seed, self.show = bank, seed, show
+        self.scratch_rules, self.scratch = scratch
         # In a tuple, so that neither embedder becomes a part of this module and its checkpoints.
         self._evaluation_embed = (evaluation_embed,)
         self._scratch_values: dict[str, float] | None = None
@@ -86,18 +87,18 @@ class MetaTraining(OuterLoop):
         tasks, classes = validation_tasks(self.bank, self.settings, self.seed, max(steps))
         tasks = {name: value.to(self.device) for name, value in tasks.items()}
 
-        def values_of(rule: UpdateRule, parameters: Parameters) -> tuple[Tensor, dict[str, float]]:
-            samples = sample_trajectory(self.task_map, rule, parameters, tasks, (0, *steps)).cpu()
+        def values_of(rules: Rules, parameters: Parameters) -> tuple[Tensor, dict[str, float]]:
+            samples = sample_trajectory(self.task_map, rules, parameters, tasks, (0, *steps)).cpu()
             real = tasks["support"].cpu(), tasks["query"].cpu()
             values = validation_metrics(self._evaluation_embed[0], samples, *real, np.array(classes), self.seed)
             per_step = {metric: zip((0, *steps), column, strict=True) for metric, column in values.items()}
             return samples, {f"val/{metric}_{step}": value for metric in per_step for step, value in per_step[metric]}
 
         if self._scratch_values is None:
-            samples, self._scratch_values = values_of(UPDATE_RULES["sgd"], self.scratch)
+            samples, self._scratch_values = values_of(self.scratch_rules, self.scratch)
             if not self.history:
                 self._show(tasks["support"], samples, 0)
-        samples, row = values_of(self.rule, {**self.fixed_parameters, **self.meta_parameters(averaged=True)})
+        samples, row = values_of(self.rules, {**self.fixed_parameters, **self.meta_parameters(averaged=True)})
         for step in steps:
             name = f"recognisability_{step}"
             row[f"val/gap_{step}"] = row[f"val/{name}"] - self._scratch_values[f"val/{name}"]
@@ -135,19 +136,19 @@ def meta_train(
     architecture = architecture_of(bank, settings)
     learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder, bank))
     networks = initial_networks(architecture, seed)
-    rule, rule_parameters = initial_rule(settings.inner, networks)
-    scratch = {**networks, **initial_rule(settings.inner, networks, "sgd")[1]}
+    rules, rule_parameters = initial_rules(settings.inner, networks, seed=seed)
+    descent, rates = initial_rules(settings.inner, networks, "sgd")
+    scratch = descent, {**networks, **rates}
     embed = load_embedder(evaluation_embedder, bank)
-    module = MetaTraining(bank, learner, rule, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
+    module = MetaTraining(bank, learner, rules, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
     embedders = (weights_hash(embedder["state"]) for embedder in (evaluation_embedder, objective_embedder))
     folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     state = {name: value.cpu() for name, value in state.items()}
-    task_map = sampling_map(build_learner(architecture, settings.inner), settings, state)
+    task_map = sampling_map(build_learner(architecture, settings.inner), settings, state, rules)
     facts = {
-        "update_rule": settings.inner.update_rule,
-        "temperature": best_temperature(bank, embed, task_map, rule, state, settings, seed)._asdict(),
+        "temperature": best_temperature(bank, embed, task_map, rules, state, settings, seed)._asdict(),
         "seconds": module.seconds,
         "seed": seed,
         "meta_step": meta_step,

@@ -20,8 +20,7 @@ from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import MetaGradient
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
-from metagan.meta.update_rules import UpdateRule
-from metagan.meta.update_rules.base import RULE_PREFIX
+from metagan.meta.update_rules import RULE_PREFIX, Rules
 from metagan.parameters import OuterLoop as Settings
 from metagan.training.data import TaskBatches
 from metagan.training.processes import mean_over_processes, own_share
@@ -40,13 +39,12 @@ class OuterLoop(L.LightningModule):
     task's loss is and looks at the val classes.
     """
 
-    def __init__(self, learner: Learner, rule: UpdateRule, start: Parameters, settings: Settings) -> None:
+    def __init__(self, learner: Learner, rules: Rules, start: Parameters, settings: Settings) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.learner, self.rule, self.settings = learner, rule, settings
-        self.fixed_parameters = (
-            {} if rule.learned else {name: value for name, value in start.items() if is_of_rule(name)}
-        )
+        self.learner, self.rules, self.settings = learner, rules, settings
+        fixed = tuple(bound.prefix for bound in rules.values() if not bound.rule.learned)
+        self.fixed_parameters = {name: value for name, value in start.items() if name.startswith(fixed)}
         # Parameter names may not hold dots.
         self.meta = nn.ParameterDict(
             {
@@ -76,11 +74,11 @@ class OuterLoop(L.LightningModule):
         raise NotImplementedError
 
     def loss_by(self, meta_gradient: MetaGradient, step_weights: Sequence[float]) -> TaskFunction:
-        """That scalar, with the rule and the parameters that are not learned."""
+        """That scalar, with the rules and the parameters that are not learned."""
 
         def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
             everything = {**self.fixed_parameters, **parameters}
-            return meta_gradient(learner, self.rule, everything, task, step_weights, differentiate)
+            return meta_gradient(learner, self.rules, everything, task, step_weights, differentiate)
 
         return loss
 
@@ -91,6 +89,10 @@ class OuterLoop(L.LightningModule):
     def meta_parameters(self, averaged: bool = False) -> Parameters:
         """The learned meta-parameters by name, or their average over time."""
         return {name.replace("/", "."): value for name, value in (self.average if averaged else self.meta).items()}
+
+    def learned_rules(self) -> Rules:
+        """The rules whose meta-parameters this loop learns."""
+        return {player: bound for player, bound in self.rules.items() if bound.rule.learned}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         settings, parameters = self.settings, self.meta_parameters()
@@ -108,7 +110,7 @@ class OuterLoop(L.LightningModule):
         return DataLoader([0], batch_size=None)
 
     def on_fit_start(self) -> None:
-        mode = resolve(self.settings.task_parallel, self.device, self.meta_parameters())
+        mode = resolve(self.settings.task_parallel, self.device, self.meta_parameters(), self.learned_rules())
         self.task_map = TaskMap(self.learner, mode, self.settings.vmap_chunk)
 
     def on_train_start(self) -> None:
@@ -219,7 +221,7 @@ def _copy(source: nn.ParameterDict, target: nn.ParameterDict) -> None:
 
 
 def is_of_rule(name: str) -> bool:
-    """Whether a meta-parameter belongs to the update rule."""
+    """Whether a meta-parameter belongs to an update rule."""
     return name.startswith(RULE_PREFIX)
 
 

@@ -9,20 +9,20 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap, resolve
-from metagan.meta.update_rules import UpdateRule
+from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain
 from metagan.training.temperature import AS_TRAINED, Temperature, at_temperature
 
 
-def sampling_map(learner: GanLearner, settings: MetaTrain, meta_parameters: Parameters) -> TaskMap:
+def sampling_map(learner: GanLearner, settings: MetaTrain, meta_parameters: Parameters, rules: Rules) -> TaskMap:
     """For adaptation on the CPU once training has ended."""
-    mode = resolve(settings.task_parallel, torch.device("cpu"), meta_parameters)
+    mode = resolve(settings.task_parallel, torch.device("cpu"), meta_parameters, rules)
     return TaskMap(learner, mode, settings.vmap_chunk)
 
 
 def sample_trajectory(
     task_map: TaskMap,
-    rule: UpdateRule,
+    rules: Rules,
     meta_parameters: Parameters,
     tasks: TaskTensors,
     steps: tuple[int, ...],
@@ -34,13 +34,13 @@ def sample_trajectory(
     """
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        trajectory = adapt(learner, rule, parameters, task, max(steps), differentiate, create_graph=False)
+        trajectory = adapt(learner, rules, parameters, task, max(steps), differentiate, create_graph=False)
 
         def draw(adapted: Parameters) -> Tensor:
             return learner.generate(at_temperature(adapted, temperature), task["outer_noise"])
 
         made = [draw(parameters)] if 0 in steps else []
-        for step, adapted in enumerate(trajectory, start=1):
+        for step, (adapted, _) in enumerate(trajectory, start=1):
             if step in steps:
                 made.append(draw(adapted))
         return torch.stack(made)

@@ -15,7 +15,7 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import UpdateRule
+from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import validation_tasks
@@ -54,7 +54,7 @@ def best_temperature(
     bank: TaskBank,
     embed: Embed,
     task_map: TaskMap,
-    rule: UpdateRule,
+    rules: Rules,
     meta_parameters: Parameters,
     settings: MetaTrain,
     seed: int,
@@ -67,7 +67,7 @@ def best_temperature(
     tasks, classes = validation_tasks(bank, settings, seed, steps)
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        *_, adapted = adapt(learner, rule, parameters, task, steps, differentiate, create_graph=False)
+        *_, (adapted, _) = adapt(learner, rules, parameters, task, steps, differentiate, create_graph=False)
         drawn = (learner.generate(at_temperature(adapted, chosen), task["outer_noise"]) for chosen in TEMPERATURES)
         return torch.stack(list(drawn))
 

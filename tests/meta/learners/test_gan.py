@@ -16,7 +16,8 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.update_rules import lslr
+from metagan.meta.update_rules import Rules, initialised, shared_rule
+from metagan.meta.update_rules.lslr import lslr
 from metagan.nets.generator import Generator
 
 MakeLearner = Callable[..., GanLearner]
@@ -39,8 +40,12 @@ def one_task(make_tasks: MakeTasks) -> TaskTensors:
     return {name: value[0] for name, value in make_tasks(1).items()}
 
 
+def rules_of(parameters: Parameters) -> Rules:
+    return shared_rule(lslr, [name for name in parameters if f"rule.{name}" in parameters])
+
+
 def value_of(learner: GanLearner, meta_gradient: str, parameters: Parameters, task: TaskTensors) -> Tensor:
-    return META_GRADIENTS[meta_gradient](learner, lslr, parameters, task, WEIGHTS, by_autograd)
+    return META_GRADIENTS[meta_gradient](learner, rules_of(parameters), parameters, task, WEIGHTS, by_autograd)
 
 
 def gradient_of(learner: GanLearner, meta_gradient: str, parameters: Parameters, task: TaskTensors) -> Parameters:
@@ -115,6 +120,7 @@ def test_second_order_of_the_adversarial_judges(
     others = {
         name: value for name, value in gradient_of(learner, "maml", parameters, task).items() if judge not in name
     }
+    assert (others.pop("rule.schedule")[:2] != 0).all()  # the players share it
     assert others
     assert all((gradient == 0).all() for gradient in others.values())
 
@@ -256,7 +262,10 @@ def test_adaptation_moves_only_tensors_with_a_rate(
 ) -> None:
     learner = make_learner()
     parameters = make_parameters(learner, adapts=lambda name: "maps" in name or "head" in name)
-    first, second = adapt(learner, lslr, parameters, one_task(make_tasks), 2, by_autograd, create_graph=False)
+    adapting = adapt(
+        learner, rules_of(parameters), parameters, one_task(make_tasks), 2, by_autograd, create_graph=False
+    )
+    (first, _), (second, _) = adapting
     assert first.keys() == {name for name in parameters if not name.startswith("rule.")}
     for name, value in first.items():
         adapted = "maps" in name or "head" in name
@@ -269,14 +278,15 @@ def test_the_generator_steps_through_the_updated_discriminator(
 ) -> None:
     learner, task = make_learner(), one_task(make_tasks)
     parameters = {name: value for name, value in make_parameters(learner).items() if "rule" not in name}
-    rates = lslr.initialise(dict.fromkeys(parameters, 0.3), 1)
+    rules = shared_rule(lslr, parameters)
+    rates = initialised(rules, parameters, dict.fromkeys(parameters, 0.3), 1)
     moving = {name: value.clone().requires_grad_() for name, value in parameters.items()}
     for player in learner.players:
         names = [name for name in moving if name.startswith(player)]
         loss = learner.inner_loss(player, moving, task, 0)
         for name, gradient in zip(names, torch.autograd.grad(loss, [moving[name] for name in names]), strict=True):
             moving[name] = (moving[name] - rates[f"rule.{name}"].exp() * gradient).detach().requires_grad_()
-    (adapted,) = adapt(learner, lslr, {**parameters, **rates}, task, 1, by_autograd, create_graph=False)
+    ((adapted, _),) = adapt(learner, rules, {**parameters, **rates}, task, 1, by_autograd, create_graph=False)
     for name, value in adapted.items():
         torch.testing.assert_close(value, moving[name].detach())
 

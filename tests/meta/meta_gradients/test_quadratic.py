@@ -18,7 +18,7 @@ from torch import Tensor
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners import TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
-from metagan.meta.update_rules import UPDATE_RULES
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, separate_rules, shared_rule
 
 CURVATURE = np.array([[2.0, 0.5, 0.3], [0.5, 1.0, -0.2], [0.3, -0.2, 1.5]])
 OUTER_CURVATURE = np.array([[1.0, 0.2, 0.0], [0.2, 3.0, 0.4], [0.0, 0.4, 0.5]])
@@ -109,9 +109,13 @@ def expected_gradients(update_rule: str, weights: list[float], second_order: boo
     return expected
 
 
+def rules_of(update_rule: str) -> Rules:
+    return shared_rule(UPDATE_RULES[update_rule], RATES)
+
+
 def meta_parameters(update_rule: str) -> Parameters:
     networks = {"player.first": torch.from_numpy(START[:2].copy()), "player.second": torch.from_numpy(START[2:].copy())}
-    rule = UPDATE_RULES[update_rule].initialise(RATES, SCHEDULED)
+    rule = initialised(rules_of(update_rule), networks, RATES, SCHEDULED)
     parameters = networks | {name: value.double() for name, value in rule.items()}
     return {name: value.requires_grad_() for name, value in parameters.items()}
 
@@ -122,7 +126,7 @@ def computed(
     """Value, gradients, and the learner that was asked."""
     parameters, learner = meta_parameters(update_rule), Quadratic()
     task = {"support": torch.from_numpy(SUPPORT), "query": torch.from_numpy(QUERY)}
-    value = META_GRADIENTS[meta_gradient](learner, UPDATE_RULES[update_rule], parameters, task, weights, differentiate)
+    value = META_GRADIENTS[meta_gradient](learner, rules_of(update_rule), parameters, task, weights, differentiate)
     gradients = torch.autograd.grad(value, list(parameters.values()), materialize_grads=True)
     by_name = dict(zip(parameters, gradients, strict=True))
     rule = {name: gradient.numpy() for name, gradient in by_name.items() if name.startswith("rule.")}
@@ -132,7 +136,7 @@ def computed(
 def assert_equal(gradients: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     assert gradients.keys() == expected.keys()
     for name, gradient in gradients.items():
-        # Rates are stored in float32.
+        # The schedule is stored in float32.
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-5, atol=1e-8, err_msg=name)
 
 
@@ -192,12 +196,13 @@ def test_each_step_knows_its_number(meta_gradient: str) -> None:
     assert learner.steps_seen == [0, 1, 2]
 
 
-def test_a_tensor_without_a_rate_stays_and_is_still_meta_learned() -> None:
+def test_a_tensor_that_no_rule_adapts_stays_and_is_still_meta_learned() -> None:
     """Its gradient comes directly and through the tensors that adapt."""
     parameters = meta_parameters("sgd")
     del parameters["rule.player.second"]
     task = {"support": torch.from_numpy(SUPPORT), "query": torch.from_numpy(QUERY)}
-    value = META_GRADIENTS["maml"](Quadratic(), UPDATE_RULES["sgd"], parameters, task, [1.0], by_autograd)
+    rules = shared_rule(UPDATE_RULES["sgd"], ["player.first"])
+    value = META_GRADIENTS["maml"](Quadratic(), rules, parameters, task, [1.0], by_autograd)
     gradients = torch.autograd.grad(value, [parameters["player.first"], parameters["player.second"]])
     rates = np.array([0.15, 0.15, 0.0])
     point = START - rates * (CURVATURE @ (START - SUPPORT[0]))
@@ -234,7 +239,8 @@ def test_players_take_turns_and_each_judge_moves_its_own_player(differentiate: D
         for name, value in {"x.value": x, "y.value": y, "rule.x.value": rate, "rule.y.value": rate}.items()
     }
     task = {"support": torch.zeros((), dtype=torch.float64)}
-    value = META_GRADIENTS["maml"](TwoPlayers(), UPDATE_RULES["sgd"], parameters, task, [1.0], differentiate)
+    rules = shared_rule(UPDATE_RULES["sgd"], ["x.value", "y.value"])
+    value = META_GRADIENTS["maml"](TwoPlayers(), rules, parameters, task, [1.0], differentiate)
     gradients = [gradient.item() for gradient in torch.autograd.grad(value, list(parameters.values()))]
     new_x = x - rate * (x - 2 * y)
     new_y = y - rate * (y - new_x)
@@ -247,3 +253,32 @@ def test_players_take_turns_and_each_judge_moves_its_own_player(differentiate: D
             7 * -(y - new_x),
         ]
     )
+
+
+@each_engine
+def test_what_players_share_gets_a_gradient_from_the_judge_of_each(differentiate: Differentiate) -> None:
+    """As much as two schedules would together of which each player has one, and the moves of the other are given.
+
+    With first rate r and schedule factor f the rate is r f; its logarithm moves x' by -r f (x - 2 y), y' likewise.
+    """
+    rate, x, y = 0.25, 1.5, -0.5
+    start = {name: torch.tensor(value, dtype=torch.float64) for name, value in {"x.value": x, "y.value": y}.items()}
+    task = {"support": torch.zeros((), dtype=torch.float64)}
+    lslr = UPDATE_RULES["lslr"]
+
+    def gradients_of(rules: Rules) -> dict[str, float]:
+        learned = initialised(rules, start, dict.fromkeys(start, rate), 1)
+        parameters = {name: value.double().requires_grad_() for name, value in {**start, **learned}.items()}
+        value = META_GRADIENTS["maml"](TwoPlayers(), rules, parameters, task, [1.0], differentiate)
+        gradients = torch.autograd.grad(value, list(parameters.values()))
+        return {name: gradient.item() for name, gradient in zip(parameters, gradients, strict=True)}
+
+    shared = gradients_of(shared_rule(lslr, start))
+    separate = gradients_of(separate_rules({"x": lslr, "y": lslr}, start))
+    new_x = x - rate * (x - 2 * y)
+    of_x, of_y = (3 + rate) * -rate * (x - 2 * y), 7 * -rate * (y - new_x)
+    assert separate["rule.x.schedule"] == pytest.approx(of_x)
+    assert separate["rule.y.schedule"] == pytest.approx(of_y)
+    assert shared["rule.schedule"] == pytest.approx(of_x + of_y)
+    assert shared["rule.x.value"] == separate["rule.x.x.value"] == pytest.approx(of_x)
+    assert {name: shared[name] for name in start} == {name: separate[name] for name in start}

@@ -18,7 +18,7 @@ from metagan.meta.learners.base import Learner
 from metagan.meta.learners.classifier import PREFIX, ClassifierLearner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.methods import METHODS
-from metagan.meta.update_rules import UPDATE_RULES
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.parameters import ClassifierArchitecture
 
 WAYS, SHOTS, QUERIES, BASE_CLASSES, SIZE, RATE = 3, 2, 2, 6, 16, 0.3
@@ -32,6 +32,7 @@ class Built:
     """A learner with start parameters, rates included, and the loss that training differentiates."""
 
     learner: ClassifierLearner
+    rules: Rules
     parameters: Parameters
     loss: Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
     rate: float = RATE
@@ -58,16 +59,19 @@ def build() -> Callable[..., Built]:
             network = method.network(ARCHITECTURE).double()
         learner = method.learner(network, transductive, adversary, shots)
         parameters = {PREFIX + own: value.detach() for own, value in network.named_parameters()}
-        rule, weights = UPDATE_RULES["sgd"], [1.0]
+        rules, weights = {}, [1.0]
         if method.adapts is not None:
             weights = [0.0, 1.0]
             adapted = [own for own in parameters if re.search(method.adapts, own.removeprefix(PREFIX))]
-            rates = rule.initialise(dict.fromkeys(adapted, RATE), len(weights))
-            parameters |= {own: value.double() for own, value in rates.items()}
+            rules = shared_rule(UPDATE_RULES["sgd"], adapted)
+            parameters |= initialised(rules, parameters, dict.fromkeys(adapted, RATE), len(weights))
         estimate = META_GRADIENTS[method.meta_gradient]
-        return Built(
-            learner, parameters, lambda own, given, task, engine: estimate(own, rule, given, task, weights, engine)
-        )
+
+        def loss(own: Learner, given: Parameters, task: TaskTensors, engine: Differentiate) -> Tensor:
+            return estimate(own, built.rules, given, task, weights, engine)
+
+        built = Built(learner, rules, parameters, loss)
+        return built
 
     return make
 

@@ -9,14 +9,13 @@ import torch.nn.functional as F
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.meta.learners import TaskTensors
-from metagan.meta.update_rules import UPDATE_RULES
 
 HEAD = {"classifier.head.weight", "classifier.head.bias"}
 
 
 def test_only_the_head_is_adapted(build: Callable[..., Any], make_task: Callable[..., TaskTensors]) -> None:
     built, task = build("anil"), make_task()
-    *_, adapted = adapt(built.learner, UPDATE_RULES["sgd"], built.parameters, task, 2, by_autograd, False)
+    *_, (adapted, _) = adapt(built.learner, built.rules, built.parameters, task, 2, by_autograd, False)
     changed = {name for name, value in adapted.items() if not torch.equal(value, built.parameters[name])}
     assert changed == HEAD
 

@@ -11,7 +11,6 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.adversary import Adversary
 from metagan.meta.differentiation import by_autograd
 from metagan.meta.learners import TaskTensors
-from metagan.meta.update_rules import UPDATE_RULES
 
 HEAD = {"classifier.head.weight", "classifier.head.bias"}
 
@@ -36,7 +35,7 @@ def test_a_task_starts_with_a_zero_head_which_alone_is_adapted(
     built, task = build("fine_tune"), make_task()
     assert all(built.parameters[name].abs().max() == 0 for name in HEAD)
     assert all(built.gradient(task)[name].abs().max() == 0 for name in HEAD)
-    (adapted,) = adapt(built.learner, UPDATE_RULES["sgd"], built.parameters, task, 1, by_autograd, False)
+    ((adapted, _),) = adapt(built.learner, built.rules, built.parameters, task, 1, by_autograd, False)
     changed = {name for name, value in adapted.items() if not torch.equal(value, built.parameters[name])}
     assert changed <= HEAD
     assert "classifier.head.weight" in changed

@@ -18,10 +18,9 @@ from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import UPDATE_RULES
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 
 RATE, POINTS, TASKS_PER_STEP, META_STEPS = 0.01, 10, 8, 150
-SGD = UPDATE_RULES["sgd"]
 
 
 @dataclass
@@ -56,8 +55,12 @@ def sinusoids(number: int, generator: torch.Generator) -> TaskTensors:
     return tasks
 
 
+def rules_of(parameters: Parameters) -> Rules:
+    return shared_rule(UPDATE_RULES["sgd"], [name for name in parameters if name.startswith("network.")])
+
+
 def loss(learner: Learner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-    return META_GRADIENTS["maml"](learner, SGD, parameters, task, [1.0], differentiate)
+    return META_GRADIENTS["maml"](learner, rules_of(parameters), parameters, task, [1.0], differentiate)
 
 
 def error_after_one_step(learner: Regression, parameters: Parameters, tasks: TaskTensors) -> tuple[float, float]:
@@ -65,7 +68,7 @@ def error_after_one_step(learner: Regression, parameters: Parameters, tasks: Tas
     before = after = 0.0
     for support, query in zip(tasks["support"], tasks["query"], strict=True):
         task = {"support": support, "query": query}
-        (adapted,) = adapt(learner, SGD, parameters, task, 1, by_autograd, False)
+        ((adapted, _),) = adapt(learner, rules_of(parameters), parameters, task, 1, by_autograd, False)
         before += learner.error(parameters, query).item() / len(tasks["query"])
         after += learner.error(adapted, query).item() / len(tasks["query"])
     return before, after
@@ -81,7 +84,7 @@ def learner() -> Regression:
 
 def test_one_step_from_what_was_learned_beats_one_step_from_the_initialisation(learner: Regression) -> None:
     start = {f"network.{name}": value.detach().clone() for name, value in learner.network.named_parameters()}
-    rates = SGD.initialise(dict.fromkeys(start, RATE), 1)
+    rates = initialised(rules_of(start), start, dict.fromkeys(start, RATE), 1)
     learned = {name: value.clone().requires_grad_() for name, value in start.items()}
     optimiser = torch.optim.Adam(learned.values(), 0.01)
     task_map, generator = TaskMap(learner, "vmap", TASKS_PER_STEP), torch.Generator().manual_seed(0)

@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.classifier import NORMS, PREFIX, at_step, with_norms_per_step
+from metagan.meta.update_rules import shared_rule
 
 STEPS = 2
 
@@ -27,6 +28,8 @@ def test_each_inner_step_has_its_own_and_changes_none(
     parameters = with_norms_per_step(of_network(built.parameters), STEPS)
     parameters = {name: value + 0.1 * torch.randn_like(value) * (NORMS in name) for name, value in parameters.items()}
     built.parameters = parameters | {name: value for name, value in rates.items() if NORMS not in name}
+    (rule,) = built.rules.values()
+    built.rules = shared_rule(rule.rule, [name for name in rule.tensors if NORMS not in name])
     leaves = {name: value.clone().requires_grad_() for name, value in parameters.items()}
 
     def loss(own: dict[str, torch.Tensor], copy: int, part: str) -> torch.Tensor:

@@ -5,7 +5,10 @@ import math
 import pytest
 import torch
 
-from metagan.meta.update_rules import UPDATE_RULES, UpdateRule, lslr, sgd
+from metagan.meta.differentiation import Parameters
+from metagan.meta.update_rules import UPDATE_RULES, Signals, UpdateRule
+from metagan.meta.update_rules.lslr import lslr
+from metagan.meta.update_rules.sgd import sgd
 
 VALUES = {"a.x": torch.tensor([1.0, -2.0]), "a.y": torch.tensor(3.0)}
 GRADIENTS = {"a.x": torch.tensor([10.0, 5.0]), "a.y": torch.tensor(-1.0)}
@@ -13,9 +16,21 @@ RATES = {"a.x": 0.1, "a.y": 0.5}
 each_rule = pytest.mark.parametrize("rule", UPDATE_RULES.values(), ids=UPDATE_RULES.keys())
 
 
+def first(rule: UpdateRule, values: Parameters, rates: dict[str, float]) -> Parameters:
+    return rule.initialise(values, rates, 3, 0)
+
+
+def stepped(
+    rule: UpdateRule, meta_parameters: Parameters, values: Parameters, gradients: Parameters, step: int
+) -> Parameters:
+    """Values after one step, as if it were the first that the rule sees."""
+    signals = Signals("a", step, torch.tensor(1.0), gradients)
+    return rule.step(meta_parameters, rule.begin(meta_parameters, values), values, gradients, signals)[0]
+
+
 @each_rule
 def test_the_first_step_goes_down_the_gradient_by_the_initial_rates(rule: UpdateRule) -> None:
-    updated = rule.update(rule.initialise(RATES, 3), VALUES, GRADIENTS, 0)
+    updated = stepped(rule, first(rule, VALUES, RATES), VALUES, GRADIENTS, 0)
     assert updated.keys() == VALUES.keys()
     torch.testing.assert_close(updated["a.x"], torch.tensor([0.0, -2.5]))
     torch.testing.assert_close(updated["a.y"], torch.tensor(3.5))
@@ -24,21 +39,27 @@ def test_the_first_step_goes_down_the_gradient_by_the_initial_rates(rule: Update
 @each_rule
 def test_only_the_tensors_given_are_updated(rule: UpdateRule) -> None:
     """A player's turn leaves the other player's tensors alone."""
-    start = rule.initialise({**RATES, "b.z": 1.0}, 3)
-    assert rule.update(start, {"a.y": VALUES["a.y"]}, {"a.y": GRADIENTS["a.y"]}, 0).keys() == {"a.y"}
+    everything = {**VALUES, "b.z": torch.zeros(2)}
+    start = first(rule, everything, {**RATES, "b.z": 1.0})
+    state, gradients = rule.begin(start, everything), {"a.y": GRADIENTS["a.y"]}
+    signals = Signals("a", 0, torch.tensor(1.0), gradients)
+    updated, remembered = rule.step(start, state, {"a.y": VALUES["a.y"]}, gradients, signals)
+    assert updated.keys() == {"a.y"}
+    assert remembered.keys() <= state.keys()
+    assert not any("b.z" in name or "a.x" in name for name in remembered)
 
 
 @each_rule
 def test_nothing_is_changed_in_place(rule: UpdateRule) -> None:
     before = {name: value.clone() for name, value in VALUES.items()}
-    rule.update(rule.initialise(RATES, 3), VALUES, GRADIENTS, 1)
+    stepped(rule, first(rule, VALUES, RATES), VALUES, GRADIENTS, 1)
     assert all(torch.equal(VALUES[name], before[name]) for name in VALUES)
 
 
 def moved(rule: UpdateRule, step: int) -> float:
     """How far a gradient of 1 moves a tensor whose initial rate is 1, with a rule made for 3 steps."""
-    start = rule.initialise({"a.x": 1.0}, 3)
-    return -rule.update(start, {"a.x": torch.tensor(0.0)}, {"a.x": torch.tensor(1.0)}, step)["a.x"].item()
+    still = {"a.x": torch.tensor(0.0)}
+    return -stepped(rule, first(rule, still, {"a.x": 1.0}), still, {"a.x": torch.tensor(1.0)}, step)["a.x"].item()
 
 
 def test_rates_of_gradient_descent_are_fixed() -> None:
@@ -54,10 +75,10 @@ def test_learned_rates_fall_within_the_schedule_and_past_it() -> None:
 
 
 def test_lslr_learns_logarithms_of_rates() -> None:
-    start = lslr.initialise({"a.y": 0.5}, 3)
-    assert start["rule.a.y"].item() == pytest.approx(math.log(0.5))
+    start = first(lslr, {"a.y": VALUES["a.y"]}, {"a.y": 0.5})
+    assert start["a.y"].item() == pytest.approx(math.log(0.5))
     leaves = [value.requires_grad_() for value in start.values()]
-    updated = lslr.update(start, {"a.y": VALUES["a.y"]}, {"a.y": GRADIENTS["a.y"]}, 1)
+    updated = stepped(lslr, start, {"a.y": VALUES["a.y"]}, {"a.y": GRADIENTS["a.y"]}, 1)
     of_tensor, of_schedule = torch.autograd.grad(updated["a.y"], leaves)
     step = 0.5 / 2 * GRADIENTS["a.y"].item()
     assert of_tensor.item() == pytest.approx(-step)

@@ -10,7 +10,8 @@ from torch import Tensor
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
+from metagan.meta.update_rules import RULE_PREFIX, Rules
+from metagan.meta.update_rules.binding import judged_alone
 
 
 class MetaGradient(Protocol):
@@ -22,7 +23,7 @@ class MetaGradient(Protocol):
     def __call__(
         self,
         learner: Learner,
-        rule: UpdateRule,
+        rules: Rules,
         meta_parameters: Parameters,
         task: TaskTensors,
         step_weights: Sequence[float],
@@ -32,7 +33,7 @@ class MetaGradient(Protocol):
 
 def through_the_inner_loop(
     learner: Learner,
-    rule: UpdateRule,
+    rules: Rules,
     meta_parameters: Parameters,
     task: TaskTensors,
     step_weights: Sequence[float],
@@ -42,10 +43,14 @@ def through_the_inner_loop(
     """Weighted outer losses after each inner step (multi-step loss, MAML++, section 4), each for those it judges."""
     total = task["support"].new_zeros(())
     for judge in learner.judges:
-        start = {
-            name: value if name.removeprefix(RULE_PREFIX).startswith(judge) else value.detach()
-            for name, value in meta_parameters.items()
-        }
-        trajectory = adapt(learner, rule, start, task, len(step_weights), differentiate, second_order)
-        total = total + learner.outer_loss(judge, list(trajectory), step_weights, task)
+        start, seen = meta_parameters, rules
+        if judge:
+            judged = (f"{judge}.", RULE_PREFIX)
+            start = {name: value if name.startswith(judged) else value.detach() for name, value in start.items()}
+            seen = judged_alone(rules, judge)
+        trajectory = [
+            adapted.parameters
+            for adapted in adapt(learner, seen, start, task, len(step_weights), differentiate, second_order)
+        ]
+        total = total + learner.outer_loss(judge, trajectory, step_weights, task)
     return total

@@ -10,12 +10,12 @@ from torch import Tensor
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
+from metagan.meta.update_rules import RULE_PREFIX, Rules
 
 
 def reptile(
     learner: Learner,
-    rule: UpdateRule,
+    rules: Rules,
     meta_parameters: Parameters,
     task: TaskTensors,
     step_weights: Sequence[float],
@@ -23,7 +23,7 @@ def reptile(
 ) -> Tensor:
     """Half the squared way, with the adapted end held constant; of the steps only their number counts."""
     constant = {name: value.detach() for name, value in meta_parameters.items()}
-    *_, adapted = adapt(learner, rule, constant, task, len(step_weights), differentiate, create_graph=False)
+    *_, (adapted, _) = adapt(learner, rules, constant, task, len(step_weights), differentiate, create_graph=False)
     ways = [
         (value - adapted[name].detach()).square().sum()
         for name, value in meta_parameters.items()

@@ -1,9 +1,21 @@
 """Update rules: how an inner step turns gradients into new parameters. A new rule is a new file and a line here."""
 
-from metagan.meta.update_rules.base import UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.binding import RULE_PREFIX, BoundRule, Rules, initialised, separate_rules, shared_rule
 from metagan.meta.update_rules.lslr import lslr
 from metagan.meta.update_rules.sgd import sgd
 
-UPDATE_RULES = {"sgd": sgd, "lslr": lslr}
+UPDATE_RULES: dict[str, UpdateRule] = {"sgd": sgd, "lslr": lslr}
 
-__all__ = ["UPDATE_RULES", "UpdateRule"]
+__all__ = [
+    "RULE_PREFIX",
+    "UPDATE_RULES",
+    "BoundRule",
+    "Rules",
+    "Signals",
+    "State",
+    "UpdateRule",
+    "initialised",
+    "separate_rules",
+    "shared_rule",
+]

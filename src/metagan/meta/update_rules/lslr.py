@@ -11,27 +11,26 @@ import math
 import torch
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, without_memory
 
-SCHEDULE = RULE_PREFIX + "schedule"
 _FALL = math.log(0.7)
 
 
-def _initialise(rates: dict[str, float], steps: int) -> Parameters:
+def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
     """Logarithms, so that a rate stays positive; at first the factor of step s is 1 / (1 + s)."""
-    factors = {RULE_PREFIX + name: torch.tensor(math.log(rate)) for name, rate in rates.items()}
-    return factors | {SCHEDULE: -torch.log1p(torch.arange(steps))}
+    logarithms = {name: value.new_tensor(math.log(rates[name])) for name, value in values.items()}
+    return {**logarithms, "schedule": -torch.log1p(torch.arange(steps))}
 
 
-def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters, step: int) -> Parameters:
+def _step(
+    meta_parameters: Parameters, state: State, values: Parameters, gradients: Parameters, signals: Signals
+) -> tuple[Parameters, State]:
     """Each step past the last of the schedule has 0.7 of the factor of the one before."""
-    schedule = meta_parameters[SCHEDULE]
+    schedule, step = meta_parameters["schedule"], signals.step
     last = min(step, len(schedule) - 1)
     factor = schedule[last] + (step - last) * _FALL
-    return {
-        name: value - (meta_parameters[RULE_PREFIX + name] + factor).exp() * gradients[name]
-        for name, value in values.items()
-    }
+    moved = {name: value - (meta_parameters[name] + factor).exp() * gradients[name] for name, value in values.items()}
+    return moved, {}
 
 
-lslr = UpdateRule(_initialise, _update, learned=True)
+lslr = UpdateRule(_initialise, without_memory, _step, learned=True)

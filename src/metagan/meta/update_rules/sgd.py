@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import torch
-
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import RULE_PREFIX, UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, without_memory
 
 
-def _initialise(rates: dict[str, float], steps: int) -> Parameters:
-    return {RULE_PREFIX + name: torch.tensor(rate) for name, rate in rates.items()}
+def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
+    return {name: value.new_tensor(rates[name]) for name, value in values.items()}
 
 
-def _update(meta_parameters: Parameters, values: Parameters, gradients: Parameters, step: int) -> Parameters:
-    return {name: value - meta_parameters[RULE_PREFIX + name] * gradients[name] for name, value in values.items()}
+def _step(
+    meta_parameters: Parameters, state: State, values: Parameters, gradients: Parameters, signals: Signals
+) -> tuple[Parameters, State]:
+    return {name: value - meta_parameters[name] * gradients[name] for name, value in values.items()}, {}
 
 
-sgd = UpdateRule(_initialise, _update, learned=False)
+sgd = UpdateRule(_initialise, without_memory, _step, learned=False)

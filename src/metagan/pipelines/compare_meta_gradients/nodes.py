@@ -14,7 +14,6 @@ from PIL import Image
 
 from metagan.evaluation.validation import validation_metrics
 from metagan.io.tracking import OpenRun, nested_runs, run_logger
-from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Trainer, merged
 from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
@@ -23,7 +22,7 @@ from metagan.training import meta_training
 from metagan.training.arms import make_sampler
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
-from metagan.training.gan import Payload, load_gan
+from metagan.training.gan import Payload, load_gan, saved_rules
 from metagan.training.outer_loop import Row
 from metagan.training.sampling import sampling_map
 from metagan.training.side_by_side import side_by_side
@@ -73,8 +72,9 @@ def compare(
         trained = side_by_side(arms, settings.side_by_side)
     for (arm, training), (model, history) in zip(trainings.items(), trained, strict=True):
         learner, parameters = load_gan(model, "meta_model")
-        task_map = sampling_map(learner, training, parameters)
-        sampler = make_sampler(task_map, UPDATE_RULES[model["update_rule"]], parameters, temperature_of(model))
+        rules = saved_rules(model)
+        task_map = sampling_map(learner, training, parameters, rules)
+        sampler = make_sampler(task_map, rules, parameters, temperature_of(model))
         samples = sampler(tasks["support"], evaluation.steps, evaluation.n_query, seed)
         values = validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)
         rows += [

@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install run test test-faults test-services lint adapt bench compare reproduce repro ui viz lock clean
+.PHONY: help install run test test-faults test-services lint adapt bench compare reproduce results repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -53,6 +53,9 @@ ROW += $(if $(HEAD)$(WAYS),robustness.n_way=$(or $(WAYS),5) robustness.k_shot=$(
 
 reproduce: $(STAMP)  ## a published row on Omniglot (METHOD=prototypical WAYS=5 SHOTS=1)
 	$(BIN)/kedro run --env $(METHOD) --pipelines tasks,compare_classifiers --params "$(subst $(space),$(comma),$(strip $(ROW)))"
+
+results: $(STAMP)  ## write docs/results.md; NAME=... records the last run there first
+	$(BIN)/python -m metagan.results $(NAME)
 
 repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not changed
 	$(BIN)/dvc repro

@@ -1,0 +1,89 @@
+"""docs/results.md, written from the result files in docs/results/."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+from metagan.reporting.tables import ABSENT
+
+HEAD = (
+    "# Results\n\n"
+    "Every table is written from a file in `docs/results/` by `make results`: do not edit this page. Under each\n"
+    "stands the command that made it, with commit, machine and date. A table marked *stale* was made by parameters\n"
+    "that are no longer those of `conf/`: it says what was measured then.\n"
+)
+
+
+class Table(TypedDict):
+    """Text above a table, its column names, its rows of cells, and remarks below it."""
+
+    about: NotRequired[str]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float | int | None]]
+
+
+class ResultFile(TypedDict):
+    """One file of docs/results/: tables, and where they come from.
+
+    `sections` of the parameters of `environment` made them, and `parameters` is their hash then; `stale` says that it
+    is known to be another one today.
+    """
+
+    title: str
+    order: int
+    tables: Sequence[Table]
+    remarks: NotRequired[Sequence[str]]
+    commands: Sequence[str]
+    commit: str
+    machine: str
+    date: str
+    environment: NotRequired[str]
+    sections: NotRequired[Sequence[str]]
+    parameters: NotRequired[str]
+    stale: NotRequired[bool]
+
+
+def results_page(files: Mapping[str, ResultFile]) -> str:
+    """The whole page, from the files by name."""
+    parts = sorted(files.values(), key=lambda result: (result["order"], result["title"]))
+    return "\n".join([HEAD, *(_part(part) for part in parts)])
+
+
+def parameters_hash(parameters: Mapping[str, Any], sections: Sequence[str]) -> str:
+    """Of the named sections of all parameters, as plain values: what must be the same for results to be of today."""
+    chosen = {name: parameters[name] for name in sorted(sections)}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _part(result: ResultFile) -> str:
+    stale = " (stale)" if result.get("stale") else ""
+    lines = [f"## {result['title']}{stale}", ""]
+    for table in result["tables"]:
+        if about := table.get("about"):
+            lines += [_wrapped(about), ""]
+        lines += [_row(table["columns"]), _row(["---"] * len(table["columns"]))]
+        lines += [_row([_cell(value) for value in row]) for row in table["rows"]]
+        lines.append("")
+    for remark in result.get("remarks", ()):
+        lines += [_wrapped(remark), ""]
+    lines += [f"    {command}" for command in result["commands"]]
+    lines += ["", f"Commit {result['commit']}; {result['machine']}; {result['date']}.", ""]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: str | float | int | None) -> str:
+    if value is None:
+        return ABSENT
+    return f"{value:.3g}" if isinstance(value, float) else str(value).replace("|", "\\|")

@@ -1,0 +1,151 @@
+"""`make results`: write docs/results.md from docs/results/; with a name, first record what the last run measured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+from metagan.errors import UserError
+from metagan.files import replaced
+from metagan.parameters.evaluate import headline_step
+from metagan.reporting.results_page import ResultFile, Table, parameters_hash, results_page
+from metagan.settings import CONFIG_LOADER_ARGS
+
+FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
+SECTIONS = ("tasks", "embedder", "meta_train", "evaluate")
+METRICS = ("two_sample", "two_sample_binarised", "use", "fjd", "recognisability", "diversity", "memorisation")
+
+
+def read(project: Path) -> dict[str, ResultFile]:
+    """All result files by name; UserError for one that is no JSON."""
+    files: dict[str, ResultFile] = {}
+    for path in sorted((project / FOLDER).glob("*.json")):
+        try:
+            files[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from error
+    return files
+
+
+def current_parameters(project: Path, environment: str) -> dict[str, Any]:
+    """What `kedro run --env` would use, without conf/local and the command line."""
+    loader = OmegaConfigLoader(str(project / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    return loader["parameters"]
+
+
+def outdated(project: Path) -> list[str]:
+    """The names of result files whose parameters are no longer those of conf/, and which do not say so."""
+    return [
+        name
+        for name, result in read(project).items()
+        if not result.get("stale")
+        and "parameters" in result
+        and result["parameters"]
+        != parameters_hash(current_parameters(project, result["environment"]), result["sections"])
+    ]
+
+
+def recorded(project: Path, environment: str, title: str, order: int, command: str) -> ResultFile:
+    """A result file of the GAN from data/08_reporting/generation.json; UserError when it is not there."""
+    path = project / "data/08_reporting/generation.json"
+    if not path.is_file():
+        raise UserError(f"{path} is not there: run {command} first")
+    generation = json.loads(path.read_text(encoding="utf-8"))
+    parameters = current_parameters(project, environment)
+    return {
+        "title": title,
+        "order": order,
+        "tables": [steps_table(generation), use_table(generation)],
+        "commands": [command],
+        "commit": _git(project, "rev-parse", "--short", "HEAD"),
+        "machine": f"{platform.machine()}, {_processor()}",
+        "date": datetime.now(UTC).date().isoformat(),
+        "environment": environment,
+        "sections": list(SECTIONS),
+        "parameters": parameters_hash(parameters, SECTIONS),
+    }
+
+
+def steps_table(generation: dict[str, Any]) -> Table:
+    """A row for each metric and arm, a column for each number of steps."""
+    steps, arms = generation["steps"], generation["arms"]
+    rows: list[list[str | float | None]] = []
+    for metric in METRICS:
+        for arm, values in arms.items():
+            if metric in values:
+                numbers = values[metric] if isinstance(values[metric], list) else [values[metric]]
+                rows.append([metric.replace("_", " "), arm.replace("_", "-"), *numbers])
+                rows[-1] += [None] * (2 + len(steps) - len(rows[-1]))
+    null = generation["two_sample_null"]
+    about = (
+        f"{generation['n_tasks']} {generation['split']} tasks of {generation['source']}, {generation['k_shot']} "
+        "support images; after n adaptation steps (one value for arms that do not adapt). Two-sample accuracy is 0.5 "
+        f"where nothing can be told, {null[0]:.2f} to {null[1]:.2f} by chance."
+    )
+    return {"about": about, "columns": ["metric", "arm", *map(str, steps)], "rows": rows}
+
+
+def use_table(generation: dict[str, Any]) -> Table:
+    """A row for each training set, a column for each K."""
+    use = generation["use"]
+    step = headline_step(generation["steps"])
+    by_shots = list(use["by_shots"].values())
+    names = list(by_shots[0])
+    rows = [
+        [name.replace("_", " "), *(f"{row[name]['mean']:.3f} ± {row[name]['ci95']:.3f}" for row in by_shots)]
+        for name in names
+    ]
+    about = (
+        f"Use: {use['n_way']}-way accuracy on real images of classifiers trained from scratch; {use['episodes']} "
+        f"groups of classes; {use['samples_per_class']} samples, after {step} steps, where nothing else is said."
+    )
+    return {"about": about, "columns": ["trained on", *(f"K = {k}" for k in use["by_shots"])], "rows": rows}
+
+
+def write_page(project: Path) -> None:
+    """docs/results.md, whole or not at all."""
+    with replaced(project / PAGE) as temporary:
+        temporary.write_text(results_page(read(project)), encoding="utf-8")
+
+
+def main(project: Path, arguments: list[str] | None = None) -> None:
+    """Record the last run under a name if one is given, then write the page."""
+    parser = argparse.ArgumentParser(prog="python -m metagan.results", description=__doc__)
+    parser.add_argument("name", nargs="?", help="record data/08_reporting as docs/results/NAME.json")
+    parser.add_argument("--environment", default="base", help="that the run had; base is the default one")
+    parser.add_argument("--title", help="of its section")
+    parser.add_argument("--order", type=int, default=50, help="of its section; lower comes first")
+    parser.add_argument("--command", default="kedro run", help="that made it")
+    given = parser.parse_args(arguments)
+    if given.name:
+        result = recorded(project, given.environment, given.title or given.name, given.order, given.command)
+        path = project / FOLDER / f"{given.name}.json"
+        with replaced(path) as temporary:
+            temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_page(project)
+
+
+def _git(project: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _processor() -> str:
+    """The name that the kernel has for the first core."""
+    cores = Path("/proc/cpuinfo")
+    lines = cores.read_text(encoding="utf-8").splitlines() if cores.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")
+
+
+if __name__ == "__main__":
+    try:
+        main(Path.cwd())
+    except UserError as error:
+        raise SystemExit(str(error)) from None

@@ -27,8 +27,9 @@ test-faults: $(STAMP)  ## kill runs at random moments and compare what they end 
 test-services: $(STAMP)  ## a shared MLflow server with PostgreSQL and S3, and its pages in a browser, where those are installed
 	$(BIN)/pytest -m services -rs
 
-lint: $(STAMP)  ## ruff
+lint: $(STAMP)  ## ruff, and that imports go one way
 	$(BIN)/ruff check src tests
+	$(BIN)/lint-imports
 
 adapt: $(STAMP)  ## adapt the trained meta-model to 3 to 50 pictures of one thing (IMAGES=DIR)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt $(if $(IMAGES),--params 'adapt.images="$(IMAGES)"')

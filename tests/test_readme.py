@@ -17,7 +17,8 @@ from metagan.parameters import validate
 from metagan.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/scaling.md", "deploy/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/extending.md", "docs/operations.md", "docs/scaling.md")
+PAGES += ("deploy/README.md",)
 CODE = re.compile(r"`([^`]+)`|^    (\S.*)$", re.MULTILINE)
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ |srun |torchrun .* -m )*((?:make|kedro|dvc) .+)$")
 OWN = re.compile(r"^(?:conf/(?!local)|deploy/|docs/|notebooks/|src/|tests/)[\w./-]*(?!\*)\b")
@@ -97,6 +98,7 @@ def test_paths_are_there(page: str) -> None:
     folders = {str(parent) for path in tracked for parent in Path(path).parents}
     named = {match[0].rstrip("/") for text in code(page) if (match := OWN.match(text))}
     text = (ROOT / page).read_text(encoding="utf-8")
-    named |= {str((ROOT / page).parent.joinpath(link).relative_to(ROOT)) for link in LINK.findall(text)}
+    links = (link.partition("#")[0] for link in LINK.findall(text))
+    named |= {str((ROOT / page).parent.joinpath(link).relative_to(ROOT)) for link in links}
     assert named
     assert named <= folders | set(tracked)

@@ -27,7 +27,7 @@ def digits(folder: Path) -> TaskBank:
 def letters(folder: Path) -> TaskBank:
     """Some letters of each split."""
     source = SOURCES["glyphs"](Tasks(glyphs={"samples_per_class": 8}), 0, folder)
-    counts = {"train": 60, "val": 1, "test": 20}
+    counts = {"train": 60, "val": 20, "test": 20}
     chosen = [
         index
         for split, count in counts.items()
@@ -72,6 +72,15 @@ def test_noise_and_photographs_are_not(trained: tuple[Embedder, TaskBank], draw:
     embedder, bank = trained
     distance, limit = familiarity(embedder, bank, draw(bank.image_size), 0)  # type: ignore[operator]
     assert distance > 1.1 * limit
+
+
+def test_the_limit_is_that_of_val_classes(trained: tuple[Embedder, TaskBank]) -> None:
+    """Whatever the test classes look like: here they are noise."""
+    embedder, bank = trained
+    pictures = generation_task(bank, "val", 1, 0, COUNT, 0).support
+    images = np.array(bank.images)
+    images[bank.places("test")] = np.random.default_rng(0).integers(0, 256, images[bank.places("test")].shape)
+    assert familiarity(embedder, replace(bank, images=images), pictures, 0) == familiarity(embedder, bank, pictures, 0)
 
 
 def test_it_is_the_same_again_and_copes_with_more_pictures_than_a_class_has(tmp_path: Path) -> None:

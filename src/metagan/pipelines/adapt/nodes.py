@@ -47,7 +47,7 @@ def adapt(
     distance, limit = familiarity(embedder, bank, support, seed)
     if distance > limit:
         logger.warning(
-            "The pictures look unlike what the model was trained on: distance %.1f, and 99 of 100 unseen test tasks "
+            "The pictures look unlike what the model was trained on: distance %.1f, and 99 of 100 tasks of val classes "
             "are within %.1f. Expect poor samples. adaptation.gif shows how the pictures were read.",
             distance,
             limit,
@@ -114,11 +114,11 @@ def generator_candidate(
             "adaptation steps": adaptation["steps"],
             "adaptation seconds": adaptation["seconds"],
             "distance to the training": adaptation["distance"],
-            "distance of 99 of 100 test tasks": adaptation["distance_limit"],
+            "distance of 99 of 100 val tasks": adaptation["distance_limit"],
             "seed": seed,
             "parameters": sum(value.numel() for value in generator["state"].values()),
         },
         newest_subject=True,
-        limits="It has seen these pictures only. A distance to the training above that of the test tasks means poor "
+        limits="It has seen these pictures only. A distance to the training above that of the val tasks means poor "
         "samples.",
     )

@@ -13,10 +13,10 @@ from mlflow.entities import Run
 if TYPE_CHECKING:
     from conftest import Project, Running, Server
 
-JOINT_STEPS = 400  # every tenth is logged
+JOINT_STEPS = 400  # in four meta-steps; every tenth is logged
 PARENT = "mlflow.parentRunId"
 RUN = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,embedder,meta_train")
-RUN += ("--params", f"meta_train.joint.steps={JOINT_STEPS}")
+RUN += ("--params", f"meta_train.joint.steps_per_meta_step={JOINT_STEPS // 4}")
 
 pytestmark = pytest.mark.fault_injection
 

@@ -171,6 +171,17 @@ def test_the_rates_of_the_baselines_are_told_and_one_at_the_end_of_those_tried_i
     assert "scratch did best" not in text
 
 
+@pytest.mark.parametrize(("joint", "unequal"), [(239.0, True), (241.0, False), (359.0, False), (361.0, True)])
+def test_times_of_training_are_told_and_that_they_differ_by_more_than_a_fifth(results, joint, unequal):
+    seconds = results.generation["seconds"] | {"meta_train": 300.0, "joint_gan": joint}
+    text = build(results, generation=results.generation | {"seconds": seconds}).text
+    spelled = f"{joint // 60:.0f} min {joint % 60:02.0f} s"
+    assert "Trained for 5 min 00 s: what adapted starts from." in text
+    assert f"For {spelled}: the ordinary GAN that fine-tuned starts from." in text
+    caveat = f"Fine-tuned starts from a GAN that was trained for {spelled}, meta-training took 5 min 00 s"
+    assert (caveat in text) == unequal
+
+
 def test_the_best_trained_arm_of_each_row_is_marked(results):
     html = build_html(results)
     fjd = html[html.index("<caption>FJD") :]

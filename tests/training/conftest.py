@@ -68,7 +68,7 @@ def make_settings() -> MakeSettings:
             "validation_steps": (1, 2),
             "networks": {"generator_width": 8, "discriminator_width": 8, "noise_size": 4},
             "inner": {"steps": 2},
-            "joint": {"steps": 4, "batch_size": 4},
+            "joint": {"steps_per_meta_step": 1, "batch_size": 4},
             "task_parallel": "loop",
         }
         for name, value in changes.items():

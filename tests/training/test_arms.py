@@ -20,7 +20,7 @@ MakeSettings = Callable[..., MetaTrain]
 Build = Callable[..., tuple[dict[str, Sampler], dict[str, float]]]
 RATES = (0.03, 0.3, 1.0)
 TEMPERATURE, BASELINE_TEMPERATURE = Temperature(0.5, 2.0), Temperature(0.7, 1.0)
-EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2), baseline_learning_rates=RATES)
+EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2, 5), baseline_learning_rates=RATES)
 
 
 @pytest.fixture
@@ -103,15 +103,20 @@ def test_baselines_take_the_rate_that_does_best_on_val_classes(
     monkeypatch: pytest.MonkeyPatch,
     rate: float,
 ) -> None:
-    """The mean over the steps decides; they adapt the part that an inner step adapts."""
+    """By the median over the steps: that the best rate has diverged at the last does not decide. They adapt the part
+    that an inner step adapts, and draw at the temperature that is best after the same steps."""
     calls: list[str] = []
 
     def verdict(*arguments: object) -> dict[str, list[float]]:
         calls.append("")
-        return {"fjd": [5.0, 5.0] if (len(calls) - 1) % 3 != RATES.index(rate) else [7.0, 1.0]}
+        return {"fjd": [5.0, 5.0, 5.0] if (len(calls) - 1) % 3 != RATES.index(rate) else [4.0, 1.0, 1e6]}
+
+    def temperature_after(*arguments: Any) -> Temperature:
+        assert arguments[-1] == (1, 2, 5)
+        return BASELINE_TEMPERATURE
 
     monkeypatch.setattr(arms, "validation_metrics", verdict)
-    monkeypatch.setattr(arms, "best_temperature", lambda *_: BASELINE_TEMPERATURE)
+    monkeypatch.setattr(arms, "best_temperature", temperature_after)
     samplers, rates = build(inner={"adapt_parameters": "maps|head"})
     assert rates == {"scratch": rate, "fine_tuned": rate}
     inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate, "adapt_parameters": "maps|head"}

@@ -24,7 +24,7 @@ def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
 
 
 def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
-    settings = make_settings(joint={"steps": 100})
+    settings = make_settings(meta_steps=40, joint={"steps_per_meta_step": 2.5})
     trained, history = train_joint_gan(bank, settings, Trainer(), 0, tmp_path, None)
     learner, parameters = load_gan(trained, "joint_gan", architecture_of(bank, settings))
     assert learner.generate(parameters, torch.randn(2, 4)).shape == (2, 1, 16, 16)
@@ -33,6 +33,16 @@ def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings:
     assert not any(torch.equal(value, start[name]) for name, value in parameters.items())
     assert [row["step"] for row in history] == list(range(2, 101, 2))
     assert history[0].keys() == {"step", "seconds", "discriminator_loss", "generator_loss"}
+
+
+def test_minutes_end_it_as_they_end_meta_training(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
+    settings = make_settings(meta_steps=None, minutes=0.02)
+    trained, _ = train_joint_gan(bank, settings, Trainer(), 0, tmp_path, None)
+    assert trained["seconds"] >= 1.2
+    assert (settings.joint_steps, make_settings(meta_steps=1, joint={"steps_per_meta_step": 0.1}).joint_steps) == (
+        None,
+        1,
+    )
 
 
 def test_same_seed_same_weights(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
@@ -49,7 +59,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
 ) -> None:
     """With a checkpoint after each step, stopped in the sixth: Lightning draws a batch ahead."""
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0)
-    settings = make_settings(joint={"steps": 9})
+    settings = make_settings(meta_steps=9)
     whole, _ = train_joint_gan(bank, settings, Trainer(), 0, tmp_path / "whole", None)
     draw, drawn = joint_training.task_noise, []
 

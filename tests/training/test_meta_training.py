@@ -118,8 +118,11 @@ def test_the_temperature_is_that_of_the_weights_that_are_kept(
 ) -> None:
     judged: list[Parameters] = []
 
-    def choose(bank: TaskBank, embed: object, task_map: TaskMap, rules: object, kept: Parameters, *_: object) -> object:
+    def choose(
+        bank: TaskBank, embed: object, task_map: TaskMap, rules: object, kept: Parameters, *rest: object
+    ) -> object:
         judged.append(kept)
+        assert rest[-1] == (1, 2)  # validation_steps
         return TEMPERATURES[6]
 
     monkeypatch.setattr(meta_training, "best_temperature", choose)

@@ -119,7 +119,7 @@ def test_the_joint_gan_is_the_same_from_two_processes(
     bank: TaskBank, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     """In single precision; rounding grows from step to step."""
-    settings = make_settings(joint={"steps": 2, "batch_size": 4})
+    settings = make_settings(meta_steps=2)
     (one, told), (two, also_told) = (
         joint_training.train_joint_gan(bank, settings, trainer, 0, tmp_path / str(trainer.devices), None)
         for trainer in (Trainer(), TWO)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
@@ -93,18 +93,23 @@ def test_the_nearest_of_the_diverse_is_chosen(
     diverse: dict[int, float],
     best: int,
 ) -> None:
-    """Number 2 has the lowest FJD, of 3 and 7 the latter; 9 has diverged."""
-    fjd = np.linspace(9, 5, len(TEMPERATURES))
-    fjd[2], fjd[9] = 1.0, np.nan
-    verdict = {"fjd": fjd.tolist(), "diversity": [diverse.get(number, 0.5) for number in range(len(TEMPERATURES))]}
-    monkeypatch.setattr(temperature, "validation_metrics", lambda *_: verdict)
+    """Number 2 has the lowest FJD, of 3 and 7 the latter, though at one step of three 2 and 7 have diverged, and the
+    worst one is best; 9 has diverged at all."""
+    fjd = np.tile(np.linspace(9, 5, len(TEMPERATURES)), (3, 1))
+    fjd[:, 2], fjd[:, 9] = 1.0, np.nan
+    fjd[1, [2, 7]], fjd[1, 0] = 1000.0, 0.0
+    spread = np.tile([diverse.get(number, 0.5) for number in range(len(TEMPERATURES))], (3, 1))
+    spread[2] = 0.1
+    verdict = {"fjd": fjd.ravel().tolist(), "diversity": spread.ravel().tolist()}
+    monkeypatch.setattr(temperature, "metrics_of_features", lambda *_: verdict)
     learner, rules, parameters = start
     task_map = TaskMap(learner, "loop", 1)
-    assert best_temperature(bank, nn.Identity(), task_map, rules, parameters, settings, 0) == TEMPERATURES[best]
+    chosen = best_temperature(bank, nn.Flatten(), task_map, rules, parameters, settings, 0, (1, 2, 5))
+    assert chosen == TEMPERATURES[best]
 
 
 @pytest.mark.parametrize("mode", ["loop", "vmap"])
-def test_what_is_judged_are_samples_of_val_classes_after_the_inner_steps(
+def test_what_is_judged_are_samples_of_val_classes_after_the_steps_that_are_asked_for(
     start: tuple[GanLearner, Rules, Parameters],
     bank: TaskBank,
     settings: MetaTrain,
@@ -113,19 +118,20 @@ def test_what_is_judged_are_samples_of_val_classes_after_the_inner_steps(
 ) -> None:
     seen: list[Any] = []
 
-    def verdict(embed: object, samples: Tensor, *rest: Any) -> dict[str, list[float]]:
-        seen.extend([samples, *rest])
-        return {"fjd": [1.0] * samples.shape[1], "diversity": [1.0] * samples.shape[1]}
+    def verdict(made: np.ndarray, *rest: Any) -> dict[str, list[float]]:
+        seen.extend([made, *rest])
+        return {"fjd": [1.0] * made.shape[1], "diversity": [1.0] * made.shape[1]}
 
-    monkeypatch.setattr(temperature, "validation_metrics", verdict)
+    monkeypatch.setattr(temperature, "metrics_of_features", verdict)
     learner, rules, parameters = start
     task_map = TaskMap(learner, mode, 2)
-    best_temperature(bank, nn.Identity(), task_map, rules, parameters, settings, 3)
-    samples, support, query, classes, _ = seen
-    tasks, expected_classes = generation_tasks(bank, "val", 3, range(5), 3, 4, 2, 4)
+    settings = settings.model_copy(update={"validation_tasks": 7})
+    best_temperature(bank, nn.Flatten(), task_map, rules, parameters, settings, 3, (1, 3))
+    made, shown, real, classes, _ = seen
+    tasks, expected_classes = generation_tasks(bank, "val", 3, range(7), 3, 4, 3, 4)
     assert classes.tolist() == expected_classes
-    assert torch.equal(support, tasks["support"])
-    assert torch.equal(query, tasks["query"])
+    assert np.array_equal(shown, tasks["support"].flatten(2).numpy())
+    assert np.array_equal(real, tasks["query"].flatten(2).numpy())
     for number in (0, 6, 15):
-        expected = sample_trajectory(task_map, rules, parameters, tasks, (2,), TEMPERATURES[number])[:, 0]
-        torch.testing.assert_close(samples[:, number], expected)
+        expected = sample_trajectory(task_map, rules, parameters, tasks, (1, 3), TEMPERATURES[number]).flatten(3)
+        np.testing.assert_allclose(made[:, [number, 16 + number]], expected, rtol=1e-4, atol=1e-5)

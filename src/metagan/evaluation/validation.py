@@ -26,9 +26,16 @@ def validation_metrics(
         seed: draws the alternatives; keep it fixed to compare steps and generators.
 
     Raises:
-        ValueError: T x min(n, Q) is not above 2 F, or the tasks have only one class.
+        ValueError: the tasks are too few for the FJD, or have only one class.
     """
-    made, shown, real = (embed_images(embed, images) for images in (blank_where_diverged(samples), supports, queries))
+    images = (blank_where_diverged(samples), supports, queries)
+    return metrics_of_features(*(embed_images(embed, each) for each in images), classes, seed)
+
+
+def metrics_of_features(
+    made: np.ndarray, shown: np.ndarray, real: np.ndarray, classes: np.ndarray, seed: int
+) -> dict[str, list[float]]:
+    """The same of features: samples (T, S, n, F), supports (T, K, F), queries (T, Q, F)."""
     n_matched = min(made.shape[2], real.shape[1])
     conditions = np.repeat(shown.mean(axis=1), n_matched, axis=0)
     matched_real = np.concatenate(real[:, :n_matched])

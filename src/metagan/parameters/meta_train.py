@@ -91,7 +91,7 @@ class WarmUp(Section):
 class JointGan(Section):
     """The ordinary GAN on all train classes that the fine_tuned arm starts from."""
 
-    steps: Positive = 4000
+    steps_per_meta_step: Annotated[float, Field(gt=0, le=1000)] = 10.0
     batch_size: Plural = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
     gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
@@ -119,6 +119,11 @@ class MetaTrain(OuterLoop):
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
     joint: JointGan = JointGan()
+
+    @property
+    def joint_steps(self) -> int | None:
+        """Steps of the joint GAN, which is trained as long as the meta-model; None where only minutes limit both."""
+        return self.meta_steps and max(1, round(self.joint.steps_per_meta_step * self.meta_steps))
 
     @model_validator(mode="after")
     def _warm_up_is_shorter(self) -> MetaTrain:

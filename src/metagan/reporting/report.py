@@ -25,6 +25,7 @@ N_WAY = 20
 PHOTOGRAPHS = "image_folder"
 CELL_WIDTH = 174
 DECIDING = ("two_sample", "use", "fjd", "recognisability")
+EQUAL_TIMES = 0.2  # share by which times of training may differ before it is told
 GAP_CLOSED = Metric(
     "gap_closed",
     "Gap closed",
@@ -180,6 +181,13 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
             for arm, rate in rates["best"].items()
             if rate in (min(rates["tried"]), max(rates["tried"]))
         ]
+    seconds = generation.get("seconds", {})
+    if "joint_gan" in seconds and abs(seconds["joint_gan"] / seconds["meta_train"] - 1) > EQUAL_TIMES:
+        found.append(
+            f"{ARMS['fine_tuned'].label.capitalize()} starts from a GAN that was trained for "
+            f"{tables.duration(seconds['joint_gan'])}, meta-training took {tables.duration(seconds['meta_train'])}: "
+            "meta_train.joint.steps_per_meta_step would make the times equal."
+        )
     for metric, low, high, meaning in (
         ("diversity", 0.75, 1.25, "samples of a class vary {} than its real images"),
         ("memorisation", 0.35, 0.65, "samples lie {} to the support images than unseen images do"),

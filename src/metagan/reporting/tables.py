@@ -80,7 +80,7 @@ TRAINED_ARMS = (
     Arm(
         "fine_tuned",
         "fine-tuned",
-        "an ordinary GAN on all train classes (its training time stands under Timings), then the same n steps",
+        "an ordinary GAN, trained on all train classes for as long as the meta-learned networks, then the same n steps",
         "#c44f00",
         "square",
     ),

@@ -35,8 +35,8 @@ def build_samplers(
 
     They adapt the same tensors of the same networks by as many steps of the same losses. `adapted` uses the
     meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint GAN, with the rate
-    out of `baseline_learning_rates` that has the lowest FJD on val classes, averaged over the steps. All draw at the
-    temperature that is best on val classes. Raises ValueError when a model was trained with another architecture.
+    out of `baseline_learning_rates` that has the lowest FJD on val classes. All draw at the temperature that is best on
+    val classes. Raises ValueError when a model was trained with another architecture.
     """
     architecture = architecture_of(bank, training)
     learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
@@ -77,7 +77,9 @@ def best_sgd(
 ) -> tuple[Sampler, float]:
     """The sampler by gradient descent at the rate that does best on val classes, and that rate.
 
-    It adapts the tensors that an inner step changes, and draws at the temperature that is best for it.
+    It adapts the tensors that an inner step changes, and draws at the temperature that is best for it. Both are chosen
+    by the FJD after the steps that it is measured at; by their median, as a rate that is best for most steps may have
+    diverged at the last.
     """
     steps = tuple(step for step in evaluation.steps if step > 0)
     tasks, classes = validation_tasks(bank, training, seed, max(steps))
@@ -87,14 +89,14 @@ def best_sgd(
         rules, rule_parameters = initial_rules(training.inner.model_copy(update=rates), start, "sgd")
         return rules, {**start, **rule_parameters}
 
-    def mean_fjd(rate: float) -> float:
+    def median_fjd(rate: float) -> float:
         samples = make_sampler(task_map, *descent(rate))(tasks["support"], steps, training.n_query, seed)
         values = validation_metrics(
             evaluation_embed, samples, tasks["support"], tasks["query"], np.array(classes), seed
         )
-        return float(np.mean(values["fjd"]))
+        return float(np.median(values["fjd"]))
 
-    rate = min(evaluation.baseline_learning_rates, key=mean_fjd)
+    rate = min(evaluation.baseline_learning_rates, key=median_fjd)
     best = descent(rate)
-    temperature = best_temperature(bank, evaluation_embed, task_map, *best, training, seed)
+    temperature = best_temperature(bank, evaluation_embed, task_map, *best, training, seed, steps)
     return make_sampler(task_map, *best, temperature), rate

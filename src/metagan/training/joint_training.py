@@ -25,6 +25,7 @@ from metagan.tasks.sampling import to_floats
 from metagan.training.data import task_noise
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, payload
+from metagan.training.outer_loop import share_done
 from metagan.training.processes import WHOLE, mean_over_processes, own_share
 
 
@@ -63,6 +64,7 @@ class JointTraining(L.LightningModule):
         self.average = nn.ParameterDict(
             {name: nn.Parameter(value.clone(), requires_grad=False) for name, value in self.networks.items()}
         )
+        self.steps = settings.joint_steps
         self.step, self.seconds, self.history = 0, 0.0, []
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -81,7 +83,7 @@ class JointTraining(L.LightningModule):
 
     def on_train_start(self) -> None:
         self._started = perf_counter() - self.seconds
-        self.trainer.should_stop = self.step >= self.settings.joint.steps
+        self.trainer.should_stop = self._share_done() >= 1
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         losses = {}
@@ -97,12 +99,12 @@ class JointTraining(L.LightningModule):
             list(self.average.values()), list(self.networks.values()), None
         )
         self.step += 1
-        self.seconds = perf_counter() - self._started
+        self.seconds = self.trainer.strategy.broadcast(perf_counter() - self._started)
         self.log_dict(losses, prog_bar=True)
-        if self.step % max(1, self.settings.joint.steps // 50) == 0:
+        if self.step % max(1, (self.steps or 1000) // 50) == 0:
             told = {name: value.item() for name, value in losses.items()}
             self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **told})
-        self.trainer.should_stop = self.step >= self.settings.joint.steps
+        self.trainer.should_stop = self._share_done() >= 1
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["progress"] = {name: getattr(self, name) for name in ("step", "seconds", "history")}
@@ -111,6 +113,9 @@ class JointTraining(L.LightningModule):
         for name, value in checkpoint["progress"].items():
             setattr(self, name, value)
 
+    def _share_done(self) -> float:
+        return share_done(self.step, self.steps, self.seconds, self.settings.minutes)
+
     def _of(self, player: str) -> list[nn.Parameter]:
         return [value for name, value in self.networks.items() if name.startswith(f"{player}/")]
 
@@ -118,9 +123,10 @@ class JointTraining(L.LightningModule):
 def train_joint_gan(
     bank: TaskBank, settings: MetaTrain, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
 ) -> tuple[Payload, list[dict[str, float]]]:
-    """Train for `joint.steps` steps, and return the averaged networks and the history of losses.
+    """Train as long as meta-training, and return the averaged networks and the history of losses.
 
-    An interrupted training with the same parameters and task bank goes on from `folder`.
+    In steps that is `joint.steps_per_meta_step` for each meta-step, so that equal seeds give equal weights. An
+    interrupted training with the same parameters and task bank goes on from `folder`.
     """
     architecture = architecture_of(bank, settings)
     learner = replace(

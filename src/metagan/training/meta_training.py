@@ -147,8 +147,10 @@ def meta_train(
     state, meta_step = best_average(module)
     state = {name: value.cpu() for name, value in state.items()}
     task_map = sampling_map(build_learner(architecture, settings.inner), settings, state, rules)
+    steps = settings.validation_steps
+    temperature = best_temperature(bank, embed, task_map, rules, state, settings, seed, steps)
     facts = {
-        "temperature": best_temperature(bank, embed, task_map, rules, state, settings, seed)._asdict(),
+        "temperature": temperature._asdict(),
         "seconds": module.seconds,
         "seed": seed,
         "meta_step": meta_step,

@@ -188,9 +188,7 @@ class OuterLoop(L.LightningModule):
             )
 
     def _share_done(self) -> float:
-        """Share of the training budget that is spent: of the meta-steps, or of the minutes, whichever is further."""
-        by_step = self.meta_step / self.settings.meta_steps if self.settings.meta_steps else 0.0
-        return max(by_step, self.seconds / (60 * self.settings.minutes)) if self.settings.minutes else by_step
+        return share_done(self.meta_step, self.settings.meta_steps, self.seconds, self.settings.minutes)
 
     def _decay(self, done: float) -> float:
         """1, then from `decay_from` of the budget on a cosine to `final_learning_rate_fraction`."""
@@ -218,6 +216,12 @@ def best_average(module: OuterLoop) -> tuple[Parameters, int]:
 def _copy(source: nn.ParameterDict, target: nn.ParameterDict) -> None:
     for name, value in source.items():
         target[name].copy_(value)
+
+
+def share_done(step: int, steps: int | None, seconds: float, minutes: float | None) -> float:
+    """Share of a training budget that is spent: of the steps, or of the minutes, whichever is further."""
+    by_step = step / steps if steps else 0.0
+    return max(by_step, seconds / (60 * minutes)) if minutes else by_step
 
 
 def is_of_rule(name: str) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metagan.evaluation.features import Embed
-from metagan.evaluation.validation import validation_metrics
+from metagan.evaluation.features import Embed, blank_where_diverged, embed_images
+from metagan.evaluation.validation import metrics_of_features
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
@@ -36,6 +36,7 @@ class Temperature(NamedTuple):
 AS_TRAINED = Temperature()
 TEMPERATURES = tuple(Temperature(*factors) for factors in product((1.0, 0.7, 0.5, 0.35), (1.0, 1.4, 2.0, 2.8)))
 LEAST_DIVERSITY = 0.95  # the few val tasks tell it to 0.05 or so
+TASKS_AT_ONCE = 5
 _WEIGHTS = ("generator.noise.weight", "generator.bending.control.weight")  # in the order of Temperature
 
 
@@ -58,20 +59,37 @@ def best_temperature(
     meta_parameters: Parameters,
     settings: MetaTrain,
     seed: int,
+    steps: tuple[int, ...],
 ) -> Temperature:
-    """Of TEMPERATURES the one with the lowest FJD on val classes, after as many steps as training unrolls.
+    """Of TEMPERATURES the one with the lowest FJD on val classes: the median over adaptation `steps`, none of them 0.
 
-    Where some draw samples nearly as diverse as real images, it is one of them: an FJD forgives too little variety.
+    Where some draw samples nearly as diverse as real images, by the median too, it is one of them: an FJD forgives
+    too little variety.
     """
-    steps = settings.inner.steps
-    tasks, classes = validation_tasks(bank, settings, seed, steps)
+    tasks, classes = validation_tasks(bank, settings, seed, max(steps))
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        *_, (adapted, _) = adapt(learner, rules, parameters, task, steps, differentiate, create_graph=False)
-        drawn = (learner.generate(at_temperature(adapted, chosen), task["outer_noise"]) for chosen in TEMPERATURES)
+        trajectory = adapt(learner, rules, parameters, task, max(steps), differentiate, create_graph=False)
+        drawn = (
+            learner.generate(at_temperature(adapted, chosen), task["outer_noise"])
+            for step, (adapted, _) in enumerate(trajectory, start=1)
+            if step in steps
+            for chosen in TEMPERATURES
+        )
         return torch.stack(list(drawn))
 
-    samples = task_map.results(sample, meta_parameters, tasks)
-    values = validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)
-    uniform = np.array(values["diversity"]) < LEAST_DIVERSITY
-    return TEMPERATURES[np.lexsort((values["fjd"], uniform))[0]]
+    # Some at a time, as the images of all tasks, steps and temperatures together may be gigabytes.
+    made = [
+        embed_images(embed, blank_where_diverged(task_map.results(sample, meta_parameters, group)))
+        for group in _groups(tasks)
+    ]
+    shown, real = (embed_images(embed, tasks[name]) for name in ("support", "query"))
+    values = metrics_of_features(np.concatenate(made), shown, real, np.array(classes), seed)
+    fjd, diversity = (np.median(np.reshape(values[name], (len(steps), -1)), 0) for name in ("fjd", "diversity"))
+    return TEMPERATURES[np.lexsort((fjd, diversity < LEAST_DIVERSITY))[0]]
+
+
+def _groups(tasks: TaskTensors) -> list[TaskTensors]:
+    """The tasks, TASKS_AT_ONCE in each."""
+    parts = {name: value.split(TASKS_AT_ONCE) for name, value in tasks.items()}
+    return [dict(zip(parts, group, strict=True)) for group in zip(*parts.values(), strict=True)]

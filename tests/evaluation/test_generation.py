@@ -182,7 +182,8 @@ def test_diverged_samples_are_counted_and_do_not_end_the_run(make_bank: MakeBank
     [
         ({"n_query": 1}, "evaluate.n_query must be at least 2"),
         ({"k_shot": 20}, r"k_shot \+ n_query"),
-        ({"n_tasks": 8}, "needs more than 32 samples, not 32"),
+        ({"n_tasks": 4}, "needs more than 16 samples, not 16"),
+        ({"n_tasks": 3, "n_query": 20}, "at least 4 different support sets, not 3"),
         ({"nearest_neighbours": 200}, "evaluate.nearest_neighbours"),
         ({"split": "val"}, "val"),
     ],

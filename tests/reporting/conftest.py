@@ -167,8 +167,12 @@ def make_generation() -> dict:
                 k: {
                     name: {"mean": mean + shift, "ci95": 0.021}
                     for name, mean in {
-                        "support": 0.5, "support_jitter": 0.6, "as_many_samples": 0.4, "samples": 0.55,
-                        "support_samples_jitter": 0.633, "gain": 0.033 - shift,
+                        "support": 0.5,
+                        "support_jitter": 0.6,
+                        "as_many_samples": 0.4,
+                        "samples": 0.55,
+                        "support_samples_jitter": 0.633,
+                        "gain": 0.033 - shift,
                     }.items()
                 }
                 for k, shift in (("1", 0.0), ("5", 0.2), ("8", 0.3))

@@ -38,9 +38,7 @@ def null_interval(classes: np.ndarray, n_each: int) -> tuple[float, float]:
     return 0.5 - reach, 0.5 + reach
 
 
-def two_sample_on_pixels(
-    made: Tensor, real: Tensor, classes: np.ndarray, steps: int, seed: int
-) -> dict[str, float]:
+def two_sample_on_pixels(made: Tensor, real: Tensor, classes: np.ndarray, steps: int, seed: int) -> dict[str, float]:
     """Accuracy of networks, trained for `steps`, that tell images (T, n, C, H, W) in [0, 1] made for T classes from
     real ones.
 

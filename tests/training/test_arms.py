@@ -20,7 +20,7 @@ MakeSettings = Callable[..., MetaTrain]
 Build = Callable[..., tuple[dict[str, Sampler], dict[str, float]]]
 RATES = (0.03, 0.3, 1.0)
 TEMPERATURE, BASELINE_TEMPERATURE = Temperature(0.5, 2.0), Temperature(0.7, 1.0)
-EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2, 5), baseline_learning_rates=RATES)
+EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2, 5), baseline_learning_rates=RATES, use={"k_shots": (3,)})
 
 
 @pytest.fixture
@@ -31,9 +31,7 @@ def models(bank: TaskBank, make_settings: MakeSettings) -> tuple[dict[str, Any],
     networks = initial_networks(architecture, 11)
     meta = {**networks, **initial_rules(settings.inner, networks)[1]}
     return (
-        payload(
-            "meta_model", architecture, settings.inner, meta, temperature=TEMPERATURE._asdict()
-        ),
+        payload("meta_model", architecture, settings.inner, meta, temperature=TEMPERATURE._asdict()),
         payload("joint_gan", architecture, settings.inner, initial_networks(architecture, 12)),
     )
 

@@ -17,7 +17,7 @@ from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
 from metagan.training.classifier import train_classifier
 from metagan.training.embedder import load_embedder, train_embedder
-from metagan.training.gan import architecture_of, initial_networks, initial_rule, payload
+from metagan.training.gan import architecture_of, initial_networks, initial_rules, payload
 from metagan.training.joint_training import train_joint_gan
 from metagan.training.meta_training import meta_train
 
@@ -82,12 +82,14 @@ def work(
     def arms(bank: TaskBank, folder: Path) -> object:
         architecture = architecture_of(bank, settings)
         networks = initial_networks(architecture, 0)
-        meta = {**networks, **initial_rule(settings.inner, networks)[1]}
+        meta = {**networks, **initial_rules(settings.inner, networks)[1]}
         models = (
-            payload("meta_model", architecture, settings.inner, meta, update_rule="lslr"),
+            payload("meta_model", architecture, settings.inner, meta),
             payload("joint_gan", architecture, settings.inner, networks),
         )
-        evaluation = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2), baseline_learning_rates=(0.1, 0.3))
+        evaluation = Evaluate(
+            k_shot=3, n_query=4, steps=(0, 1, 2), baseline_learning_rates=(0.1, 0.3), use={"k_shots": (3,)}
+        )
         return build_samplers(bank, load_embedder(embedders[0], bank), *models, settings, evaluation, 0)
 
     works: dict[str, Work] = {

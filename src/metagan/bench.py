@@ -35,9 +35,9 @@ from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Conv4
 from metagan.nets.embedder import Embedder
+from metagan.parameters import GanArchitecture, validate
 from metagan.parameters import Parameters as Settings
-from metagan.parameters import validate
-from metagan.training.gan import build_learner, initial_networks, initial_rules
+from metagan.training.gan import initial_gan
 
 RESULT = Path("data/08_reporting/bench.json")
 CPU = torch.device("cpu")
@@ -218,20 +218,19 @@ def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
     inner, count, noise_size = training.inner, training.tasks_per_step, training.networks.noise_size
     embedder = settings.embedder.objective
     embed = Embedder(channels, embedder.width, embedder.feature_size, size).requires_grad_(False)
-    architecture = {"channels": channels, "image_size": size, **training.networks.model_dump()}
-    networks = initial_networks(architecture, settings.seed)
-    rules, rates = initial_rules(inner, networks, "sgd" if meta_gradient == "reptile" else None)
-    meta_parameters = {**networks, **rates}
+    architecture = GanArchitecture(channels=channels, image_size=size, **training.networks.model_dump())
+    gan = initial_gan(architecture, inner, settings.seed)
+    if meta_gradient == "reptile":
+        gan = gan.with_first_rules(update_rule="sgd")
     tasks = {
         "support": torch.rand(count, training.k_shot, channels, size, size),
         "query": torch.rand(count, training.n_query, channels, size, size),
         "inner_noise": torch.randn(count, inner.steps, 2, training.k_shot, noise_size),
         "outer_noise": torch.randn(count, training.n_query, noise_size),
     }
-    learner = build_learner(architecture, inner, training, embed)
-    task_map = TaskMap(learner, resolve(mode, CPU, meta_parameters, rules), training.vmap_chunk)
-    loss = task_loss(meta_gradient, rules, [1.0] * inner.steps)
-    return lambda: task_map.mean_gradient(loss, meta_parameters, tasks)
+    task_map = TaskMap(gan.learner(training, embed), resolve(mode, CPU, gan.parameters, gan.rules), training.vmap_chunk)
+    loss = task_loss(meta_gradient, gan.rules, [1.0] * inner.steps)
+    return lambda: task_map.mean_gradient(loss, gan.parameters, tasks)
 
 
 def with_intra_op_threads(number: int, step: Callable[[], Result]) -> Callable[[], Result]:

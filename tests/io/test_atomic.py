@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from kedro.io import AbstractDataset, DatasetError
 from PIL import Image
+
+from metagan.parameters import EmbedderArchitecture
+from metagan.training.saved import EmbedderHeader, SavedModel
 
 CATALOG = yaml.safe_load((Path(__file__).parents[2] / "conf/base/catalog.yml").read_text(encoding="utf-8"))
 ENTRIES = {name: entry.get("dataset", entry) for name, entry in CATALOG.items()}
@@ -22,6 +26,7 @@ OUTPUTS = {
     for name, entry in ENTRIES.items()
     if "filepath" in entry and entry["type"] not in ("metagan.io.FolderDataset", "metagan.io.TaskBankDataset")
 }
+HEADER = EmbedderHeader(architecture=EmbedderArchitecture(width=8, feature_size=8, channels=1, image_size=16))
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
 SMALL_AND_LARGE: dict[str, tuple[Any, Any]] = {
     ".json": ({"fid": 1.0}, {"fid": NOISE.tolist()}),
@@ -30,7 +35,7 @@ SMALL_AND_LARGE: dict[str, tuple[Any, Any]] = {
     ".gif": ([Image.new("L", (8, 8))], [Image.fromarray(NOISE)]),
     ".html": ("<html>", "<html>" * 1000),
     ".npz": ({"real": NOISE[:2, :2]}, {"real": NOISE}),
-    ".pt": ({"kind": "gan"}, {"kind": "gan", "state": NOISE.tolist()}),
+    ".pt": (SavedModel(HEADER, {}), SavedModel(HEADER, {"layer": torch.tensor(NOISE)})),
 }
 
 

@@ -10,26 +10,28 @@ from kedro.io import DatasetError
 from PIL import Image, ImageSequence
 
 from metagan.io import AnimationDataset, ArraysDataset, FolderDataset, TaskBankDataset, WeightsDataset
-from metagan.parameters import Tasks
+from metagan.parameters import EmbedderArchitecture, Tasks
 from metagan.tasks.bank import plan_bank
+from metagan.training.saved import EmbedderHeader, SavedModel
 
-PAYLOAD = {"kind": "gan", "architecture": {"width": 8}, "state": {"layer": torch.arange(6.0).reshape(2, 3)}, "seed": 0}
+ARCHITECTURE = EmbedderArchitecture(width=8, feature_size=8, channels=1, image_size=16)
+MODEL = SavedModel(EmbedderHeader(architecture=ARCHITECTURE), {"layer": torch.arange(6.0).reshape(2, 3)})
 
 
 def test_weights_come_back(tmp_path: Path) -> None:
     dataset = WeightsDataset(str(tmp_path / "deeper" / "model.pt"))
     assert not dataset.exists()
-    dataset.save(PAYLOAD)
+    dataset.save(MODEL)
     loaded = dataset.load()
-    assert loaded.keys() == PAYLOAD.keys()
-    assert loaded["architecture"] == {"width": 8}
-    assert torch.equal(loaded["state"]["layer"], PAYLOAD["state"]["layer"])
+    assert loaded.header == MODEL.header
+    assert loaded.state.keys() == MODEL.state.keys()
+    assert torch.equal(loaded.state["layer"], MODEL.state["layer"])
 
 
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
 def test_truncated_weights_name_the_file(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "model.pt"
-    WeightsDataset(str(path)).save(PAYLOAD)
+    WeightsDataset(str(path)).save(MODEL)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if kept < 1 else int(kept)])
     with pytest.raises(DatasetError, match=r"model\.pt: damaged, or no checkpoint of metagan"):
@@ -40,7 +42,7 @@ def test_truncated_weights_name_the_file(tmp_path: Path, kept: float) -> None:
 def test_other_peoples_weights_are_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "model.pt"
     torch.save(content, path)
-    with pytest.raises(DatasetError, match=r"model\.pt: no checkpoint of metagan"):
+    with pytest.raises(DatasetError, match=r"model\.pt: no weights of metagan: train again"):
         WeightsDataset(str(path)).load()
 
 
@@ -57,10 +59,10 @@ def test_weights_never_run_code(tmp_path: Path) -> None:
 
 def test_a_failed_save_leaves_the_earlier_file(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
-    WeightsDataset(str(path)).save(PAYLOAD)
+    WeightsDataset(str(path)).save(MODEL)
     with pytest.raises(DatasetError):
-        WeightsDataset(str(path)).save({"kind": "gan", "state": (lambda: None)})
-    assert WeightsDataset(str(path)).load()["seed"] == 0
+        WeightsDataset(str(path)).save(SavedModel(MODEL.header, {"layer": (lambda: None)}))
+    assert WeightsDataset(str(path)).load().state.keys() == MODEL.state.keys()
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -13,25 +13,28 @@ from mlflow.exceptions import MlflowException
 from metagan.io import RegistryDataset
 from metagan.io.registry import Candidate
 from metagan.nets.generator import Generator
+from metagan.parameters import GanArchitecture
+from metagan.training.gan import generator_arguments
+from metagan.training.saved import GeneratorHeader, SavedModel
 
-ARCHITECTURE = {"channels": 1, "image_size": 16, "noise_size": 4, "context_size": 0, "largest_shift": 0, "width": 8}
+ARCHITECTURE = GanArchitecture(channels=1, image_size=16, noise_size=4, generator_width=8)
 Register = Callable[..., None]
 
 
 @pytest.fixture
-def payload() -> dict[str, object]:
+def model() -> SavedModel[GeneratorHeader]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        state = Generator(**ARCHITECTURE).state_dict()
-    return {"kind": "adapted_generator", "architecture": ARCHITECTURE, "state": state}
+        state = Generator(**generator_arguments(ARCHITECTURE)).state_dict()
+    return SavedModel(GeneratorHeader(architecture=ARCHITECTURE), state)
 
 
 @pytest.fixture
-def save(payload: dict[str, object]) -> Register:
+def save(model: SavedModel[GeneratorHeader]) -> Register:
     def register(
         score: float, scored_on: str = "val tasks", name: str = "letters", newest_subject: bool = False
     ) -> None:
-        candidate = Candidate(name, payload, score, scored_on, "About it.", {"seed": 0}, "Its limits.", newest_subject)
+        candidate = Candidate(name, model, score, scored_on, "About it.", {"seed": 0}, "Its limits.", newest_subject)
         RegistryDataset().save(candidate)
 
     return register
@@ -70,7 +73,7 @@ def test_the_newest_subject_takes_the_alias_of_another_and_must_beat_its_own(sav
 
 @pytest.mark.slow
 def test_a_version_says_what_it_is_and_needs_no_pickle(
-    run: mlflow.ActiveRun, save: Register, payload: dict[str, object], tmp_path: Path
+    run: mlflow.ActiveRun, save: Register, model: SavedModel[GeneratorHeader], tmp_path: Path
 ) -> None:
     save(0.5, name="digits")
     found = MlflowClient().get_model_version_by_alias("digits", "champion")
@@ -83,11 +86,12 @@ def test_a_version_says_what_it_is_and_needs_no_pickle(
     assert f"torch=={torch.__version__.partition('+')[0]}" in requirements
     assert all("==" in line and "+" not in line for line in requirements)
     assert not list(folder.rglob("*.pkl"))
-    model = mlflow.pyfunc.load_model(str(folder))
-    assert model.metadata.signature is not None
-    assert len(model.predict(model.input_example)) == model.input_example["n"]
-    loaded = model.unwrap_python_model().payload
-    assert all(torch.equal(loaded["state"][name], value) for name, value in payload["state"].items())
+    served = mlflow.pyfunc.load_model(str(folder))
+    assert served.metadata.signature is not None
+    assert len(served.predict(served.input_example)) == served.input_example["n"]
+    loaded = served.unwrap_python_model().model
+    assert loaded.header == model.header
+    assert all(torch.equal(loaded.state[name], value) for name, value in model.state.items())
 
 
 def test_outside_a_run_nothing_is_registered(save: Register, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
+from metagan.io import WeightsDataset
 from metagan.nets.generator import Generator
 from metagan.pipelines.adapt.nodes import metrics
+from metagan.training.gan import generator_arguments
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -76,11 +77,11 @@ class TestDigits:
         assert np.array_equal(np.asarray(grid)[:32:2, :32:2], np.asarray(sample))
         with Image.open(output(trained) / "adaptation.gif") as movie:
             assert movie.n_frames == 1 + 4
-        weights = torch.load(output(trained) / "adapted_generator.pt", weights_only=True)
-        Generator(**weights["architecture"]).load_state_dict(weights["state"])
+        weights = WeightsDataset(str(output(trained) / "adapted_generator.pt")).load()
+        Generator(**generator_arguments(weights.header.architecture)).load_state_dict(weights.state)
         found = table(trained)
         assert (found["images"], found["inverted"], found["steps"], found["samples"]) == (6, 6, 4, 10)
-        assert weights["inverted"] is True
+        assert weights.header.inverted is True
         assert not found["unfamiliar"]
         assert len(found["energy_distance"]) == 1 + 4
 

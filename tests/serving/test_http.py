@@ -27,6 +27,7 @@ from metagan.io.registry import Candidate, RegistryDataset
 from metagan.serving.classifier import FewShotClassifier
 from metagan.serving.pictures import from_base64, to_base64
 from metagan.training.adapted_generator import draw
+from metagan.training.saved import ClassifierHeader, GeneratorHeader, SavedModel
 
 pytestmark = pytest.mark.slow
 
@@ -55,11 +56,11 @@ class ScoringServer:
 
 
 @pytest.fixture(scope="module")
-def registry(experiment: str, generator: dict[str, Any], classifier: dict[str, Any]) -> str:
+def registry(experiment: str, generator: SavedModel[GeneratorHeader], classifier: SavedModel[ClassifierHeader]) -> str:
     """A database in which both are champions."""
     with mlflow.start_run(experiment_id=experiment):
-        for name, payload in (("generator", generator), ("classifier", classifier)):
-            RegistryDataset().save(Candidate(name, payload, 1.0, "nothing", "about", {}, "limits"))
+        for name, model in (("generator", generator), ("classifier", classifier)):
+            RegistryDataset().save(Candidate(name, model, 1.0, "nothing", "about", {}, "limits"))
     return mlflow.get_tracking_uri()
 
 
@@ -95,7 +96,9 @@ def serve(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         server.process.wait()
 
 
-def test_the_generator_answers_with_pictures(serve: Callable[[str], ScoringServer], generator: dict[str, Any]) -> None:
+def test_the_generator_answers_with_pictures(
+    serve: Callable[[str], ScoringServer], generator: SavedModel[GeneratorHeader]
+) -> None:
     ask = serve("generator").ask
     answer = ask({"n": 16, "seed": 1})
     assert answer.status_code == 200, answer.text
@@ -113,7 +116,7 @@ def test_the_generator_answers_with_pictures(serve: Callable[[str], ScoringServe
 
 
 def test_the_classifier_answers_with_probabilities(
-    serve: Callable[[str], ScoringServer], classifier: dict[str, Any], pictures: Tensor
+    serve: Callable[[str], ScoringServer], classifier: SavedModel[ClassifierHeader], pictures: Tensor
 ) -> None:
     files = to_base64(pictures)
     answer = serve("classifier").ask({"query": files, "support": {"cat": files[:1], "dog": files[1:]}})

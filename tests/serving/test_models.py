@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image, ImageFile
 from torch import Tensor
 
 from metagan.nets.generator import Generator
+from metagan.parameters import ClassifierInner
 from metagan.serving import limits
 from metagan.serving.adapted_generator import AdaptedGenerator
 from metagan.serving.base import ServedModel
@@ -26,33 +28,36 @@ from metagan.serving.pictures import from_base64, to_base64
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.classifier import load_classifier
 from metagan.training.data import task_noise
+from metagan.training.gan import generator_arguments
+from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, SavedModel
 
 HALF_A_LEVEL = {"atol": 0.5 / 255 + 1e-6, "rtol": 0}
 
 
-def test_the_generator_draws_by_seed(generator: dict[str, Any]) -> None:
+def test_the_generator_draws_by_seed(generator: SavedModel[GeneratorHeader]) -> None:
     model = AdaptedGenerator(generator)
-    network = Generator(**generator["architecture"])
-    network.load_state_dict(generator["state"])
+    network = Generator(**generator_arguments(generator.header.architecture))
+    network.load_state_dict(generator.state)
     expected = network(task_noise(1, 0, 5, 4)).detach()
     torch.testing.assert_close(model.draw(5, seed=1), expected)
     torch.testing.assert_close(from_base64("", model.answer(5, 1), 16, 1), expected, **HALF_A_LEVEL)
     assert not torch.allclose(model.draw(5, seed=2), expected)
-    inverted = AdaptedGenerator({**generator, "inverted": True})
+    header = generator.header.model_copy(update={"inverted": True})
+    inverted = AdaptedGenerator(replace(generator, header=header))
     torch.testing.assert_close(inverted.draw(5, seed=1), 1 - expected)
 
 
-def test_the_meta_model_is_adapted_to_pictures(meta_model: dict[str, Any], pictures: Tensor) -> None:
+def test_the_meta_model_is_adapted_to_pictures(meta_model: SavedModel[GanHeader], pictures: Tensor) -> None:
     model = MetaModel(meta_model)
     expected, _ = adapt_generator(meta_model, pictures, 3, 1, 7, progress=False)
     adapted = model.adapt(pictures, steps=3, seed=7)
-    assert all(torch.equal(adapted.payload["state"][name], value) for name, value in expected["state"].items())
+    assert all(torch.equal(adapted.model.state[name], value) for name, value in expected.state.items())
     assert not torch.allclose(adapted.draw(4, 1), model.adapt(1 - pictures, steps=3, seed=7).draw(4, 1))
     assert model.answer(to_base64(pictures), n=4, seed=7, steps=3) == adapted.answer(4, 7)
 
 
 @pytest.mark.parametrize("shots", [(1, 1), (2, 1, 3)])
-def test_the_classifier_answers_by_name(classifier: dict[str, Any], shots: tuple[int, ...]) -> None:
+def test_the_classifier_answers_by_name(classifier: SavedModel[ClassifierHeader], shots: tuple[int, ...]) -> None:
     images = torch.randint(256, (sum(shots) + 4, 1, 16, 16), generator=torch.Generator().manual_seed(1)) / 255
     *support, query = images.split([*shots, 4])
     names = ["cat", "dog", "owl"][: len(shots)]
@@ -66,6 +71,11 @@ def test_the_classifier_answers_by_name(classifier: dict[str, Any], shots: tuple
     torch.testing.assert_close(torch.tensor([list(row.values()) for row in answer]), expected, atol=1e-4, rtol=1e-3)
 
 
+def with_settings(classifier: SavedModel[ClassifierHeader], **changes: Any) -> SavedModel[ClassifierHeader]:
+    settings = classifier.header.settings.model_copy(update=changes)
+    return replace(classifier, header=classifier.header.model_copy(update={"settings": settings}))
+
+
 def refusal(model: ServedModel, *rows: dict[str, Any]) -> str:
     """What a request of these rows is told."""
     with pytest.raises(MlflowException) as caught:
@@ -76,7 +86,10 @@ def refusal(model: ServedModel, *rows: dict[str, Any]) -> str:
 
 
 def test_bad_rows_are_told_by_the_name_of_the_column(
-    meta_model: dict[str, Any], generator: dict[str, Any], classifier: dict[str, Any], pictures: Tensor
+    meta_model: SavedModel[GanHeader],
+    generator: SavedModel[GeneratorHeader],
+    classifier: SavedModel[ClassifierHeader],
+    pictures: Tensor,
 ) -> None:
     files = to_base64(pictures)
     for n in (0, 257):
@@ -88,7 +101,7 @@ def test_bad_rows_are_told_by_the_name_of_the_column(
     one, two = {"cat": files}, {"cat": files, "dog": []}
     assert refusal(telling, {"query": files, "support": one}).startswith("support: holds 1 classes, but 2 or more")
     assert refusal(telling, {"query": files, "support": two}).startswith("support.dog: holds no picture")
-    with_a_head = FewShotClassifier({**classifier, "settings": {**classifier["settings"], "method": "fine_tune"}})
+    with_a_head = FewShotClassifier(with_settings(classifier, method="fine_tune"))
     three = dict.fromkeys(("cat", "dog", "owl"), files)
     told = refusal(with_a_head, {"query": files, "support": three})
     assert told.startswith("support: holds 3 classes, but the model tells 2 apart")
@@ -110,7 +123,10 @@ def nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nothing_is_decoded")
 def test_what_is_too_much_is_refused_by_name_before_the_work_is_done(
-    meta_model: dict[str, Any], generator: dict[str, Any], classifier: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    meta_model: SavedModel[GanHeader],
+    generator: SavedModel[GeneratorHeader],
+    classifier: SavedModel[ClassifierHeader],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawing, adapting, telling = AdaptedGenerator(generator), MetaModel(meta_model), FewShotClassifier(classifier)
     for model in (drawing, adapting, telling):
@@ -131,18 +147,21 @@ def test_what_is_too_much_is_refused_by_name_before_the_work_is_done(
     assert refusal(telling, {"query": [small], "support": many}).startswith("pictures: 1201 are more than the 1024")
 
 
-def test_what_is_just_enough_is_answered(generator: dict[str, Any]) -> None:
+def test_what_is_just_enough_is_answered(generator: SavedModel[GeneratorHeader]) -> None:
     rows = pd.DataFrame([{"n": MOST_PICTURES // MOST_ROWS, "seed": seed} for seed in range(MOST_ROWS)])
     assert len(AdaptedGenerator(generator).predict(None, rows)) == MOST_PICTURES
 
 
 def test_a_request_that_takes_too_long_ends(
-    meta_model: dict[str, Any], classifier: dict[str, Any], pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+    meta_model: SavedModel[GanHeader],
+    classifier: SavedModel[ClassifierHeader],
+    pictures: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In the midst of a row: after each function of torch the time is up a second earlier."""
     monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=itertools.count().__next__))
     files = to_base64(pictures)
-    slow = {**classifier, "settings": {**classifier["settings"], "inner": {"test_steps": 500}}}
+    slow = with_settings(classifier, inner=ClassifierInner(test_steps=500))
     for model, row in (
         (MetaModel(meta_model), {"pictures": files, "steps": 50}),
         (FewShotClassifier(slow), {"query": files, "support": {"cat": files, "dog": files}}),

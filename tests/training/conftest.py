@@ -11,15 +11,17 @@ import pytest
 import torch
 
 from metagan.nets.embedder import Embedder
-from metagan.parameters import MetaTrain, Trainer
+from metagan.parameters import EmbedderArchitecture, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 from metagan.training import meta_training
+from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 
 SPLIT_SIZES = {"train": 8, "val": 5, "test": 3}
 SIZE, N_IMAGES = 16, 10
 ONE_PROCESS = Trainer()
 
+Embedders = tuple[SavedModel[EmbedderHeader], SavedModel[EmbedderHeader]]
 MakeBank = Callable[..., TaskBank]
 MakeSettings = Callable[..., MetaTrain]
 
@@ -80,28 +82,27 @@ def make_settings() -> MakeSettings:
 
 
 @pytest.fixture(scope="session")
-def embedders() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Weights of an evaluation and of an objective embedder, as `train_embedder` returns them."""
-    architecture = {"channels": 1, "width": 8, "feature_size": 8, "image_size": SIZE}
-    payloads = []
+def embedders() -> Embedders:
+    """An evaluation and an objective embedder, as `train_embedder` returns them."""
+    architecture = EmbedderArchitecture(channels=1, width=8, feature_size=8, image_size=SIZE)
+    networks = []
     for seed in range(2):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            payloads.append(
-                {"kind": "embedder", "architecture": architecture, "state": Embedder(**architecture).state_dict()}
-            )
-    return payloads[0], payloads[1]
+            networks.append(Embedder(**architecture.model_dump()))
+    first, second = (SavedModel(EmbedderHeader(architecture=architecture), made.state_dict()) for made in networks)
+    return first, second
 
 
 @pytest.fixture
 def train(
-    bank: TaskBank, embedders: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path
-) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
+    bank: TaskBank, embedders: Embedders, tmp_path: Path
+) -> Callable[..., tuple[SavedModel[GanHeader], list[dict[str, Any]]]]:
     """Meta-train in a folder of the test."""
 
     def run(
         settings: MetaTrain, seed: int = 0, folder: str = "training", trainer: Trainer = ONE_PROCESS, **more: Any
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    ) -> tuple[SavedModel[GanHeader], list[dict[str, Any]]]:
         more = {"logger": None, **more}
         return meta_training.meta_train(bank, *embedders, settings, trainer, seed, tmp_path / folder, **more)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from metagan.tasks.bank import TaskBank
 from metagan.training import arms
 from metagan.training.arms import Sampler, build_samplers, make_sampler
 from metagan.training.embedder import load_embedder
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules, load_gan, payload
-from metagan.training.temperature import Temperature
+from metagan.training.gan import architecture_of, initial_gan, initial_networks, load_gan
+from metagan.training.saved import GanHeader, Provenance, SavedModel, Temperature
 
 MakeSettings = Callable[..., MetaTrain]
+Models = tuple[SavedModel[GanHeader], SavedModel[GanHeader]]
 Build = Callable[..., tuple[dict[str, Sampler], dict[str, float]]]
 RATES = (0.03, 0.3, 1.0)
 TEMPERATURE, BASELINE_TEMPERATURE = Temperature(0.5, 2.0), Temperature(0.7, 1.0)
@@ -24,22 +26,18 @@ EVALUATION = Evaluate(k_shot=3, n_query=4, steps=(0, 1, 2, 5), baseline_learning
 
 
 @pytest.fixture
-def models(bank: TaskBank, make_settings: MakeSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+def models(bank: TaskBank, make_settings: MakeSettings) -> Models:
     """A meta-model and a joint GAN as training hands them over, untrained."""
     settings = make_settings()
-    architecture = architecture_of(bank, settings)
-    networks = initial_networks(architecture, 11)
-    meta = {**networks, **initial_rules(settings.inner, networks)[1]}
+    meta, joint = (initial_gan(architecture_of(bank, settings), settings.inner, seed) for seed in (11, 12))
     return (
-        payload("meta_model", architecture, settings.inner, meta, temperature=TEMPERATURE._asdict()),
-        payload("joint_gan", architecture, settings.inner, initial_networks(architecture, 12)),
+        replace(meta, temperature=TEMPERATURE).save("meta_model", Provenance()),
+        replace(joint, parameters=joint.networks).save("joint_gan", Provenance()),
     )
 
 
 @pytest.fixture
-def build(
-    bank: TaskBank, make_settings: MakeSettings, models: tuple[dict[str, Any], ...], embedders: tuple[Any, Any]
-) -> Build:
+def build(bank: TaskBank, make_settings: MakeSettings, models: Models, embedders: tuple[Any, Any]) -> Build:
     def samplers(**changes: Any) -> tuple[dict[str, Sampler], dict[str, float]]:
         return build_samplers(
             bank, load_embedder(embedders[0], bank), *models, make_settings(**changes), EVALUATION, seed=0
@@ -72,23 +70,23 @@ def test_each_arm_starts_from_its_own_networks(
     build: Build,
     bank: TaskBank,
     make_settings: MakeSettings,
-    models: tuple[dict[str, Any], dict[str, Any]],
+    models: Models,
     supports: Tensor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Unadapted, an arm is its start, at its temperature: meta-model, seeded random networks, joint GAN."""
     monkeypatch.setattr(arms, "best_temperature", lambda *_: BASELINE_TEMPERATURE)
     settings = make_settings()
-    learner = build_learner(architecture_of(bank, settings), settings.inner)
-    rules, rates = initial_rules(settings.inner, initial_networks(architecture_of(bank, settings), 0))
+    random = initial_gan(architecture_of(bank, settings), settings.inner, 0)
     starts = {
-        "adapted": models[0]["state"],
+        "adapted": models[0].state,
         "scratch": initial_networks(architecture_of(bank, settings), 0),
-        "fine_tuned": models[1]["state"],
+        "fine_tuned": models[1].state,
     }
     for arm, sampler in build()[0].items():
         temperature = TEMPERATURE if arm == "adapted" else BASELINE_TEMPERATURE
-        same = make_sampler(TaskMap(learner, "loop", 1), rules, {**starts[arm], **rates}, temperature)
+        gan = replace(random, parameters={**random.parameters, **starts[arm]}, temperature=temperature)
+        same = make_sampler(TaskMap(gan.learner(), "loop", 1), gan)
         torch.testing.assert_close(sampler(supports, (0, 1), 4, 0)[:, 0], same(supports, (0, 1), 4, 0)[:, 0])
 
 
@@ -96,7 +94,7 @@ def test_each_arm_starts_from_its_own_networks(
 def test_baselines_take_the_rate_that_does_best_on_val_classes(
     build: Build,
     make_settings: MakeSettings,
-    models: tuple[dict[str, Any], dict[str, Any]],
+    models: Models,
     supports: Tensor,
     monkeypatch: pytest.MonkeyPatch,
     rate: float,
@@ -118,9 +116,9 @@ def test_baselines_take_the_rate_that_does_best_on_val_classes(
     samplers, rates = build(inner={"adapt_parameters": "maps|head"})
     assert rates == {"scratch": rate, "fine_tuned": rate}
     inner = {"generator_learning_rate": rate, "discriminator_learning_rate": rate, "adapt_parameters": "maps|head"}
-    learner, start = load_gan(models[1], "joint_gan")
-    rules, rule_parameters = initial_rules(make_settings(inner=inner).inner, start, "sgd")
-    expected = make_sampler(TaskMap(learner, "loop", 1), rules, {**start, **rule_parameters}, BASELINE_TEMPERATURE)
+    joint = load_gan(models[1], "joint_gan").with_first_rules(update_rule="sgd", **inner)
+    gan = replace(joint, temperature=BASELINE_TEMPERATURE)
+    expected = make_sampler(TaskMap(gan.learner(), "loop", 1), gan)
     torch.testing.assert_close(samplers["fine_tuned"](supports, (1, 2), 4, 0), expected(supports, (1, 2), 4, 0))
 
 

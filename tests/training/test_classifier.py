@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from metagan.errors import UserError
 from metagan.meta.methods import METHODS
 from metagan.parameters import Classifier, Robustness, Trainer, validate
 from metagan.pipelines.classifier.nodes import train_natural_twin
@@ -30,9 +31,11 @@ from metagan.training.classifier import (
 )
 from metagan.training.episodes import episode_task
 from metagan.training.robustness import adapted_episodes
+from metagan.training.saved import ClassifierHeader, SavedModel
 
 MakeSettings = Callable[..., Classifier]
-Trained = tuple[dict[str, Any], list[dict[str, Any]]]
+Saved = SavedModel[ClassifierHeader]
+Trained = tuple[Saved, list[dict[str, Any]]]
 Train = Callable[..., Trained]
 
 WAYS, SHOTS, QUERIES, LOOKS = 2, 2, 3, 4
@@ -93,7 +96,7 @@ def without_time(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
-def accuracy_on_val(saved: dict[str, Any], bank: TaskBank, k_shot: int) -> float:
+def accuracy_on_val(saved: Saved, bank: TaskBank, k_shot: int) -> float:
     """Of the episodes that validation looks at."""
     classifier = load_classifier(saved)
     right = []
@@ -127,7 +130,7 @@ def test_a_saved_classifier_does_what_its_training_saw(
         natural.append((logits.argmax(1) == task["query_labels"]).float().mean().item())
     best = max(history, key=lambda row: row["val/score"])
     assert [row["meta_step"] for row in history] == [2, 4]
-    assert saved["meta_step"] == best["meta_step"]
+    assert saved.header.provenance.meta_step == best["meta_step"]
     assert sum(natural) / LOOKS == pytest.approx(best["val/accuracy"])
     assert best["val/score"] == pytest.approx((best["val/accuracy"] + best["val/robust_accuracy"]) / 2)
 
@@ -137,7 +140,7 @@ def test_scales_and_shifts_of_each_step_are_learned_and_kept(
 ) -> None:
     plus_plus = {"method": "maml", "per_step_batch_norm": True, "multi_step_loss": True, "inner": {"test_steps": 4}}
     saved, history = train(make_classifier(**plus_plus, learning_rate=0.02))
-    scales = saved["state"]["classifier.norms.3.weight"]
+    scales = saved.state["classifier.norms.3.weight"]
     assert scales.shape == (3, 4)
     assert not torch.allclose(scales[0], scales[2])
     best = max(history, key=lambda row: row["val/score"])
@@ -219,8 +222,8 @@ def test_others_have_no_population_statistics(
 
 def test_the_zero_head_of_fine_tuning_stays_zero(train: Train, make_classifier: MakeSettings) -> None:
     saved, _ = train(make_classifier(method="fine_tune"))
-    assert all(saved["state"][f"classifier.head.{name}"].abs().max() == 0 for name in ("weight", "bias"))
-    assert saved["state"]["classifier.base_head.bias"].shape == (8,)
+    assert all(saved.state[f"classifier.head.{name}"].abs().max() == 0 for name in ("weight", "bias"))
+    assert saved.state["classifier.base_head.bias"].shape == (8,)
 
 
 # What training looks at
@@ -254,7 +257,7 @@ def test_no_test_class_is_ever_drawn(
     for index in bank.splits["test"]:
         images[bank.offsets[index] : bank.offsets[index + 1]] ^= 255
     other, other_history = train(settings, folder="other test images", of=replace(bank, images=images))
-    assert same(saved["state"], other["state"])
+    assert same(saved.state, other.state)
     assert without_time(history) == without_time(other_history)
 
 
@@ -291,9 +294,9 @@ def test_the_average_of_the_best_look_is_kept(
     monkeypatch.setattr(ClassifierTraining, "measure", measure)
     settings = make_classifier(method="prototypical", network={"batch_norm": "transductive"}, meta_steps=8)
     saved, _ = train(settings)
-    assert saved["meta_step"] == 4
-    assert same(saved["state"], states[1])
-    assert not same(saved["state"], states[2])
+    assert saved.header.provenance.meta_step == 4
+    assert same(saved.state, states[1])
+    assert not same(saved.state, states[2])
 
 
 def test_fewer_val_classes_than_ways_are_enough(train: Train, make_classifier: MakeSettings) -> None:
@@ -308,15 +311,15 @@ def test_the_natural_twin_differs_in_nothing_but_the_adversary(
     settings = make_classifier(method="maml", adversary={**ATTACKED, "where": "both"})
     twin, table = train_natural_twin(bank, settings.model_dump(mode="json"), {}, 0, tmp_path / "twin")
     assert load_classifier(twin).learner.adversary is None
-    assert twin["settings"].pop("adversary")["where"] == "none"
-    assert twin["settings"] == settings.model_dump(mode="json", exclude={"adversary"})
+    assert twin.header.settings.adversary.where == "none"
+    assert twin.header.settings.model_copy(update={"adversary": settings.adversary}) == settings
     assert "val/robust_accuracy" not in table
     natural, history = train(make_classifier(method="maml"))
-    assert same(twin["state"], natural["state"])
+    assert same(twin.state, natural.state)
     assert list(table["val/score"]) == [row["val/score"] for row in history]
     robust, _ = train(settings)
     assert load_classifier(robust).learner.adversary.where == "both"
-    assert not same(robust["state"], natural["state"])
+    assert not same(robust.state, natural.state)
 
 
 # Seeds and interruptions
@@ -336,9 +339,9 @@ def test_same_seed_same_numbers_other_seed_other_numbers(
     first = train(settings)
     torch.rand(1)  # the global random state does not count
     again, other = (train(settings, seed, folder=f"seed {seed}") for seed in (0, 1))
-    assert same(first[0]["state"], again[0]["state"])
+    assert same(first[0].state, again[0].state)
     assert without_time(first[1]) == without_time(again[1])
-    assert not same(first[0]["state"], other[0]["state"])
+    assert not same(first[0].state, other[0].state)
 
 
 @each_resumed
@@ -367,7 +370,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     monkeypatch.setattr(ClassifierTraining, "training_step", counted)
     resumed = train(settings)
     assert steps == [3, 4, 5, 6]
-    assert same(whole[0]["state"], resumed[0]["state"])
+    assert same(whole[0].state, resumed[0].state)
     assert without_time(whole[1]) == without_time(resumed[1])
 
 
@@ -375,44 +378,37 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
 
 
 @pytest.fixture
-def saved(bank: TaskBank, make_classifier: MakeSettings) -> Callable[..., dict[str, Any]]:
-    """A payload as training hands it over, untrained."""
+def saved(bank: TaskBank, make_classifier: MakeSettings) -> Callable[..., Saved]:
+    """A classifier as training hands it over, untrained."""
 
-    def make(**changes: Any) -> dict[str, Any]:
+    def make(**changes: Any) -> Saved:
         settings = make_classifier(**changes)
-        return {
-            "kind": "classifier",
-            "settings": settings.model_dump(mode="json"),
-            "architecture": architecture_of(bank, settings).model_dump(),
-            "state": untrained(bank, settings).parameters,
-            "seconds": 1.0,
-        }
+        header = ClassifierHeader(architecture=architecture_of(bank, settings), settings=settings)
+        return SavedModel(header, untrained(bank, settings).parameters)
 
     return make
 
 
-def test_episodes_of_the_evaluation_are_adapted_to(bank: TaskBank, saved: Callable[..., dict[str, Any]]) -> None:
-    payload = saved(method="maml")
-    adapt = adapted_episodes(payload, bank, "test", 0, *SHAPE)
+def test_episodes_of_the_evaluation_are_adapted_to(bank: TaskBank, saved: Callable[..., Saved]) -> None:
+    classifier = saved(method="maml")
+    adapt = adapted_episodes(classifier, bank, "test", 0, *SHAPE)
     task, other = (episode_task(bank, "test", 0, index, *SHAPE) for index in (1, 2))
     model = adapt(1, None)
     assert torch.equal(model.query, task["query"])
     assert torch.equal(model.labels, task["query_labels"])
-    expected = load_classifier(payload).predictor(task)(task["query"])
+    expected = load_classifier(classifier).predictor(task)(task["query"])
     assert torch.equal(model.predict(model.query), expected)
     poisoned = adapt(1, other["support"])
-    expected = load_classifier(payload).predictor({**task, "support": other["support"]})(task["query"])
+    expected = load_classifier(classifier).predictor({**task, "support": other["support"]})(task["query"])
     assert torch.equal(poisoned.predict(task["query"]), expected)
 
 
-def test_adaptation_under_attack_has_the_starts_of_its_norm(
-    bank: TaskBank, saved: Callable[..., dict[str, Any]]
-) -> None:
+def test_adaptation_under_attack_has_the_starts_of_its_norm(bank: TaskBank, saved: Callable[..., Saved]) -> None:
     """An adversary on the support set is there on new tasks too; l2 starts are normal, not uniform."""
-    payload = saved(method="maml", adversary={"where": "support", "norm": "l2", "epsilon": 2.0})
+    classifier = saved(method="maml", adversary={"where": "support", "norm": "l2", "epsilon": 2.0})
     task = episode_task(bank, "test", 0, 0, *SHAPE, norm="l2")
-    expected = load_classifier(payload).predictor(task)(task["query"])
-    model = adapted_episodes(payload, bank, "test", 0, *SHAPE)(0, None)
+    expected = load_classifier(classifier).predictor(task)(task["query"])
+    model = adapted_episodes(classifier, bank, "test", 0, *SHAPE)(0, None)
     assert torch.equal(model.predict(task["query"]), expected)
 
 
@@ -468,15 +464,15 @@ def measure(
     """The robustness evaluation, of which no attack may start."""
     monkeypatch.setattr(evaluation, "evaluate_robustness", lambda *_: pytest.fail("attacked before the check"))
 
-    def run(payload: dict[str, Any], of: TaskBank = bank, **settings: Any) -> Any:
-        return evaluation.measure(of, [payload], Robustness(**{"n_way": (WAYS,), "n_query": 2, **settings}), 0)
+    def run(classifier: Saved, of: TaskBank = bank, **settings: Any) -> Any:
+        return evaluation.measure(of, [classifier], Robustness(**{"n_way": (WAYS,), "n_query": 2, **settings}), 0)
 
     return run
 
 
 @pytest.mark.parametrize("method", ["maml", "fomaml", "reptile", "anil", "fine_tune"])
 def test_a_head_of_other_ways_is_refused_before_the_first_attack(
-    measure: Callable[..., Any], saved: Callable[..., dict[str, Any]], method: str
+    measure: Callable[..., Any], saved: Callable[..., Saved], method: str
 ) -> None:
     says = rf"^robustness\.n_way: 3, but this {method} classifier was trained for 2 ways and its head fits no other"
     with pytest.raises(ValueError, match=says):
@@ -485,7 +481,7 @@ def test_a_head_of_other_ways_is_refused_before_the_first_attack(
 
 @pytest.mark.parametrize("method", ["prototypical", "maml"])
 def test_images_of_another_size_are_refused(
-    measure: Callable[..., Any], saved: Callable[..., dict[str, Any]], bank: TaskBank, method: str
+    measure: Callable[..., Any], saved: Callable[..., Saved], bank: TaskBank, method: str
 ) -> None:
     images = bank.images.repeat(2, axis=2).repeat(2, axis=3)
     larger = replace(bank, images=images, image_size=32)
@@ -502,20 +498,12 @@ def test_images_of_another_size_are_refused(
     ],
 )
 def test_episodes_that_cannot_be_drawn_are_refused(
-    measure: Callable[..., Any], saved: Callable[..., dict[str, Any]], settings: dict[str, Any], says: str
+    measure: Callable[..., Any], saved: Callable[..., Saved], settings: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
         measure(saved(), **settings)
 
 
-@pytest.mark.parametrize("name", ["width", "base_classes", "n_way"])
-def test_an_absurd_size_is_refused(name: str, saved: Callable[..., dict[str, Any]]) -> None:
-    payload = saved()
-    payload["architecture"][name] = 1 << 20
-    with pytest.raises(ValueError, match=rf"^classifier\.architecture\.{name}: 1048576 is not valid: "):
-        load_classifier(payload)
-
-
-def test_weights_of_another_kind_are_refused(saved: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(ValueError, match=r"^a classifier is needed, but the weights are of kind 'meta_model'$"):
-        load_classifier({**saved(), "kind": "meta_model"})
+def test_weights_of_another_kind_are_refused(embedders: tuple[SavedModel[Any], ...]) -> None:
+    with pytest.raises(UserError, match=r"^weights of kind 'classifier' are needed, not 'embedder'$"):
+        load_classifier(embedders[0])

@@ -10,7 +10,8 @@ import torch
 from metagan import files
 from metagan.parameters import MetaTrain
 from metagan.training.checkpoints import AtomicCheckpoints, newest_whole
-from metagan.training.fitting import fingerprint, weights_hash
+from metagan.training.fitting import fingerprint
+from metagan.training.saved import weights_hash
 
 
 def test_a_fingerprint_tells_trainings_apart(make_settings: Callable[..., MetaTrain]) -> None:

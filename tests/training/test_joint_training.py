@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +14,21 @@ from metagan.tasks.bank import TaskBank
 from metagan.training import checkpoints, joint_training
 from metagan.training.gan import architecture_of, initial_networks, load_gan
 from metagan.training.joint_training import JointBatches, train_joint_gan
+from metagan.training.saved import GanHeader, SavedModel
 
 MakeSettings = Callable[..., MetaTrain]
 
 
-def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    return all(torch.equal(value, second["state"][name]) for name, value in first["state"].items())
+def same(first: SavedModel[GanHeader], second: SavedModel[GanHeader]) -> bool:
+    return all(torch.equal(value, second.state[name]) for name, value in first.state.items())
 
 
 def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = make_settings(meta_steps=40, joint={"steps_per_meta_step": 2.5})
     trained, history = train_joint_gan(bank, settings, Trainer(), 0, tmp_path, None)
-    learner, parameters = load_gan(trained, "joint_gan", architecture_of(bank, settings))
-    assert learner.generate(parameters, torch.randn(2, 4)).shape == (2, 1, 16, 16)
+    gan = load_gan(trained, "joint_gan", architecture_of(bank, settings))
+    parameters = gan.parameters
+    assert gan.learner().generate(parameters, torch.randn(2, 4)).shape == (2, 1, 16, 16)
     start = initial_networks(architecture_of(bank, settings), 0)
     assert parameters.keys() == start.keys()
     assert not any(torch.equal(value, start[name]) for name, value in parameters.items())

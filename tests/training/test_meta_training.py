@@ -21,12 +21,13 @@ from metagan.parameters import InnerLoop, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
-from metagan.training.gan import architecture_of, initial_networks, initial_rules, load_gan
+from metagan.training.gan import Gan, architecture_of, initial_networks, initial_rules, load_gan
 from metagan.training.outer_loop import step_weights
-from metagan.training.temperature import TEMPERATURES, temperature_of
+from metagan.training.saved import GanHeader, SavedModel
+from metagan.training.temperature import TEMPERATURES
 
 MakeSettings = Callable[..., MetaTrain]
-Trained = tuple[dict[str, Any], list[dict[str, Any]]]
+Trained = tuple[SavedModel[GanHeader], list[dict[str, Any]]]
 Train = Callable[..., Trained]
 
 
@@ -118,17 +119,15 @@ def test_the_temperature_is_that_of_the_weights_that_are_kept(
 ) -> None:
     judged: list[Parameters] = []
 
-    def choose(
-        bank: TaskBank, embed: object, task_map: TaskMap, rules: object, kept: Parameters, *rest: object
-    ) -> object:
-        judged.append(kept)
+    def choose(bank: TaskBank, embed: object, task_map: TaskMap, gan: Gan, *rest: object) -> object:
+        judged.append(gan.parameters)
         assert rest[-1] == (1, 2)  # validation_steps
         return TEMPERATURES[6]
 
     monkeypatch.setattr(meta_training, "best_temperature", choose)
     model, _ = train(make_settings())
-    assert same(judged[0], model["state"])
-    assert temperature_of(model) == TEMPERATURES[6]
+    assert same(judged[0], model.state)
+    assert model.header.temperature == TEMPERATURES[6]
 
 
 def test_the_model_is_the_average_of_the_best_look(
@@ -137,10 +136,10 @@ def test_the_model_is_the_average_of_the_best_look(
     falling_scores(monkeypatch)
     model, history = train(make_settings(meta_steps=6, retreat_margin=1.0))
     assert [row["val/score"] for row in history] == pytest.approx([-0.1, -0.2, -0.3])  # scratch was looked at first
-    assert model["meta_step"] == 2
+    assert model.header.provenance.meta_step == 2
     saved = checkpoint(tmp_path / "training")["state_dict"]
-    assert same(model["state"], {k[5:].replace("/", "."): v for k, v in saved.items() if k.startswith("best.")})
-    assert not same(model["state"], {k[8:].replace("/", "."): v for k, v in saved.items() if k.startswith("average.")})
+    assert same(model.state, {k[5:].replace("/", "."): v for k, v in saved.items() if k.startswith("best.")})
+    assert not same(model.state, {k[8:].replace("/", "."): v for k, v in saved.items() if k.startswith("average.")})
 
 
 def test_the_average_over_time_follows_its_formula(
@@ -175,7 +174,7 @@ def test_fixed_rates_are_never_updated(
     seen = spy()
     model, _ = train(make_settings(inner={"update_rule": "sgd"}))
     assert not any(name.startswith("rule.") for name in seen[0])
-    rates = {name: value.item() for name, value in model["state"].items() if name.startswith("rule.")}
+    rates = {name: value.item() for name, value in model.state.items() if name.startswith("rule.")}
     assert rates
     _, first = initial_rules(InnerLoop(update_rule="sgd"), seen[0])
     assert rates == pytest.approx({name: value.item() for name, value in first.items()})
@@ -183,7 +182,7 @@ def test_fixed_rates_are_never_updated(
 
 def test_training_can_be_bounded_by_minutes_alone(train: Train, make_settings: MakeSettings) -> None:
     model, _ = train(make_settings(meta_steps=None, minutes=0.03))
-    assert 1.8 <= model["seconds"] < 30
+    assert 1.8 <= model.header.provenance.seconds < 30
 
 
 # Faults
@@ -196,7 +195,7 @@ def test_a_poisoned_gradient_skips_its_update_and_is_told(
     model, history = train(make_settings(meta_steps=6, maximum_skipped_in_a_row=2), logger=numbers)
     unchanged = [same(before, after) for before, after in pairwise(seen)]
     assert unchanged == [False, True, False, True, False]
-    assert all(value.isfinite().all() for value in model["state"].values())
+    assert all(value.isfinite().all() for value in model.state.values())
     assert [row["skipped"] for row in history] == [1, 2, 2]
 
 
@@ -233,9 +232,9 @@ def test_same_seed_same_numbers_other_seed_other_numbers(
 ) -> None:
     torch.rand(1)  # the global random state does not count
     again, other = (train(make_settings(meta_steps=6), seed=seed, folder=f"seed {seed}") for seed in (0, 1))
-    assert same(again[0]["state"], uninterrupted[0]["state"])
+    assert same(again[0].state, uninterrupted[0].state)
     assert without_time(again[1]) == without_time(uninterrupted[1])
-    assert not same(other[0]["state"], uninterrupted[0]["state"])
+    assert not same(other[0].state, uninterrupted[0].state)
 
 
 def stop_at(meta_step: int) -> Callable[[Tensor, int], None]:
@@ -259,7 +258,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     seen = spy()
     model, history = train(settings)
     assert len(seen) == 4  # steps 3 to 6
-    assert same(model["state"], uninterrupted[0]["state"])
+    assert same(model.state, uninterrupted[0].state)
     assert without_time(history) == without_time(uninterrupted[1])
 
 
@@ -297,7 +296,7 @@ def test_an_ended_training_is_not_trained_again_until_it_is_forgotten(
     seen = spy()
     again = train(make_settings())
     assert not seen
-    assert same(again[0]["state"], first[0]["state"])
+    assert same(again[0].state, first[0].state)
     assert again[1] == first[1]
     forget_ended()
     train(make_settings())
@@ -306,7 +305,7 @@ def test_an_ended_training_is_not_trained_again_until_it_is_forgotten(
 
 def test_all_modes_train_alike(train: Train, make_settings: MakeSettings) -> None:
     models = {
-        mode: train(make_settings(meta_steps=2, task_parallel=mode), folder=mode)[0]["state"]
+        mode: train(make_settings(meta_steps=2, task_parallel=mode), folder=mode)[0].state
         for mode in ("loop", "threads", "vmap")
     }
     assert same(models["loop"], models["threads"])

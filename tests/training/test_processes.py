@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from metagan.training import joint_training
 from metagan.training.classifier import ClassifierTraining, initial_classifier
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fit
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules
+from metagan.training.gan import architecture_of, initial_gan
 from metagan.training.meta_training import MetaTraining
 from metagan.training.outer_loop import OuterLoop
+from metagan.training.saved import EmbedderHeader, SavedModel
 
 MakeSettings = Callable[..., MetaTrain]
-Embedders = tuple[dict[str, Any], dict[str, Any]]
+Embedders = tuple[SavedModel[EmbedderHeader], SavedModel[EmbedderHeader]]
 TWO = Trainer(devices=2)
 REPTILE = {"meta_gradient": "reptile", "inner": {"steps": 2, "update_rule": "sgd"}}
 
@@ -46,14 +48,12 @@ def double(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def gan(bank: TaskBank, embedders: Embedders, make_settings: MakeSettings) -> Callable[..., OuterLoop]:
     def make(**changes: Any) -> MetaTraining:
         settings = make_settings(tasks_per_step=4, clip_gradient_norm=1e9, **changes)
-        architecture = architecture_of(bank, settings)
-        learner = build_learner(architecture, settings.inner, settings, load_embedder(embedders[1], bank).double())
+        start = initial_gan(architecture_of(bank, settings), settings.inner, 0)
+        learner = start.learner(settings, load_embedder(embedders[1], bank).double())
         for network in (learner.generator, learner.discriminator):
             network.double()
-        networks = initial_networks(architecture, 0)
-        rules, rates = initial_rules(settings.inner, networks)
-        start = double({**networks, **rates})
-        return MetaTraining(bank, learner, rules, start, ({}, {}), nn.Identity(), settings, 0, None)
+        start = replace(start, parameters=double(start.parameters))
+        return MetaTraining(bank, learner, start, nn.Identity(), settings, 0, None)
 
     return make
 
@@ -124,8 +124,8 @@ def test_the_joint_gan_is_the_same_from_two_processes(
         joint_training.train_joint_gan(bank, settings, trainer, 0, tmp_path / str(trainer.devices), None)
         for trainer in (Trainer(), TWO)
     )
-    for name, value in one["state"].items():
-        torch.testing.assert_close(two["state"][name], value, rtol=1e-4, atol=1e-5)
+    for name, value in one.state.items():
+        torch.testing.assert_close(two.state[name], value, rtol=1e-4, atol=1e-5)
     losses = [[row["generator_loss"] for row in history] for history in (told, also_told)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert len(losses[0]) == 2

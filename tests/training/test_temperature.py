@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,24 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from metagan.meta.differentiation import Parameters
-from metagan.meta.learners import GanLearner
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import temperature
 from metagan.training.data import generation_tasks
-from metagan.training.gan import architecture_of, build_learner, initial_networks, initial_rules
+from metagan.training.gan import Gan, architecture_of, initial_networks
 from metagan.training.sampling import sample_trajectory
-from metagan.training.temperature import (
-    AS_TRAINED,
-    TEMPERATURES,
-    Temperature,
-    at_temperature,
-    best_temperature,
-    temperature_of,
-)
+from metagan.training.saved import AS_TRAINED, Temperature
+from metagan.training.temperature import TEMPERATURES, at_temperature, best_temperature
 
 NOISE = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
 
@@ -36,27 +28,26 @@ def settings(make_settings: Callable[..., MetaTrain]) -> MetaTrain:
 
 
 @pytest.fixture
-def start(bank: TaskBank, settings: MetaTrain) -> tuple[GanLearner, Rules, Parameters]:
-    """A learner, a rule, and meta-parameters that draw something in which noise can be seen."""
+def start(bank: TaskBank, settings: MetaTrain) -> Gan:
+    """It draws something in which noise can be seen."""
     seeded = torch.Generator().manual_seed(1)
     networks = {
         name: value + 0.3 * torch.randn(value.shape, generator=seeded)
         for name, value in initial_networks(architecture_of(bank, settings), 0).items()
     }
-    rules, rates = initial_rules(settings.inner, networks)
-    return build_learner(architecture_of(bank, settings), settings.inner), rules, {**networks, **rates}
+    return Gan(architecture_of(bank, settings), settings.inner, networks).with_first_rules()
 
 
-def test_one_temperature_for_both_is_louder_noise(start: tuple[GanLearner, Rules, Parameters]) -> None:
-    learner, _, parameters = start
+def test_one_temperature_for_both_is_louder_noise(start: Gan) -> None:
+    learner, parameters = start.learner(), start.parameters
     drawn = learner.generate(at_temperature(parameters, Temperature(0.6, 0.6)), NOISE)
     torch.testing.assert_close(drawn, learner.generate(parameters, 0.6 * NOISE))
     assert not torch.allclose(drawn, learner.generate(parameters, NOISE), atol=1e-3)
 
 
-def test_each_kind_of_noise_has_its_own(start: tuple[GanLearner, Rules, Parameters]) -> None:
+def test_each_kind_of_noise_has_its_own(start: Gan) -> None:
     """Without noise in the strokes all samples are one drawing, bent or not; both kinds alone leave some variety."""
-    learner, _, parameters = start
+    learner, parameters = start.learner(), start.parameters
 
     def spread(strokes: float, bending: float) -> float:
         return learner.generate(at_temperature(parameters, Temperature(strokes, bending)), NOISE).std(0).max().item()
@@ -75,9 +66,8 @@ def test_a_generator_that_does_not_bend(bank: TaskBank, make_settings: Callable[
     assert torch.equal(quiet["generator.noise.weight"], 0.5 * networks["generator.noise.weight"])
 
 
-def test_weights_without_a_temperature_draw_as_trained() -> None:
-    assert temperature_of({}) == AS_TRAINED == TEMPERATURES[0]
-    assert temperature_of({"temperature": {"strokes": 0.5, "bending": 2.0}}) == Temperature(0.5, 2.0)
+def test_a_gan_draws_as_trained_until_another_temperature_is_chosen(start: Gan) -> None:
+    assert start.temperature == AS_TRAINED == TEMPERATURES[0] == Temperature(1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +76,7 @@ def test_weights_without_a_temperature_draw_as_trained() -> None:
     ids=["of the diverse the nearest", "none is diverse", "all are"],
 )
 def test_the_nearest_of_the_diverse_is_chosen(
-    start: tuple[GanLearner, Rules, Parameters],
+    start: Gan,
     bank: TaskBank,
     settings: MetaTrain,
     monkeypatch: pytest.MonkeyPatch,
@@ -102,15 +92,14 @@ def test_the_nearest_of_the_diverse_is_chosen(
     spread[2] = 0.1
     verdict = {"fjd": fjd.ravel().tolist(), "diversity": spread.ravel().tolist()}
     monkeypatch.setattr(temperature, "metrics_of_features", lambda *_: verdict)
-    learner, rules, parameters = start
-    task_map = TaskMap(learner, "loop", 1)
-    chosen = best_temperature(bank, nn.Flatten(), task_map, rules, parameters, settings, 0, (1, 2, 5))
+    task_map = TaskMap(start.learner(), "loop", 1)
+    chosen = best_temperature(bank, nn.Flatten(), task_map, start, settings, 0, (1, 2, 5))
     assert chosen == TEMPERATURES[best]
 
 
 @pytest.mark.parametrize("mode", ["loop", "vmap"])
 def test_what_is_judged_are_samples_of_val_classes_after_the_steps_that_are_asked_for(
-    start: tuple[GanLearner, Rules, Parameters],
+    start: Gan,
     bank: TaskBank,
     settings: MetaTrain,
     monkeypatch: pytest.MonkeyPatch,
@@ -123,15 +112,16 @@ def test_what_is_judged_are_samples_of_val_classes_after_the_steps_that_are_aske
         return {"fjd": [1.0] * made.shape[1], "diversity": [1.0] * made.shape[1]}
 
     monkeypatch.setattr(temperature, "metrics_of_features", verdict)
-    learner, rules, parameters = start
-    task_map = TaskMap(learner, mode, 2)
+    task_map = TaskMap(start.learner(), mode, 2)
     settings = settings.model_copy(update={"validation_tasks": 7})
-    best_temperature(bank, nn.Flatten(), task_map, rules, parameters, settings, 3, (1, 3))
+    best_temperature(bank, nn.Flatten(), task_map, start, settings, 3, (1, 3))
     made, shown, real, classes, _ = seen
     tasks, expected_classes = generation_tasks(bank, "val", 3, range(7), 3, 4, 3, 4)
     assert classes.tolist() == expected_classes
     assert np.array_equal(shown, tasks["support"].flatten(2).numpy())
     assert np.array_equal(real, tasks["query"].flatten(2).numpy())
     for number in (0, 6, 15):
-        expected = sample_trajectory(task_map, rules, parameters, tasks, (1, 3), TEMPERATURES[number]).flatten(3)
+        expected = sample_trajectory(task_map, replace(start, temperature=TEMPERATURES[number]), tasks, (1, 3)).flatten(
+            3
+        )
         np.testing.assert_allclose(made[:, [number, 16 + number]], expected, rtol=1e-4, atol=1e-5)

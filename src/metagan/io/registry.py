@@ -22,9 +22,10 @@ from metagan.files import save_tensors
 from metagan.io.outbox import is_away
 from metagan.reporting.model_card import model_card
 from metagan.serving.adapted_generator import AdaptedGenerator
-from metagan.serving.base import WEIGHTS, Payload, ServedModel
+from metagan.serving.base import WEIGHTS, ServedModel
 from metagan.serving.classifier import FewShotClassifier
 from metagan.serving.meta_model import MetaModel
+from metagan.training.saved import Header, SavedModel
 
 PACKAGE = Path(metagan.__file__).parent
 SERVED: dict[str, type[ServedModel]] = {
@@ -52,7 +53,7 @@ class Candidate:
     """
 
     name: str
-    payload: Payload
+    model: SavedModel[Header]
     score: float
     scored_on: str
     about: str
@@ -82,7 +83,7 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
             log.warning(
                 "the MLflow server at %s does not answer: %s is not registered; its weights are on disk, and the node "
                 "register_%s can be run again",
-                mlflow.get_tracking_uri(), data.name, data.payload["kind"],
+                mlflow.get_tracking_uri(), data.name, data.model.header.kind,
             )  # fmt: skip
 
     def load(self) -> NoReturn:
@@ -94,23 +95,24 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
 
 def register(candidate: Candidate) -> str:
     """Log the candidate into the active MLflow run and register it; the number of its version."""
-    served = SERVED[candidate.payload["kind"]]
+    kind = candidate.model.header.kind
+    served = SERVED[kind]
     client, run = mlflow.MlflowClient(), mlflow.active_run()
     tags = client.get_run(run.info.run_id).data.tags
     facts = {**candidate.facts, "score": candidate.score, "scored on": candidate.scored_on}
     origin = {"commit": tags.get(MLFLOW_GIT_COMMIT, "unknown"), "run": run.info.run_id}
     card = model_card(candidate.name, candidate.about, {**facts, **origin}, candidate.limits)
     with TemporaryDirectory() as folder:
-        weights, page = Path(folder) / f"{candidate.payload['kind']}.pt", Path(folder) / "model_card.md"
-        save_tensors(candidate.payload, weights)
+        weights, page = Path(folder) / f"{kind}.pt", Path(folder) / "model_card.md"
+        save_tensors(candidate.model.as_content(), weights)
         page.write_text(card, encoding="utf-8")
         logged = mlflow.pyfunc.log_model(
-            name=candidate.payload["kind"],
+            name=kind,
             python_model=inspect.getfile(served),
             artifacts={WEIGHTS: str(weights), "model_card": str(page)},
             code_paths=[str(PACKAGE)],
             signature=served.signature,
-            input_example=served(candidate.payload).example(),
+            input_example=served(candidate.model).example(),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
         )
     made = mlflow.register_model(logged.model_uri, candidate.name)

@@ -26,7 +26,7 @@ class AdaptedGenerator(ServedModel):
 
     def draw(self, n: int, seed: int = 0) -> Tensor:
         """Images (n, C, H, W) in [0, 1]."""
-        return draw(self.payload, n, seed)
+        return draw(self.model, n, seed)
 
     def work(self, n: int, seed: int = 0) -> Work:
         check_range("n", n, 1, MOST_SAMPLES)

@@ -15,8 +15,8 @@ from mlflow.pyfunc.utils import serving_data_parser
 from metagan.errors import UserError
 from metagan.serving.door import guard_server
 from metagan.serving.limits import MOST_ROWS, MOST_SECONDS, Deadline, Work, check_most, check_work
+from metagan.training.saved import SavedModel, saved_model
 
-Payload = dict[str, Any]
 WEIGHTS = "weights"
 """The name of the state dict among a model's artefacts."""
 
@@ -30,12 +30,15 @@ class ServedModel(PythonModel):
 
     signature: ClassVar[ModelSignature]
 
-    def __init__(self, payload: Payload | None = None) -> None:
-        self.payload = payload or {}
+    model: SavedModel[Any]
+
+    def __init__(self, model: SavedModel[Any] | None = None) -> None:
+        if model is not None:  # MLflow makes one without, and has it read its weights
+            self.model = model
 
     def load_context(self, context: Any) -> None:
         """Read the weights of the MLflow model; nothing is unpickled."""
-        self.payload = torch.load(context.artifacts[WEIGHTS], map_location="cpu", weights_only=True)
+        self.model = saved_model(torch.load(context.artifacts[WEIGHTS], map_location="cpu", weights_only=True))
         # MLflow's server takes a plain object where it finds a key that it knows from language models.
         serving_data_parser.SUPPORTED_LLM_FORMATS.add(self.signature.inputs.input_names()[0])
         guard_server()

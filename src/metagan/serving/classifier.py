@@ -34,13 +34,13 @@ class FewShotClassifier(ServedModel):
 
         Raises UserError for a number of classes that the classifier cannot tell apart.
         """
-        model, n_way = load_classifier(self.payload), len(support)
+        model, n_way = load_classifier(self.model), len(support)
         if n_way < 2:
             raise UserError(f"support: holds {n_way} classes, but 2 or more are needed")
         if not model.fits(n_way):
             raise UserError(f"support: holds {n_way} classes, but the model tells {model.architecture.n_way} apart")
         images, ways = torch.cat(support), torch.arange(n_way)
-        start = random_start(images, self.payload["settings"]["adversary"]["norm"], torch.Generator().manual_seed(0))
+        start = random_start(images, self.model.header.settings.adversary.norm, torch.Generator().manual_seed(0))
         labels = ways.repeat_interleave(torch.tensor([len(of_class) for of_class in support]))
         task = {"support": images, "support_labels": labels, "support_start": start, "query": query, "ways": ways}
         predict = model.predictor(task)
@@ -53,18 +53,16 @@ class FewShotClassifier(ServedModel):
         return Work(sum(map(len, named.values())), sum(pixels))
 
     def answer(self, query: list[str], support: dict[str, list[str]]) -> list[dict[str, float]]:
-        architecture = self.payload["architecture"]
-        shape = architecture["image_size"], architecture["channels"]
+        architecture = self.model.header.architecture
+        shape = architecture.image_size, architecture.channels
         images = [from_base64(f"support.{name}", pictures, *shape) for name, pictures in support.items()]
         probabilities = self.probabilities(from_base64("query", query, *shape), images)
         return [dict(zip(support, row.tolist(), strict=True)) for row in probabilities]
 
     def example(self) -> dict[str, Any]:
-        architecture = self.payload["architecture"]
-        size = architecture["image_size"]
-        pictures = torch.rand(
-            architecture["n_way"], architecture["channels"], size, size, generator=torch.Generator().manual_seed(0)
-        )
+        architecture = self.model.header.architecture
+        shape = architecture.n_way, architecture.channels, architecture.image_size, architecture.image_size
+        pictures = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         files = to_base64(pictures)
         return {"query": files[:1], "support": {f"class {number}": [file] for number, file in enumerate(files)}}
 

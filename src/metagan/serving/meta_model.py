@@ -38,7 +38,7 @@ class MetaModel(ServedModel):
 
     def adapt(self, pictures: Tensor, steps: int = STEPS, seed: int = 0) -> AdaptedGenerator:
         """A generator of what `pictures` (K, C, H, W) in [0, 1] show. Raises UserError for another shape."""
-        generator, _ = adapt_generator(self.payload, pictures, steps, 1, seed, progress=False)
+        generator, _ = adapt_generator(self.model, pictures, steps, 1, seed, progress=False)
         return AdaptedGenerator(generator)
 
     def work(self, pictures: list[str], n: int = SAMPLES, seed: int = 0, steps: int = STEPS) -> Work:
@@ -48,14 +48,14 @@ class MetaModel(ServedModel):
         return Work(asked.pictures + len(pictures), count_pixels("pictures", pictures))
 
     def answer(self, pictures: list[str], n: int = SAMPLES, seed: int = 0, steps: int = STEPS) -> list[str]:
-        architecture = self.payload["architecture"]
-        support = from_base64("pictures", pictures, architecture["image_size"], architecture["channels"])
+        architecture = self.model.header.architecture
+        support = from_base64("pictures", pictures, architecture.image_size, architecture.channels)
         return self.adapt(support, steps, seed).answer(n, seed)
 
     def example(self) -> dict[str, Any]:
-        architecture = self.payload["architecture"]
-        size = architecture["image_size"]
-        square = torch.zeros(3, architecture["channels"], size, size)
+        architecture = self.model.header.architecture
+        size = architecture.image_size
+        square = torch.zeros(3, architecture.channels, size, size)
         square[..., size // 4 : -size // 4, size // 4 : -size // 4] = 1
         return {"pictures": to_base64(square), "n": 2, "seed": 1, "steps": 1}
 

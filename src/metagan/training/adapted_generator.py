@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -11,52 +13,56 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.nets.generator import Generator
 from metagan.training.data import sampling_tasks, task_noise
-from metagan.training.gan import Payload, generator_architecture, load_gan, saved_rules
-from metagan.training.temperature import at_temperature, temperature_of
+from metagan.training.gan import check_architecture, generator_arguments, load_gan
+from metagan.training.saved import GanHeader, GeneratorHeader, Provenance, SavedModel, detached
+from metagan.training.temperature import at_temperature
 
 PREFIX = "generator."
 
 
 def adapt_generator(
-    meta_model: Payload, pictures: Tensor, steps: int, n: int, seed: int, progress: bool = True
-) -> tuple[Payload, Tensor]:
+    meta_model: SavedModel[GanHeader],
+    pictures: Tensor,
+    steps: int,
+    n: int,
+    seed: int,
+    inverted: bool = False,
+    progress: bool = True,
+) -> tuple[SavedModel[GeneratorHeader], Tensor]:
     """Weights of the generator alone, and samples (steps + 1, n, C, H, W) in [0, 1] after 0, 1 ... `steps` steps.
 
     `pictures` (K, C, H, W) in [0, 1] are the support set; the samples have the same noise after every step. The
-    weights hold the arguments of `Generator` as `architecture`, and draw at the model's temperature. Raises
-    UserError when the pictures have another shape than the model draws, and when a step leads to samples that are
-    not finite.
+    weights draw at the model's temperature; `inverted` when dark pictures were made bright. Raises UserError when the
+    pictures have another shape than the model draws, and when a step leads to samples that are not finite.
     """
-    shape = {"channels": pictures.shape[1], "image_size": pictures.shape[-1]}
-    learner, parameters = load_gan(meta_model, "meta_model", meta_model.get("architecture", {}) | shape)
-    tasks = sampling_tasks(pictures[None], steps, n, seed, meta_model["architecture"]["noise_size"])
+    gan = load_gan(meta_model, "meta_model")
+    check_architecture("meta_model", gan.architecture, channels=pictures.shape[1], image_size=pictures.shape[-1])
+    learner, started = gan.learner(), perf_counter()
+    tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
     task = {name: value[0] for name, value in tasks.items()}
-    rules = saved_rules(meta_model)
-    temperature = temperature_of(meta_model)
-    trajectory = adapt(learner, rules, parameters, task, steps, by_autograd, create_graph=False)
-    samples = [learner.generate(at_temperature(parameters, temperature), task["outer_noise"])]
+    trajectory = adapt(learner, gan.rules, gan.parameters, task, steps, by_autograd, create_graph=False)
+    samples = [learner.generate(at_temperature(gan.parameters, gan.temperature), task["outer_noise"])]
     for step, adapted in enumerate(tqdm(trajectory, "adapting", steps, unit="step", disable=not progress), start=1):
-        drawing = at_temperature(adapted.parameters, temperature)
+        drawing = at_temperature(adapted.parameters, gan.temperature)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
             raise UserError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
-    state = {
-        name.removeprefix(PREFIX): value.detach().clone() for name, value in drawing.items() if name.startswith(PREFIX)
-    }
-    architecture = generator_architecture(meta_model["architecture"])
-    return {"kind": "adapted_generator", "architecture": architecture, "state": state}, torch.stack(samples)
+    state = {name.removeprefix(PREFIX): value for name, value in drawing.items() if name.startswith(PREFIX)}
+    provenance = Provenance(seed=seed, seconds=perf_counter() - started)
+    header = GeneratorHeader(architecture=gan.architecture, inverted=inverted, provenance=provenance)
+    return SavedModel(header, detached(state)), torch.stack(samples)
 
 
 @torch.no_grad()
-def draw(adapted: Payload, n: int, seed: int) -> Tensor:
+def draw(adapted: SavedModel[GeneratorHeader], n: int, seed: int) -> Tensor:
     """Images (n, C, H, W) in [0, 1] by the weights of `adapt_generator`; the same seed draws the same images.
 
     They are as bright or dark as the pictures that were given: inverted where `adapted` says so. Raises UserError for
-    any other payload.
+    weights of another kind.
     """
-    if adapted.get("kind") != "adapted_generator":
-        raise UserError(f"an adapted generator is needed, but the weights are of kind {adapted.get('kind')!r}")
-    generator = Generator(**adapted["architecture"])
-    generator.load_state_dict(adapted["state"])
-    images = generator(task_noise(seed, 0, n, adapted["architecture"]["noise_size"]))
-    return 1 - images if adapted.get("inverted") else images
+    adapted.check_kind("adapted_generator")
+    header = adapted.header
+    generator = Generator(**generator_arguments(header.architecture))
+    generator.load_state_dict(adapted.state)
+    images = generator(task_noise(seed, 0, n, header.architecture.noise_size))
+    return 1 - images if header.inverted else images

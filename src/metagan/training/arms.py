@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor, nn
 
 from metagan.evaluation.validation import validation_metrics
-from metagan.meta.differentiation import Parameters
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import Rules
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import sampling_tasks, validation_tasks
-from metagan.training.gan import Payload, architecture_of, initial_networks, initial_rules, load_gan, saved_rules
+from metagan.training.gan import Gan, architecture_of, initial_gan, load_gan
 from metagan.training.sampling import sample_trajectory, sampling_map
-from metagan.training.temperature import AS_TRAINED, Temperature, best_temperature, temperature_of
+from metagan.training.saved import GanHeader, SavedModel
+from metagan.training.temperature import best_temperature
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 """(supports (T, K, C, H, W), steps, n, seed) -> samples (T, len(steps), n, C, H, W) in [0, 1]."""
@@ -25,8 +25,8 @@ Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 def build_samplers(
     bank: TaskBank,
     evaluation_embed: nn.Module,
-    meta_model: Payload,
-    joint_gan: Payload,
+    meta_model: SavedModel[GanHeader],
+    joint_gan: SavedModel[GanHeader],
     training: MetaTrain,
     evaluation: Evaluate,
     seed: int,
@@ -36,32 +36,31 @@ def build_samplers(
     They adapt the same tensors of the same networks by as many steps of the same losses. `adapted` uses the
     meta-learned start and update rule. `scratch` starts at random and `fine_tuned` from the joint GAN, with the rate
     out of `baseline_learning_rates` that has the lowest FJD on val classes. All draw at the temperature that is best on
-    val classes. Raises ValueError when a model was trained with another architecture.
+    val classes. Raises UserError when a model was trained with another architecture.
     """
     architecture = architecture_of(bank, training)
-    learner, meta_parameters = load_gan(meta_model, "meta_model", architecture)
-    _, joint_networks = load_gan(joint_gan, "joint_gan", architecture)
-    rules, temperature = saved_rules(meta_model), temperature_of(meta_model)
-    task_map = sampling_map(learner, training, meta_parameters, rules)
-    starts = {"scratch": initial_networks(architecture, seed), "fine_tuned": joint_networks}
+    adapted = load_gan(meta_model, "meta_model", architecture)
+    joint = load_gan(joint_gan, "joint_gan", architecture)
+    task_map = sampling_map(adapted, training)
+    starts = {
+        "scratch": initial_gan(architecture, training.inner, seed),
+        "fine_tuned": replace(joint, inner=training.inner),
+    }
     baselines = {
         arm: best_sgd(bank, evaluation_embed, task_map, start, training, evaluation, seed)
         for arm, start in starts.items()
     }
     samplers = {arm: sampler for arm, (sampler, _) in baselines.items()}
     rates = {arm: rate for arm, (_, rate) in baselines.items()}
-    return {"adapted": make_sampler(task_map, rules, meta_parameters, temperature), **samplers}, rates
+    return {"adapted": make_sampler(task_map, adapted), **samplers}, rates
 
 
-def make_sampler(
-    task_map: TaskMap, rules: Rules, meta_parameters: Parameters, temperature: Temperature = AS_TRAINED
-) -> Sampler:
-    """A sampler that adapts `meta_parameters` by `rules` and draws at the temperature."""
-    noise_size = meta_parameters["generator.noise.weight"].shape[1]
+def make_sampler(task_map: TaskMap, gan: Gan) -> Sampler:
+    """A sampler that adapts the GAN by its rule and draws at its temperature."""
 
     def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
-        tasks = sampling_tasks(supports, max(steps), n, seed, noise_size)
-        return sample_trajectory(task_map, rules, meta_parameters, tasks, steps, temperature)
+        tasks = sampling_tasks(supports, max(steps), n, seed, gan.architecture.noise_size)
+        return sample_trajectory(task_map, gan, tasks, steps)
 
     return sample
 
@@ -70,7 +69,7 @@ def best_sgd(
     bank: TaskBank,
     evaluation_embed: nn.Module,
     task_map: TaskMap,
-    start: Parameters,
+    start: Gan,
     training: MetaTrain,
     evaluation: Evaluate,
     seed: int,
@@ -84,13 +83,11 @@ def best_sgd(
     steps = tuple(step for step in evaluation.steps if step > 0)
     tasks, classes = validation_tasks(bank, training, seed, max(steps))
 
-    def descent(rate: float) -> tuple[Rules, Parameters]:
-        rates = {"generator_learning_rate": rate, "discriminator_learning_rate": rate}
-        rules, rule_parameters = initial_rules(training.inner.model_copy(update=rates), start, "sgd")
-        return rules, {**start, **rule_parameters}
+    def descent(rate: float) -> Gan:
+        return start.with_first_rules(update_rule="sgd", generator_learning_rate=rate, discriminator_learning_rate=rate)
 
     def median_fjd(rate: float) -> float:
-        samples = make_sampler(task_map, *descent(rate))(tasks["support"], steps, training.n_query, seed)
+        samples = make_sampler(task_map, descent(rate))(tasks["support"], steps, training.n_query, seed)
         values = validation_metrics(
             evaluation_embed, samples, tasks["support"], tasks["query"], np.array(classes), seed
         )
@@ -98,5 +95,5 @@ def best_sgd(
 
     rate = min(evaluation.baseline_learning_rates, key=median_fjd)
     best = descent(rate)
-    temperature = best_temperature(bank, evaluation_embed, task_map, *best, training, seed, steps)
-    return make_sampler(task_map, *best, temperature), rate
+    temperature = best_temperature(bank, evaluation_embed, task_map, best, training, seed, steps)
+    return make_sampler(task_map, replace(best, temperature=temperature)), rate

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch.loggers import Logger
@@ -33,13 +32,13 @@ from metagan.meta.methods import METHODS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Statistics
-from metagan.parameters import AdversarySettings, Classifier, ClassifierArchitecture, Trainer, valid_section
+from metagan.parameters import AdversarySettings, Classifier, ClassifierArchitecture, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.episodes import episode_task, stacked
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
+from metagan.training.saved import ClassifierHeader, Provenance, SavedModel, detached
 
-Payload = dict[str, Any]
 STATISTICS_EPISODES = 20
 VALIDATION_PGD_STEPS = 5
 
@@ -141,7 +140,7 @@ class ClassifierTraining(OuterLoop):
 
 def train_classifier(
     bank: TaskBank, settings: Classifier, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
-) -> tuple[Payload, list[Row]]:
+) -> tuple[SavedModel[ClassifierHeader], list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
     An interrupted training with the same parameters and task bank goes on from `folder`. Raises UserError when the
@@ -155,29 +154,20 @@ def train_classifier(
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     state = with_statistics(state, learner, bank, settings, seed)
-    return {
-        "kind": "classifier",
-        "settings": settings.model_dump(mode="json"),
-        "architecture": architecture_of(bank, settings).model_dump(),
-        "state": {name: value.detach().cpu().clone() for name, value in state.items()},
-        "seconds": module.seconds,
-        "seed": seed,
-        "meta_step": meta_step,
-    }, module.history
+    header = ClassifierHeader(
+        architecture=architecture_of(bank, settings),
+        settings=settings,
+        provenance=Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step),
+    )
+    return SavedModel(header, detached(state)), module.history
 
 
-def load_classifier(saved: Payload) -> FewShotClassifier:
-    """The trained classifier of `train_classifier`.
-
-    Raises UserError for any other payload and for an impossible architecture.
-    """
-    if saved.get("kind") != "classifier":
-        raise UserError(f"a classifier is needed, but the weights are of kind {saved.get('kind')!r}")
-    settings = Classifier.model_validate(saved["settings"])
-    architecture = valid_section("classifier.architecture", ClassifierArchitecture, saved["architecture"])
+def load_classifier(saved: SavedModel[ClassifierHeader]) -> FewShotClassifier:
+    """The trained classifier of `train_classifier`. Raises UserError for weights of another kind."""
+    saved.check_kind("classifier")
+    settings, architecture = saved.header.settings, saved.header.architecture
     learner = build_learner(settings, architecture, 0)
-    rules = rules_of(settings, saved["state"])
-    return few_shot_classifier(settings, architecture, learner, rules, saved["state"])
+    return few_shot_classifier(settings, architecture, learner, rules_of(settings, saved.state), saved.state)
 
 
 def few_shot_classifier(

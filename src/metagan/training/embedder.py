@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from time import perf_counter
 
 import torch
 import torch.nn.functional as F
@@ -11,20 +11,21 @@ from tqdm import trange
 
 from metagan.errors import UserError
 from metagan.nets.embedder import Embedder
-from metagan.parameters import EmbedderArchitecture, EmbedderNetwork, valid_section
+from metagan.parameters import EmbedderArchitecture, EmbedderNetwork
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import Episode, episode, turned
+from metagan.training.saved import EmbedderHeader, Provenance, SavedModel, detached
 
-Payload = dict[str, Any]
 
-
-def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progress: bool = True) -> Payload:
+def train_embedder(
+    bank: TaskBank, settings: EmbedderNetwork, seed: int, progress: bool = True
+) -> SavedModel[EmbedderHeader]:
     """Train on the train classes alone, and return what `load_embedder` reads.
 
     Prototypical networks (Snell et al. 2017, equation 2: squared Euclidean distance to the class means), with a
     one-cycle learning rate. Raises UserError when `n_way` is larger than the chosen train classes.
     """
-    seed += settings.seed_offset
+    seed, started = seed + settings.seed_offset, perf_counter()
     classes = bank.splits["train"]
     half = len(classes) // 2
     classes = {"all": classes, "first": classes[:half], "second": classes[half:]}[settings.class_half]
@@ -33,15 +34,15 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
             f"embedder: n_way is {settings.n_way}, but there are only {len(classes)} train classes; lower "
             "embedder.evaluation.n_way and embedder.objective.n_way"
         )
-    architecture = {
-        "channels": bank.channels,
-        "width": settings.width,
-        "feature_size": settings.feature_size,
-        "image_size": bank.image_size,
-    }
+    architecture = EmbedderArchitecture(
+        channels=bank.channels,
+        width=settings.width,
+        feature_size=settings.feature_size,
+        image_size=bank.image_size,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Embedder(**architecture)
+        network = Embedder(**architecture.model_dump())
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.episodes)
     for index in trange(settings.episodes, desc="embedder", unit="episode", disable=not progress):
@@ -54,23 +55,21 @@ def train_embedder(bank: TaskBank, settings: EmbedderNetwork, seed: int, progres
         loss.backward()
         optimiser.step()
         schedule.step()
-    return {"kind": "embedder", "architecture": architecture, "state": network.state_dict()}
+    provenance = Provenance(seed=seed, seconds=perf_counter() - started)
+    header = EmbedderHeader(architecture=architecture, provenance=provenance)
+    return SavedModel(header, detached(network.state_dict()))
 
 
-def load_embedder(payload: Payload, bank: TaskBank) -> Embedder:
+def load_embedder(saved: SavedModel[EmbedderHeader], bank: TaskBank) -> Embedder:
     """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size).
 
-    Raises UserError for any other payload, an impossible architecture, and other images than those of the bank.
+    Raises UserError for weights of another kind, and for other images than those of the bank.
     """
-    if payload.get("kind") != "embedder":
-        raise UserError(f"an embedder is needed, but the weights are of kind {payload.get('kind')!r}")
-    architecture = payload["architecture"]
-    valid_section("embedder.architecture", EmbedderArchitecture, architecture)
-    bank.check_images(
-        "embedder", architecture["channels"], architecture["image_size"], "run the pipeline embedder again"
-    )
-    network = Embedder(**architecture)
-    network.load_state_dict(payload["state"])
+    saved.check_kind("embedder")
+    architecture = saved.header.architecture
+    bank.check_images("embedder", architecture.channels, architecture.image_size, "run the pipeline embedder again")
+    network = Embedder(**architecture.model_dump())
+    network.load_state_dict(saved.state)
     return network.eval().requires_grad_(False)
 
 

@@ -1,9 +1,10 @@
-"""From parameters and saved weights to learners and meta-parameters, and back."""
+"""What a GAN of this project is: built, saved and loaded here, and handed to whoever trains it or samples from it."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -14,33 +15,111 @@ from metagan.meta.learners import GanLearner
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.generator import Generator
-from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, valid_section
+from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain
 from metagan.tasks.bank import TaskBank
+from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Temperature, detached
 
-Payload = dict[str, Any]
 PLAYERS = ("generator", "discriminator")
 
 
-def architecture_of(bank: TaskBank, settings: MetaTrain) -> dict[str, int]:
-    """Plain numbers that say which networks to build."""
-    return {"channels": bank.channels, "image_size": bank.image_size, **settings.networks.model_dump()}
+@dataclass(frozen=True)
+class Gan:
+    """Two networks, the rules by which they adapt, and how loud they draw.
+
+    `parameters` are those of both networks, `generator.*` and `discriminator.*`, and the meta-parameters of the rules,
+    `rule.*`; the joint GAN has none of the latter.
+    """
+
+    architecture: GanArchitecture
+    inner: InnerLoop
+    parameters: Parameters
+    temperature: Temperature = AS_TRAINED
+
+    @property
+    def networks(self) -> Parameters:
+        """The parameters of both networks alone."""
+        return {name: value for name, value in self.parameters.items() if name.startswith(PLAYERS)}
+
+    @property
+    def rules(self) -> Rules:
+        """The update rules, bound to the tensors that adapt."""
+        return rules_of(self.inner, self.networks)
+
+    def with_first_rules(self, seed: int = 0, **changes: object) -> Gan:
+        """The same networks, with the rules of `inner` as they are before any training, after changes to `inner`."""
+        inner = self.inner.model_copy(update=changes)
+        _, rule_parameters = initial_rules(inner, self.networks, seed)
+        return replace(self, inner=inner, parameters={**self.networks, **rule_parameters})
+
+    def learner(self, settings: MetaTrain | None = None, embed: nn.Module | None = None) -> GanLearner:
+        """Networks to run the parameters in; without `settings` there is no outer objective."""
+        return build_learner(self.architecture, self.inner, settings, embed)
+
+    def save(self, kind: Literal["meta_model", "joint_gan"], provenance: Provenance) -> SavedModel[GanHeader]:
+        """What `load_gan` reads."""
+        header = GanHeader(
+            kind=kind,
+            architecture=self.architecture,
+            inner=self.inner,
+            temperature=self.temperature,
+            provenance=provenance,
+        )
+        return SavedModel(header, detached(self.parameters))
 
 
-def generator_architecture(architecture: dict[str, int]) -> dict[str, int]:
+def load_gan(saved: SavedModel[GanHeader], kind: str, architecture: GanArchitecture | None = None) -> Gan:
+    """The GAN that was saved.
+
+    Raises UserError when the weights are of another kind or, where `architecture` is given, of another one.
+    """
+    saved.check_kind(kind)
+    header = saved.header
+    if architecture is not None:
+        check_architecture(kind, header.architecture, **architecture.model_dump())
+    return Gan(header.architecture, header.inner, dict(saved.state), header.temperature)
+
+
+def check_architecture(kind: str, trained: GanArchitecture, **wanted: int) -> None:
+    """Raises UserError with what differs when a GAN was trained with another architecture than is wanted."""
+    found = trained.model_dump()
+    wrong = ", ".join(f"{name} is {found[name]}, not {wanted[name]}" for name in wanted if found[name] != wanted[name])
+    if wrong:
+        raise UserError(
+            f"the {kind} was trained with another architecture ({wrong}): train it again or change meta_train.networks"
+        )
+
+
+def initial_gan(architecture: GanArchitecture, inner: InnerLoop, seed: int) -> Gan:
+    """A GAN before any training. Raises UserError when a player would have nothing to adapt."""
+    return Gan(architecture, inner, initial_networks(architecture, seed)).with_first_rules(seed)
+
+
+def architecture_of(bank: TaskBank, settings: MetaTrain) -> GanArchitecture:
+    """Which networks to build."""
+    return GanArchitecture(channels=bank.channels, image_size=bank.image_size, **settings.networks.model_dump())
+
+
+def generator_arguments(architecture: GanArchitecture) -> dict[str, Any]:
     """What `Generator` is made with."""
-    shared = ("channels", "image_size", "noise_size", "context_size", "largest_shift")
-    return {name: architecture[name] for name in shared} | {"width": architecture["generator_width"]}
+    shared = {"channels", "image_size", "noise_size", "context_size", "largest_shift"}
+    return {**architecture.model_dump(include=shared), "width": architecture.generator_width}
 
 
 def build_learner(
-    architecture: dict[str, int], inner: InnerLoop, settings: MetaTrain | None = None, embed: nn.Module | None = None
+    architecture: GanArchitecture,
+    inner: InnerLoop,
+    settings: MetaTrain | None = None,
+    embed: nn.Module | None = None,
 ) -> GanLearner:
     """A learner with networks of the architecture; without `settings` it has no outer objective."""
-    shape = {name: architecture[name] for name in ("channels", "image_size")}
     objective = settings.outer_objective if settings else None
     return GanLearner(
-        generator=Generator(**generator_architecture(architecture)),
-        discriminator=Discriminator(**shape, width=architecture["discriminator_width"]),
+        generator=Generator(**generator_arguments(architecture)),
+        discriminator=Discriminator(
+            channels=architecture.channels,
+            image_size=architecture.image_size,
+            width=architecture.discriminator_width,
+        ),
         gan_loss=inner.gan_loss,
         r1=inner.r1,
         r2=inner.r2,
@@ -52,7 +131,7 @@ def build_learner(
     )
 
 
-def initial_networks(architecture: dict[str, int], seed: int) -> Parameters:
+def initial_networks(architecture: GanArchitecture, seed: int) -> Parameters:
     """Random initial parameters of both networks, `generator.*` and `discriminator.*`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -80,53 +159,19 @@ def adapted_tensors(inner: InnerLoop, networks: Parameters) -> list[str]:
     return [name for name in networks if re.search(pattern, name)]
 
 
-def initial_rules(
-    inner: InnerLoop, networks: Parameters, update_rule: str | None = None, seed: int = 0
-) -> tuple[Rules, Parameters]:
-    """The update rules and their first meta-parameters; `update_rule` takes the place of that of `inner`.
+def initial_rules(inner: InnerLoop, networks: Parameters, seed: int = 0) -> tuple[Rules, Parameters]:
+    """The update rules and their first meta-parameters.
 
     A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
     """
     rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
     coarsest = networks["generator.maps.0"][0].numel()
     finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
-    rules = rules_of(inner, networks, update_rule)
+    rules = rules_of(inner, networks)
     first = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks}
     return rules, initialised(rules, networks, first, inner.steps, seed)
 
 
-def rules_of(inner: InnerLoop, networks: Parameters, update_rule: str | None = None) -> Rules:
+def rules_of(inner: InnerLoop, networks: Parameters) -> Rules:
     """The update rules, bound to the tensors that adapt."""
-    return shared_rule(UPDATE_RULES[update_rule or inner.update_rule], adapted_tensors(inner, networks))
-
-
-def saved_rules(saved: Payload) -> Rules:
-    """The update rules of a saved meta-model."""
-    networks = {name: value for name, value in saved["state"].items() if name.startswith(PLAYERS)}
-    return rules_of(InnerLoop.model_validate(saved["inner"]), networks)
-
-
-def payload(
-    kind: str, architecture: dict[str, int], inner: InnerLoop, parameters: Parameters, **facts: object
-) -> Payload:
-    """What is saved: enough to rebuild the learner and adapt further, loadable with `weights_only=True`."""
-    state = {name: value.detach().cpu().clone() for name, value in parameters.items()}
-    return {"kind": kind, "architecture": architecture, "inner": inner.model_dump(), "state": state, **facts}
-
-
-def load_gan(saved: Payload, kind: str, architecture: dict[str, int] | None = None) -> tuple[GanLearner, Parameters]:
-    """Learner without outer objective and parameters of a saved GAN.
-
-    Raises UserError when the weights are of another kind, of an impossible architecture or, where `architecture` is
-    given, of another one.
-    """
-    if saved.get("kind") != kind:
-        raise UserError(f"weights of kind {kind!r} are needed, not {saved.get('kind')!r}")
-    valid_section(f"{kind}.architecture", GanArchitecture, saved["architecture"])
-    if architecture is not None and saved["architecture"] != architecture:
-        wrong = sorted(name for name in architecture if saved["architecture"].get(name) != architecture[name])
-        told = ", ".join(f"{name} is {saved['architecture'].get(name)}, not {architecture[name]}" for name in wrong)
-        raise UserError(
-            f"the {kind} was trained with another architecture ({told}): train it again or change meta_train.networks"
-        )
-    return build_learner(saved["architecture"], InnerLoop.model_validate(saved["inner"])), dict(saved["state"])
+    return shared_rule(UPDATE_RULES[inner.update_rule], adapted_tensors(inner, networks))

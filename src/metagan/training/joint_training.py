@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
 
-from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import to_floats
 from metagan.training.data import task_noise
 from metagan.training.fitting import fingerprint, fit
-from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, payload
+from metagan.training.gan import Gan, architecture_of, initial_networks
 from metagan.training.outer_loop import share_done
 from metagan.training.processes import WHOLE, mean_over_processes, own_share
+from metagan.training.saved import GanHeader, Provenance, SavedModel
 
 
 class JointBatches(IterableDataset[dict[str, Tensor]]):
@@ -54,12 +54,12 @@ class JointBatches(IterableDataset[dict[str, Tensor]]):
 class JointTraining(L.LightningModule):
     """Alternating Adam steps of discriminator and generator, with the same losses and networks as the inner loop."""
 
-    def __init__(self, bank: TaskBank, learner: GanLearner, start: Parameters, settings: MetaTrain, seed: int) -> None:
+    def __init__(self, bank: TaskBank, learner: GanLearner, start: Gan, settings: MetaTrain, seed: int) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.bank, self.learner, self.settings, self.seed = bank, learner, settings, seed
         self.networks = nn.ParameterDict(
-            {name.replace(".", "/"): nn.Parameter(value.clone()) for name, value in start.items()}
+            {name.replace(".", "/"): nn.Parameter(value.clone()) for name, value in start.parameters.items()}
         )
         self.average = nn.ParameterDict(
             {name: nn.Parameter(value.clone(), requires_grad=False) for name, value in self.networks.items()}
@@ -122,18 +122,17 @@ class JointTraining(L.LightningModule):
 
 def train_joint_gan(
     bank: TaskBank, settings: MetaTrain, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
-) -> tuple[Payload, list[dict[str, float]]]:
+) -> tuple[SavedModel[GanHeader], list[dict[str, float]]]:
     """Train as long as meta-training, and return the averaged networks and the history of losses.
 
     In steps that is `joint.steps_per_meta_step` for each meta-step, so that equal seeds give equal weights. An
     interrupted training with the same parameters and task bank goes on from `folder`.
     """
     architecture = architecture_of(bank, settings)
-    learner = replace(
-        build_learner(architecture, settings.inner), gan_loss=settings.joint.gan_loss, r1=settings.joint.r1
-    )
-    module = JointTraining(bank, learner, initial_networks(architecture, seed), settings, seed)
+    start = Gan(architecture, settings.inner, initial_networks(architecture, seed))
+    learner = replace(start.learner(), gan_loss=settings.joint.gan_loss, r1=settings.joint.r1)
+    module = JointTraining(bank, learner, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, trainer)
-    state = {name.replace("/", "."): value for name, value in module.average.items()}
-    return payload("joint_gan", architecture, settings.inner, state, seconds=module.seconds, seed=seed), module.history
+    trained = replace(start, parameters={name.replace("/", "."): value for name, value in module.average.items()})
+    return trained.save("joint_gan", Provenance(seed=seed, seconds=module.seconds)), module.history

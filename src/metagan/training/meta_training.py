@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,18 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from metagan.evaluation.validation import validation_metrics
-from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction
-from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.embedder import load_embedder
-from metagan.training.fitting import fingerprint, fit, weights_hash
-from metagan.training.gan import Payload, architecture_of, build_learner, initial_networks, initial_rules, payload
+from metagan.training.fitting import fingerprint, fit
+from metagan.training.gan import Gan, architecture_of, initial_gan
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory, sampling_map
+from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, detached
 from metagan.training.temperature import best_temperature
 
 Show = Callable[[Tensor, int], None]
@@ -40,24 +40,20 @@ class MetaTraining(OuterLoop):
         self,
         bank: TaskBank,
         learner: GanLearner,
-        rules: Rules,
-        start: Parameters,
-        scratch: tuple[Rules, Parameters],
+        start: Gan,
         evaluation_embed: nn.Module,
         settings: MetaTrain,
         seed: int,
         show: Show | None,
     ) -> None:
-        super().__init__(learner, rules, start, settings)
-        self.bank, self.seed, self.show = bank, seed, show
-        self.scratch_rules, self.scratch = scratch
+        super().__init__(learner, start.rules, start.parameters, settings)
+        self.bank, self.gan, self.seed, self.show = bank, start, seed, show
         # In a tuple, so that neither embedder becomes a part of this module and its checkpoints.
         self._evaluation_embed = (evaluation_embed,)
         self._scratch_values: dict[str, float] | None = None
 
     def on_fit_start(self) -> None:
         self.learner.to(self.device)
-        self.scratch = {name: value.to(self.device) for name, value in self.scratch.items()}
         super().on_fit_start()
 
     def train_tasks(self, indices: range) -> TaskTensors:
@@ -87,18 +83,20 @@ class MetaTraining(OuterLoop):
         tasks, classes = validation_tasks(self.bank, self.settings, self.seed, max(steps))
         tasks = {name: value.to(self.device) for name, value in tasks.items()}
 
-        def values_of(rules: Rules, parameters: Parameters) -> tuple[Tensor, dict[str, float]]:
-            samples = sample_trajectory(self.task_map, rules, parameters, tasks, (0, *steps)).cpu()
+        def values_of(gan: Gan) -> tuple[Tensor, dict[str, float]]:
+            on_device = {name: value.to(self.device) for name, value in gan.parameters.items()}
+            samples = sample_trajectory(self.task_map, replace(gan, parameters=on_device), tasks, (0, *steps)).cpu()
             real = tasks["support"].cpu(), tasks["query"].cpu()
             values = validation_metrics(self._evaluation_embed[0], samples, *real, np.array(classes), self.seed)
             per_step = {metric: zip((0, *steps), column, strict=True) for metric, column in values.items()}
             return samples, {f"val/{metric}_{step}": value for metric in per_step for step, value in per_step[metric]}
 
         if self._scratch_values is None:
-            samples, self._scratch_values = values_of(self.scratch_rules, self.scratch)
+            samples, self._scratch_values = values_of(self.gan.with_first_rules(update_rule="sgd"))
             if not self.history:
                 self._show(tasks["support"], samples, 0)
-        samples, row = values_of(self.rules, {**self.fixed_parameters, **self.meta_parameters(averaged=True)})
+        averaged = {**self.fixed_parameters, **self.meta_parameters(averaged=True)}
+        samples, row = values_of(replace(self.gan, parameters=averaged))
         for step in steps:
             name = f"recognisability_{step}"
             row[f"val/gap_{step}"] = row[f"val/{name}"] - self._scratch_values[f"val/{name}"]
@@ -118,41 +116,31 @@ class MetaTraining(OuterLoop):
 
 def meta_train(
     bank: TaskBank,
-    evaluation_embedder: Payload,
-    objective_embedder: Payload,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    objective_embedder: SavedModel[EmbedderHeader],
     settings: MetaTrain,
     trainer: Trainer,
     seed: int,
     folder: Path,
     logger: Logger | None,
     show: Show | None = None,
-) -> tuple[Payload, list[Row]]:
+) -> tuple[SavedModel[GanHeader], list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
     With them comes the temperature that is best on the val classes. An interrupted training with the same parameters,
     task bank and embedders goes on from `folder`. The evaluation embedder only selects; the gradient sees the
     objective embedder alone.
     """
-    architecture = architecture_of(bank, settings)
-    learner = build_learner(architecture, settings.inner, settings, load_embedder(objective_embedder, bank))
-    networks = initial_networks(architecture, seed)
-    rules, rule_parameters = initial_rules(settings.inner, networks, seed=seed)
-    descent, rates = initial_rules(settings.inner, networks, "sgd")
-    scratch = descent, {**networks, **rates}
+    start = initial_gan(architecture_of(bank, settings), settings.inner, seed)
+    learner = start.learner(settings, load_embedder(objective_embedder, bank))
     embed = load_embedder(evaluation_embedder, bank)
-    module = MetaTraining(bank, learner, rules, {**networks, **rule_parameters}, scratch, embed, settings, seed, show)
-    embedders = (weights_hash(embedder["state"]) for embedder in (evaluation_embedder, objective_embedder))
+    module = MetaTraining(bank, learner, start, embed, settings, seed, show)
+    embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
     folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
-    state = {name: value.cpu() for name, value in state.items()}
-    task_map = sampling_map(build_learner(architecture, settings.inner), settings, state, rules)
-    steps = settings.validation_steps
-    temperature = best_temperature(bank, embed, task_map, rules, state, settings, seed, steps)
-    facts = {
-        "temperature": temperature._asdict(),
-        "seconds": module.seconds,
-        "seed": seed,
-        "meta_step": meta_step,
-    }
-    return payload("meta_model", architecture, settings.inner, state, **facts), module.history
+    trained = replace(start, parameters=detached(state))
+    task_map, steps = sampling_map(trained, settings), settings.validation_steps
+    temperature = best_temperature(bank, embed, task_map, trained, settings, seed, steps)
+    provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step)
+    return replace(trained, temperature=temperature).save("meta_model", provenance), module.history

@@ -7,19 +7,26 @@ from torch import Tensor
 from metagan.evaluation.judge import EpisodeModel
 from metagan.evaluation.robustness import AdaptEpisode, SupportSet
 from metagan.tasks.bank import TaskBank
-from metagan.training.classifier import Payload, load_classifier
+from metagan.training.classifier import load_classifier
 from metagan.training.episodes import episode_task
+from metagan.training.saved import ClassifierHeader, SavedModel
 
 
 def adapted_episodes(
-    classifier: Payload, bank: TaskBank, split: str, seed: int, n_way: int, k_shot: int, n_query: int
+    classifier: SavedModel[ClassifierHeader],
+    bank: TaskBank,
+    split: str,
+    seed: int,
+    n_way: int,
+    k_shot: int,
+    n_query: int,
 ) -> AdaptEpisode:
     """Adapts a classifier, built anew for each episode so that threads share no module, to episode `index`.
 
-    Raises ValueError when the classifier does not fit the number of ways or images.
+    Raises UserError when the classifier does not fit the number of ways or images.
     """
     load_classifier(classifier).check_fit(bank, n_way)
-    norm = classifier["settings"]["adversary"]["norm"]
+    norm = classifier.header.settings.adversary.norm
 
     def adapt(index: int, support: Tensor | None) -> EpisodeModel:
         model = load_classifier(classifier)

@@ -9,35 +9,28 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap, resolve
-from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain
-from metagan.training.temperature import AS_TRAINED, Temperature, at_temperature
+from metagan.training.gan import Gan
+from metagan.training.temperature import at_temperature
 
 
-def sampling_map(learner: GanLearner, settings: MetaTrain, meta_parameters: Parameters, rules: Rules) -> TaskMap:
+def sampling_map(gan: Gan, settings: MetaTrain) -> TaskMap:
     """For adaptation on the CPU once training has ended."""
-    mode = resolve(settings.task_parallel, torch.device("cpu"), meta_parameters, rules)
-    return TaskMap(learner, mode, settings.vmap_chunk)
+    mode = resolve(settings.task_parallel, torch.device("cpu"), gan.parameters, gan.rules)
+    return TaskMap(gan.learner(), mode, settings.vmap_chunk)
 
 
-def sample_trajectory(
-    task_map: TaskMap,
-    rules: Rules,
-    meta_parameters: Parameters,
-    tasks: TaskTensors,
-    steps: tuple[int, ...],
-    temperature: Temperature = AS_TRAINED,
-) -> Tensor:
+def sample_trajectory(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ...]) -> Tensor:
     """(T, len(steps), Q, C, H, W) images in [0, 1] made after each of `steps` inner steps from the outer noise.
 
     `steps` increases; 0 is the unadapted generator. Tasks need no query images, and inner noise for max(steps) steps.
     """
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        trajectory = adapt(learner, rules, parameters, task, max(steps), differentiate, create_graph=False)
+        trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, create_graph=False)
 
         def draw(adapted: Parameters) -> Tensor:
-            return learner.generate(at_temperature(adapted, temperature), task["outer_noise"])
+            return learner.generate(at_temperature(adapted, gan.temperature), task["outer_noise"])
 
         made = [draw(parameters)] if 0 in steps else []
         for step, (adapted, _) in enumerate(trajectory, start=1):
@@ -45,4 +38,4 @@ def sample_trajectory(
                 made.append(draw(adapted))
         return torch.stack(made)
 
-    return task_map.results(sample, meta_parameters, tasks)
+    return task_map.results(sample, gan.parameters, tasks)

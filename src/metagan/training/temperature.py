@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,34 +14,16 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import Rules
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import validation_tasks
-from metagan.training.gan import Payload
+from metagan.training.gan import Gan
+from metagan.training.saved import Temperature
 
-
-class Temperature(NamedTuple):
-    """Factors of the noise in the coarse map, which changes strokes, and of the noise that bends what was drawn.
-
-    Glow (Kingma and Dhariwal 2018, section 5) samples at a temperature below 1, BigGAN (Brock et al. 2019, section
-    3.1) truncates; here two kinds of noise have one each, and it may be above 1.
-    """
-
-    strokes: float = 1.0
-    bending: float = 1.0
-
-
-AS_TRAINED = Temperature()
 TEMPERATURES = tuple(Temperature(*factors) for factors in product((1.0, 0.7, 0.5, 0.35), (1.0, 1.4, 2.0, 2.8)))
 LEAST_DIVERSITY = 0.95  # the few val tasks tell it to 0.05 or so
 TASKS_AT_ONCE = 5
 _WEIGHTS = ("generator.noise.weight", "generator.bending.control.weight")  # in the order of Temperature
-
-
-def temperature_of(saved: Payload) -> Temperature:
-    """The temperature of a saved meta-model; that of its training if it has none."""
-    return Temperature(**saved.get("temperature", {}))
 
 
 def at_temperature(parameters: Parameters, temperature: Temperature) -> Parameters:
@@ -55,8 +36,7 @@ def best_temperature(
     bank: TaskBank,
     embed: Embed,
     task_map: TaskMap,
-    rules: Rules,
-    meta_parameters: Parameters,
+    gan: Gan,
     settings: MetaTrain,
     seed: int,
     steps: tuple[int, ...],
@@ -69,7 +49,7 @@ def best_temperature(
     tasks, classes = validation_tasks(bank, settings, seed, max(steps))
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        trajectory = adapt(learner, rules, parameters, task, max(steps), differentiate, create_graph=False)
+        trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, create_graph=False)
         drawn = (
             learner.generate(at_temperature(adapted, chosen), task["outer_noise"])
             for step, (adapted, _) in enumerate(trajectory, start=1)
@@ -80,7 +60,7 @@ def best_temperature(
 
     # Some at a time, as the images of all tasks, steps and temperatures together may be gigabytes.
     made = [
-        embed_images(embed, blank_where_diverged(task_map.results(sample, meta_parameters, group)))
+        embed_images(embed, blank_where_diverged(task_map.results(sample, gan.parameters, group)))
         for group in _groups(tasks)
     ]
     shown, real = (embed_images(embed, tasks[name]) for name in ("support", "query"))

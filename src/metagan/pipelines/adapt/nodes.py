@@ -6,7 +6,6 @@ import hashlib
 import logging
 import re
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,7 @@ from metagan.tasks.own_pictures import read_own_pictures
 from metagan.tasks.sampling import to_bytes, to_floats
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
-from metagan.training.fitting import weights_hash
-from metagan.training.gan import Payload
+from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
 
 Images = dict[str, NDArray[np.uint8]]
 
@@ -34,15 +32,17 @@ logger = logging.getLogger(__name__)
 
 
 def adapt(
-    meta_model: Payload, evaluation_embedder: Payload, bank: TaskBank, settings: dict[str, Any], seed: int
-) -> tuple[Payload, dict[str, Any], Images]:
+    meta_model: SavedModel[GanHeader],
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    bank: TaskBank,
+    settings: dict[str, Any],
+    seed: int,
+) -> tuple[SavedModel[GeneratorHeader], dict[str, Any], Images]:
     """The adapted generator, a small table, and `pictures` and `samples` by step, as bright or dark as was given."""
     wanted = Adapt.model_validate(settings)
     pictures, inverted = read_own_pictures(wanted, bank)
-    support = to_floats(pictures)
-    started = perf_counter()
-    generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed)
-    seconds = perf_counter() - started
+    support, turned = to_floats(pictures), bool(inverted.mean() > 0.5)
+    generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed, turned)
     embedder = load_embedder(evaluation_embedder, bank)
     distance, limit = familiarity(embedder, bank, support, seed)
     if distance > limit:
@@ -53,25 +53,20 @@ def adapt(
             limit,
         )
     real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (support, *samples))
-    turned = bool(inverted.mean() > 0.5)
     table = {
         "content_hash": hashlib.sha256(pictures.tobytes()).hexdigest(),
         "images": len(pictures),
         "inverted": int(inverted.sum()),
         "steps": wanted.steps,
         "samples": wanted.samples,
-        "seconds": seconds,
+        "seconds": generator.header.provenance.seconds,
         "distance": distance,
         "distance_limit": limit,
         "unfamiliar": distance > limit,
         "energy_distance": [energy_distance(features, real).item() for features in made],
     }
     shown = {"pictures": pictures, "samples": to_bytes(samples)}
-    return (
-        {**generator, "inverted": turned},
-        table,
-        {name: 255 - images if turned else images for name, images in shown.items()},
-    )
+    return generator, table, {name: 255 - images if turned else images for name, images in shown.items()}
 
 
 def draw(images: Images) -> tuple[dict[str, Image.Image], Image.Image, list[Image.Image]]:
@@ -92,7 +87,11 @@ def metrics(adaptation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
 
 
 def generator_candidate(
-    generator: Payload, adaptation: dict[str, Any], evaluation_embedder: Payload, settings: dict[str, Any], seed: int
+    generator: SavedModel[GeneratorHeader],
+    adaptation: dict[str, Any],
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    settings: dict[str, Any],
+    seed: int,
 ) -> Candidate:
     """The adapted generator for the registry, by the name of the folder of pictures.
 
@@ -100,23 +99,23 @@ def generator_candidate(
     """
     folder = Path(settings["images"]).resolve().name
     plain = re.sub(r"[^\w-]+", "-", folder).strip("-").lower()
-    embedder = weights_hash(evaluation_embedder["state"])[:8]
-    architecture = generator["architecture"]
+    embedder = evaluation_embedder.content_hash[:8]
+    architecture = generator.header.architecture
     return Candidate(
         name=f"metagan-{plain}-generator",
-        payload=generator,
+        model=generator,
         score=-adaptation["energy_distance"][-1],
         scored_on=f"minus the energy distance of {adaptation['samples']} samples to {adaptation['images']} pictures "
         f"({adaptation['content_hash'][:8]}) by embedder {embedder}",
         about=f"A generator of what the {adaptation['images']} pictures in the folder {folder} show.",
         facts={
-            "pictures (channels, size)": f"{architecture['channels']}, {architecture['image_size']}",
+            "pictures (channels, size)": f"{architecture.channels}, {architecture.image_size}",
             "adaptation steps": adaptation["steps"],
             "adaptation seconds": adaptation["seconds"],
             "distance to the training": adaptation["distance"],
             "distance of 99 of 100 val tasks": adaptation["distance_limit"],
             "seed": seed,
-            "parameters": sum(value.numel() for value in generator["state"].values()),
+            "parameters": generator.n_parameters,
         },
         newest_subject=True,
         limits="It has seen these pictures only. A distance to the training above that of the val tasks means poor "

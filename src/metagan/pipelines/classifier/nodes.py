@@ -11,12 +11,13 @@ from metagan.io.registry import Candidate
 from metagan.io.tracking import run_logger
 from metagan.parameters import AdversarySettings, Classifier, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training.classifier import Payload, train_classifier
+from metagan.training.classifier import train_classifier
+from metagan.training.saved import ClassifierHeader, SavedModel
 
 
 def train(
     bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
-) -> tuple[Payload, pd.DataFrame]:
+) -> tuple[SavedModel[ClassifierHeader], pd.DataFrame]:
     """The classifier of the configuration."""
     classifier, history = train_classifier(
         bank,
@@ -31,7 +32,7 @@ def train(
 
 def train_natural_twin(
     bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
-) -> tuple[Payload, pd.DataFrame]:
+) -> tuple[SavedModel[ClassifierHeader], pd.DataFrame]:
     """The same classifier on the same tasks without an adversary."""
     natural = Classifier.model_validate(settings).model_copy(update={"adversary": AdversarySettings()})
     classifier, history = train_classifier(
@@ -45,14 +46,14 @@ def train_natural_twin(
     return classifier, pd.DataFrame(history)
 
 
-def classifier_candidate(classifier: Payload, history: pd.DataFrame, bank: TaskBank) -> Candidate:
+def classifier_candidate(classifier: SavedModel[ClassifierHeader], history: pd.DataFrame, bank: TaskBank) -> Candidate:
     """The classifier for the registry; its score is that of the weights that were kept."""
-    trained = Classifier.model_validate(classifier["settings"])
-    kept, adversary = history[history["meta_step"] == classifier["meta_step"]], trained.adversary
+    trained, provenance = classifier.header.settings, classifier.header.provenance
+    kept, adversary = history[history["meta_step"] == provenance.meta_step], trained.adversary
     attack = "" if adversary.where == "none" else f" and under PGD ({adversary.norm}, {adversary.epsilon:g})"
     return Candidate(
         name=f"metagan-{bank.source}-{bank.image_size}-classifier",
-        payload=classifier,
+        model=classifier,
         score=float(kept["val/score"].max()),
         scored_on=f"{trained.n_way}-way {trained.k_shot}-shot accuracy{attack}, {trained.validation_tasks} val "
         f"episodes of bank {bank.content_hash[:8]}: {bank.note}",
@@ -63,10 +64,10 @@ def classifier_candidate(classifier: Payload, history: pd.DataFrame, bank: TaskB
             "task bank": bank.content_hash,
             "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
             "attacked in training": adversary.where,
-            "meta-steps": classifier["meta_step"],
-            "training seconds": classifier["seconds"],
-            "seed": classifier["seed"],
-            "parameters": sum(value.numel() for value in classifier["state"].values()),
+            "meta-steps": provenance.meta_step,
+            "training seconds": provenance.seconds,
+            "seed": provenance.seed,
+            "parameters": classifier.n_parameters,
         },
         limits="It knows no other than the given classes, and is robust only to attacks of the strength that it was "
         "measured under; see report.html of the run. The val classes also chose the weights.",

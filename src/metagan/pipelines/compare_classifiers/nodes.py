@@ -47,7 +47,7 @@ def compare(
             trained, _ = train_classifier(bank, settings, Trainer.model_validate(trainer), seed, folder, run_logger())
             table, _ = measure(bank, [trained], judge, seed)
             if mlflow.active_run():
-                log_arm(settings, seed, trained["seconds"], table["models"])
+                log_arm(settings, seed, trained.header.provenance.seconds, table["models"])
         return [model | {"name": name, "preset": adversary or model["adversary"]} for model in table["models"]]
 
     adversaries = (comparison.adversaries or {"": {}}).items()

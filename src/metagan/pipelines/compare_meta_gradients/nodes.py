@@ -22,19 +22,19 @@ from metagan.training import meta_training
 from metagan.training.arms import make_sampler
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
-from metagan.training.gan import Payload, load_gan, saved_rules
+from metagan.training.gan import load_gan
 from metagan.training.outer_loop import Row
 from metagan.training.sampling import sampling_map
+from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 from metagan.training.side_by_side import side_by_side
-from metagan.training.temperature import temperature_of
 
 PICTURE_CLASSES, PICTURE_SAMPLES = 6, 3
 
 
 def compare(
     bank: TaskBank,
-    evaluation_embedder: Payload,
-    objective_embedder: Payload,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    objective_embedder: SavedModel[EmbedderHeader],
     meta_train: dict[str, Any],
     comparison: dict[str, Any],
     evaluate: dict[str, Any],
@@ -54,7 +54,7 @@ def compare(
         for arm, changes in settings.arms.items()
     }
 
-    def train(open_run: OpenRun, settings: MetaTrain) -> tuple[Payload, list[Row]]:
+    def train(open_run: OpenRun, settings: MetaTrain) -> tuple[SavedModel[GanHeader], list[Row]]:
         with open_run():
             return meta_training.meta_train(
                 bank,
@@ -71,10 +71,8 @@ def compare(
         arms = [partial(train, *arm) for arm in zip(runs, trainings.values(), strict=True)]
         trained = side_by_side(arms, settings.side_by_side)
     for (arm, training), (model, history) in zip(trainings.items(), trained, strict=True):
-        learner, parameters = load_gan(model, "meta_model")
-        rules = saved_rules(model)
-        task_map = sampling_map(learner, training, parameters, rules)
-        sampler = make_sampler(task_map, rules, parameters, temperature_of(model))
+        gan = load_gan(model, "meta_model")
+        sampler = make_sampler(sampling_map(gan, training), gan)
         samples = sampler(tasks["support"], evaluation.steps, evaluation.n_query, seed)
         values = validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)
         rows += [
@@ -85,7 +83,7 @@ def compare(
                 "meta_steps": history[-1]["meta_step"],
                 "skipped": history[-1]["skipped"],
                 "retreats": history[-1]["retreats"],
-                "seconds": round(model["seconds"], 1),
+                "seconds": round(model.header.provenance.seconds, 1),
             }
             for index, step in enumerate(evaluation.steps)
         ]

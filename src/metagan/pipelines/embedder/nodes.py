@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any
 
 from metagan.parameters import Embedder, EmbedderNetwork
 from metagan.tasks.bank import TaskBank
 from metagan.training.embedder import few_shot_accuracy, load_embedder, train_embedder
+from metagan.training.saved import EmbedderHeader, SavedModel
 
-Payload = dict[str, Any]
 
-
-def train(bank: TaskBank, network: dict[str, Any], seed: int) -> Payload:
+def train(bank: TaskBank, network: dict[str, Any], seed: int) -> SavedModel[EmbedderHeader]:
     """Train one embedder on the train classes."""
-    started = perf_counter()
-    payload = train_embedder(bank, EmbedderNetwork.model_validate(network), seed)
-    return {**payload, "seconds": perf_counter() - started}
+    return train_embedder(bank, EmbedderNetwork.model_validate(network), seed)
 
 
 def measure(
     bank: TaskBank,
-    evaluation_embedder: Payload,
-    objective_embedder: Payload,
-    judge_embedder: Payload,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    objective_embedder: SavedModel[EmbedderHeader],
+    judge_embedder: SavedModel[EmbedderHeader],
     embedder: dict[str, Any],
     seed: int,
 ) -> dict[str, dict[str, float]]:
     """Few-shot accuracy of the embedders on the test classes, 20-way 1-shot where there are as many classes."""
-    payloads = {"evaluation": evaluation_embedder, "objective": objective_embedder, "judge": judge_embedder}
+    trained = {"evaluation": evaluation_embedder, "objective": objective_embedder, "judge": judge_embedder}
     settings = Embedder.model_validate(embedder)
     n_way = min(20, len(bank.splits["test"]))
     return {
         role: {
             "accuracy_20way_1shot": few_shot_accuracy(
-                load_embedder(payload, bank), bank, "test", n_way, 1, settings.accuracy_episodes, seed
+                load_embedder(saved, bank), bank, "test", n_way, 1, settings.accuracy_episodes, seed
             ),
             "n_way": n_way,
-            "seconds": payload["seconds"],
+            "seconds": saved.header.provenance.seconds,
         }
-        for role, payload in payloads.items()
+        for role, saved in trained.items()
     }

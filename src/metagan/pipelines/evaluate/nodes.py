@@ -19,36 +19,35 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
 from metagan.training.embedder import load_embedder
-from metagan.training.temperature import temperature_of
+from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 
-Payload = dict[str, Any]
 LEADING = ("two_sample", "two_sample_binarised", "use")
 
 
 def evaluate(
     bank: TaskBank,
-    evaluation_embedder: Payload,
-    judge_embedder: Payload,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    judge_embedder: SavedModel[EmbedderHeader],
     embedder_metrics: dict[str, dict[str, float]],
-    meta_model: Payload,
-    joint_gan: Payload,
+    meta_model: SavedModel[GanHeader],
+    joint_gan: SavedModel[GanHeader],
     evaluate: dict[str, Any],
     meta_train: dict[str, Any],
     seed: int,
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """The table of arms and metrics, and pictures of the first tasks."""
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
-    embed, judge = (load_embedder(payload, bank) for payload in (evaluation_embedder, judge_embedder))
+    embed, judge = (load_embedder(saved, bank) for saved in (evaluation_embedder, judge_embedder))
     samplers, rates = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
     result = evaluate_generation(bank, embed, judge, samplers, settings, seed, progress=True, source=bank.source)
     generation = {
         **result.table,
         "embedder": embedder_metrics["evaluation"],
-        "temperature": temperature_of(meta_model)._asdict(),
+        "temperature": meta_model.header.temperature._asdict(),
         "learning_rates": {"tried": sorted(settings.baseline_learning_rates), "best": rates},
         "seconds": {
-            "meta_train": meta_model["seconds"],
-            "joint_gan": joint_gan["seconds"],
+            "meta_train": meta_model.header.provenance.seconds,
+            "joint_gan": joint_gan.header.provenance.seconds,
             "adapt_one_task": seconds_to_adapt(bank, samplers["adapted"], settings, training.inner.steps, seed),
         },
     }

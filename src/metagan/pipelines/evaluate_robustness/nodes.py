@@ -10,29 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metagan.evaluation.robustness import evaluate_robustness
-from metagan.parameters import Classifier, Robustness
+from metagan.parameters import Robustness
 from metagan.reporting.tables import HEADLINE_EPSILON
 from metagan.tasks.bank import TaskBank
-from metagan.training.classifier import Payload
 from metagan.training.robustness import adapted_episodes, support_sets
+from metagan.training.saved import ClassifierHeader, SavedModel
 
 Pictures = dict[str, NDArray[np.generic]]
 
 
 def evaluate(
-    bank: TaskBank, classifier: Payload, natural_classifier: Payload, settings: dict[str, Any], seed: int
+    bank: TaskBank,
+    classifier: SavedModel[ClassifierHeader],
+    natural_classifier: SavedModel[ClassifierHeader],
+    settings: dict[str, Any],
+    seed: int,
 ) -> tuple[dict[str, Any], Pictures]:
     """Both classifiers in every shape of episode; attacks made for one are tried on the other.
 
     One that was trained without an adversary is its own natural twin.
     """
-    twin = Classifier.model_validate(classifier["settings"]).adversary.where == "none"
+    twin = classifier.header.settings.adversary.where == "none"
     classifiers = [classifier] if twin else [classifier, natural_classifier]
     return measure(bank, classifiers, Robustness.model_validate(settings), seed)
 
 
 def measure(
-    bank: TaskBank, classifiers: list[Payload], settings: Robustness, seed: int
+    bank: TaskBank, classifiers: list[SavedModel[ClassifierHeader]], settings: Robustness, seed: int
 ) -> tuple[dict[str, Any], Pictures]:
     """One row for each classifier and shape of episode, and the pictures of each row stacked.
 
@@ -59,16 +63,16 @@ def measure(
     }
 
 
-def description(classifier: Payload, n_way: int, k_shot: int) -> dict[str, Any]:
+def description(classifier: SavedModel[ClassifierHeader], n_way: int, k_shot: int) -> dict[str, Any]:
     """What a row of the table says about its classifier."""
-    settings = Classifier.model_validate(classifier["settings"])
+    settings = classifier.header.settings
     return {
         "method": settings.method,
         "adversary": settings.adversary.where,
         "n_way": n_way,
         "k_shot": k_shot,
         "transductive": settings.network.batch_norm == "transductive",
-        "seconds": {"meta_train": classifier["seconds"]},
+        "seconds": {"meta_train": classifier.header.provenance.seconds},
     }
 
 

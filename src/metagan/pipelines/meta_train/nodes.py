@@ -13,20 +13,18 @@ from metagan.io.tracking import grid_logger, run_logger
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training, meta_training
-from metagan.training.fitting import weights_hash
-
-Payload = dict[str, Any]
+from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 
 
 def meta_train(
     bank: TaskBank,
-    evaluation_embedder: Payload,
-    objective_embedder: Payload,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    objective_embedder: SavedModel[EmbedderHeader],
     settings: dict[str, Any],
     trainer: dict[str, Any],
     seed: int,
     checkpoint_folder: Path,
-) -> tuple[Payload, pd.DataFrame]:
+) -> tuple[SavedModel[GanHeader], pd.DataFrame]:
     """Meta-train the GAN; the evaluation embedder only selects checkpoints on the val classes."""
     logger = run_logger("meta_train")
     meta_model, history = meta_training.meta_train(
@@ -45,7 +43,7 @@ def meta_train(
 
 def train_joint_gan(
     bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
-) -> tuple[Payload, pd.DataFrame]:
+) -> tuple[SavedModel[GanHeader], pd.DataFrame]:
     """Train an ordinary GAN on all train classes."""
     joint_gan, history = joint_training.train_joint_gan(
         bank,
@@ -59,19 +57,23 @@ def train_joint_gan(
 
 
 def meta_model_candidate(
-    meta_model: Payload, history: pd.DataFrame, bank: TaskBank, evaluation_embedder: Payload, settings: dict[str, Any]
+    meta_model: SavedModel[GanHeader],
+    history: pd.DataFrame,
+    bank: TaskBank,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    settings: dict[str, Any],
 ) -> Candidate:
     """The meta-model for the registry; its score is that of the weights that were kept.
 
     Not `val/score`, which is relative to a scratch of the same recipe.
     """
-    trained = MetaTrain.model_validate(settings)
-    kept = history[history["meta_step"] == meta_model["meta_step"]].iloc[-1]
-    embedder = weights_hash(evaluation_embedder["state"])
+    trained, header = MetaTrain.model_validate(settings), meta_model.header
+    kept = history[history["meta_step"] == header.provenance.meta_step].iloc[-1]
+    embedder = evaluation_embedder.content_hash
     after = ", ".join(map(str, trained.validation_steps))
     return Candidate(
         name=f"metagan-{bank.source}-{bank.image_size}-meta-model",
-        payload=meta_model,
+        model=meta_model,
         score=-float(np.mean([kept[f"val/fjd_{step}"] for step in trained.validation_steps])),
         scored_on=f"minus the mean FJD after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
         f"pictures of bank {bank.content_hash[:8]} by embedder {embedder[:8]}: {bank.note}",
@@ -82,11 +84,11 @@ def meta_model_candidate(
             "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
             "meta-gradient": trained.meta_gradient,
             "inner steps in training": trained.inner.steps,
-            "meta-steps": meta_model["meta_step"],
-            "temperature (strokes, bending)": ", ".join(map(str, meta_model["temperature"].values())),
-            "training seconds": meta_model["seconds"],
-            "seed": meta_model["seed"],
-            "parameters": sum(value.numel() for value in meta_model["state"].values()),
+            "meta-steps": header.provenance.meta_step,
+            "temperature (strokes, bending)": ", ".join(map(str, header.temperature)),
+            "training seconds": header.provenance.seconds,
+            "seed": header.provenance.seed,
+            "parameters": meta_model.n_parameters,
         },
         limits="It draws what resembles its training classes, of this size and as bright on as dark a ground. The "
         "score is of val classes, which also chose the weights; test classes are in report.html of the run.",

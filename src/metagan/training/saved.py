@@ -1,0 +1,160 @@
+"""What a saved model is: a typed, versioned header and the tensors. Every file of weights holds one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
+from torch import Tensor
+
+from metagan.errors import UserError
+from metagan.meta.differentiation import Parameters
+from metagan.parameters import (
+    Classifier,
+    ClassifierArchitecture,
+    EmbedderArchitecture,
+    GanArchitecture,
+    InnerLoop,
+    Section,
+    valid_section,
+)
+from metagan.parameters.section import NonNegative
+
+FORMAT = 2
+
+
+class Temperature(NamedTuple):
+    """Factors of the noise in the coarse map, which changes strokes, and of the noise that bends what was drawn.
+
+    Glow (Kingma and Dhariwal 2018, section 5) samples at a temperature below 1, BigGAN (Brock et al. 2019, section
+    3.1) truncates; here two kinds of noise have one each, and it may be above 1.
+    """
+
+    strokes: NonNegative = 1.0
+    bending: NonNegative = 1.0
+
+
+AS_TRAINED = Temperature()
+
+
+class Provenance(Section):
+    """The training that made the weights: its seed, its time, and the meta-step that was kept."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    seconds: NonNegative = 0.0
+    meta_step: Annotated[int, Field(ge=0)] | None = None
+
+
+class Header(Section):
+    """What every kind of saved model says of itself."""
+
+    kind: str
+    format: Literal[2] = FORMAT
+    provenance: Provenance = Provenance()
+
+
+class EmbedderHeader(Header):
+    kind: Literal["embedder"] = "embedder"
+    architecture: EmbedderArchitecture
+
+
+class GanHeader(Header):
+    """The meta-model or the joint GAN; `inner` has the update rule with its settings."""
+
+    kind: Literal["meta_model", "joint_gan"]
+    architecture: GanArchitecture
+    inner: InnerLoop
+    temperature: Temperature = AS_TRAINED
+
+
+class GeneratorHeader(Header):
+    """A generator that was adapted to one thing; `inverted` when that was given dark on bright."""
+
+    kind: Literal["adapted_generator"] = "adapted_generator"
+    architecture: GanArchitecture
+    inverted: bool = False
+
+
+class ClassifierHeader(Header):
+    kind: Literal["classifier"] = "classifier"
+    architecture: ClassifierArchitecture
+    settings: Classifier
+
+
+HEADERS: Mapping[str, type[Header]] = {
+    "embedder": EmbedderHeader,
+    "meta_model": GanHeader,
+    "joint_gan": GanHeader,
+    "adapted_generator": GeneratorHeader,
+    "classifier": ClassifierHeader,
+}
+
+AnyHeader = TypeVar("AnyHeader", bound=Header, covariant=True)
+
+
+@dataclass(frozen=True)
+class SavedModel(Generic[AnyHeader]):
+    """A trained model as it is handed from one stage to the next, without networks."""
+
+    header: AnyHeader
+    state: Parameters
+
+    @cached_property
+    def content_hash(self) -> str:
+        """The sha256 over names and values of the tensors."""
+        return weights_hash(self.state)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(value.numel() for value in self.state.values())
+
+    def check_kind(self, kind: str) -> None:
+        """Raises UserError when the model is of another kind."""
+        if self.header.kind != kind:
+            raise UserError(f"weights of kind {kind!r} are needed, not {self.header.kind!r}")
+
+    def as_content(self) -> dict[str, Any]:
+        """Plain values and tensors, which `torch.save` takes and `torch.load` reads with `weights_only=True`."""
+        return {"header": self.header.model_dump(mode="json"), "state": self.state}
+
+
+def saved_model(content: object) -> SavedModel[Header]:
+    """The model of what `SavedModel.as_content` has given.
+
+    Raises UserError for anything else: another format, an unknown kind, a header that the schema of its kind refuses.
+    """
+    if isinstance(content, Mapping) and "kind" in content:
+        raise UserError(f"weights of format 1, of an earlier metagan, and not of format {FORMAT}: train again")
+    match content:
+        case {"header": {"format": int(number)}} if number != FORMAT:
+            raise UserError(f"weights of format {number}, and not of format {FORMAT}: train again")
+        case {"header": {"format": int(), "kind": str(kind), **values}, "state": dict(state)} if kind in HEADERS:
+            header = _valid_header(kind, values)
+            if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):
+                return SavedModel(header, state)
+    raise UserError("no weights of metagan: train again")
+
+
+def _valid_header(kind: str, values: Mapping[str, Any]) -> Header:
+    try:
+        return valid_section(kind, HEADERS[kind], {"kind": kind, **values})
+    except UserError as error:
+        raise UserError(f"{error}; train again") from None
+
+
+def detached(state: Parameters) -> Parameters:
+    """Copies on the CPU that no longer follow a training."""
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def weights_hash(state: Parameters) -> str:
+    """The sha256 over names and values of the tensors."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(value.numpy(force=True).tobytes())
+    return digest.hexdigest()

@@ -100,11 +100,11 @@ def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSett
     shown: list[tuple[tuple[int, ...], int]] = []
     settings = make_settings()
     model, history = train(settings, show=lambda pictures, step: shown.append((tuple(pictures.shape), step)))
-    learner, parameters = load_gan(model, "meta_model", architecture_of(bank, settings))
-    images = learner.generate(parameters, torch.randn(3, 4))
+    gan = load_gan(model, "meta_model", architecture_of(bank, settings))
+    images = gan.learner().generate(gan.parameters, torch.randn(3, 4))
     assert images.shape == (3, 1, 16, 16)
-    assert model["inner"] == settings.inner.model_dump()
-    assert {f"rule.{name}" for name in initial_networks(architecture_of(bank, settings), 0)} < parameters.keys()
+    assert model.header.inner == settings.inner
+    assert {f"rule.{name}" for name in initial_networks(architecture_of(bank, settings), 0)} < gan.parameters.keys()
     assert [row["meta_step"] for row in history] == [2, 4]
     assert all(row["skipped"] == 0 and row["train_loss"] is not None for row in history)
     for row in history:

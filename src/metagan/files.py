@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import torch
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -42,6 +41,8 @@ def replaced(path: Path) -> Iterator[Path]:
 
 def save_tensors(content: object, path: Path) -> None:
     """`torch.save` by way of memory: its own errors do not say that the disk is full."""
+    import torch  # takes seconds, and who writes text or takes a lock can do without
+
     buffer = io.BytesIO()
     torch.save(content, buffer)
     path.write_bytes(buffer.getbuffer())

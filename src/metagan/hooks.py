@@ -29,10 +29,13 @@ from metagan import dvc_stage
 from metagan.errors import UserError
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
+from metagan.lock import FolderLock
 from metagan.parameters import validate
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
 
+WRITES_ADAPTATION, WRITES_LEADERBOARD = "writes_adaptation", "writes_leaderboard"
+"""Tags of nodes that write nothing that another stage reads, and so may run beside one."""
 LONGEST_RUN_NAME = 250  # that every tracking database takes
 
 
@@ -89,6 +92,68 @@ def _is_expected(error: BaseException) -> bool:
     """What a person can mend, a file that the system refuses by name, or a process that the system has killed."""
     refused = isinstance(error, OSError) and error.filename is not None
     return isinstance(error, UserError | TerminatedWorkerError) or refused
+
+
+class WriterHook:
+    """Lets one run at a time write into `data/`, and one adaptation beside it into its own outputs there.
+
+    The kernel releases the lock of a run that is killed. A helper of several processes has no such hook, and the arms
+    of a comparison run in children without hooks.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[FolderLock] = []
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember where the project is."""
+        self._data = context.project_path / "data"
+
+    @hook_impl(wrapper=True, tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> Generator[None, None, None]:
+        """Take the lock before an MLflow run is opened."""
+        try:
+            for folder in _locked_folders(pipeline, self._data):
+                lock = FolderLock(folder)
+                lock.acquire()
+                self._held.append(lock)
+            return (yield)
+        except BaseException as error:
+            self._release()
+            if isinstance(error, UserError | PermissionError):
+                raise InputError(str(error)) from None
+            raise
+
+    @hook_impl(wrapper=True, tryfirst=True)
+    def after_pipeline_run(self) -> Generator[None, None, None]:
+        """Release it when all other hooks have done their work."""
+        try:
+            return (yield)
+        finally:
+            self._release()
+
+    @hook_impl(wrapper=True, tryfirst=True)
+    def on_pipeline_error(self) -> Generator[None, None, None]:
+        """The same after a failure."""
+        try:
+            return (yield)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.pop().release()
+
+
+def _locked_folders(pipeline: Pipeline, data: Path) -> list[Path]:
+    """Where a run of these nodes must be alone."""
+    tags = [node.tags for node in pipeline.nodes]
+    folders = []
+    if any(not {WRITES_ADAPTATION, WRITES_LEADERBOARD} & of_node for of_node in tags):
+        folders.append(data)
+    if any(WRITES_ADAPTATION in of_node for of_node in tags):
+        folders.append(data / "07_model_output")
+    return folders
 
 
 class HelperHook:

@@ -85,5 +85,5 @@ def test_a_run_survives_kill_at_random_moments(copy_project: Callable[[str], Pro
 
 def leftovers(folder: Path) -> set[Path]:
     """Half-written files, and checkpoints that nobody needs any more."""
-    hidden = {path for path in folder.rglob(".*") if path.name != ".gitkeep"}
+    hidden = {path for path in folder.rglob(".*") if path.name not in (".gitkeep", ".lock")}
     return hidden | set(folder.rglob("*.ckpt")) | set(folder.rglob("*.building-*"))

@@ -25,5 +25,6 @@ def create_pipeline() -> Pipeline:
                 name="register_adapted_generator",
             ),
             node(metrics, "adaptation", "adaptation_metrics", name="log_adaptation_metrics"),
-        ]
+        ],
+        tags="writes_adaptation",
     )

@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 ["finished_runs", "params:leaderboard"],
                 ["leaderboard", "leaderboard_page"],
                 name="write_leaderboard",
+                tags="writes_leaderboard",
             )
         ]
     )

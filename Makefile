@@ -85,4 +85,4 @@ $(STAMP): requirements.lock pyproject.toml
 
 clean:  ## remove what runs leave behind, not the environment
 	git clean -fdXq data .viz .pytest_cache .ruff_cache .hypothesis
-	rm -rf mlflow.db mlruns
+	rm -rf mlflow.db* mlruns

@@ -138,10 +138,11 @@ def test_the_second_of_two_runs_is_refused_and_the_first_undisturbed(copy_projec
     project = copy_project("two runs")
     run = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier", "--params")
     first = project.start(*run, "seed=2")
-    while not (project.path / "data/.lock.json").exists():
-        assert first.process.poll() is None, first.said()
+    first.wait_for("Running node")
+    first.process.send_signal(signal.SIGSTOP)  # so that it does not end before the second asks
     second = project.start(*run, "seed=3")
     assert second.process.wait() != 0
+    first.process.send_signal(signal.SIGCONT)
     assert first.process.wait() == 0, first.said()
     last = second.said().strip().splitlines()[-1]
     assert last.startswith(f"Error: process {first.process.pid} on {socket.gethostname()} writes into ")

@@ -89,7 +89,7 @@ def test_only_a_helper_loses_the_hooks_that_write(
         project_path=ROOT, config_loader=loader, env=None, package_name="metagan", hook_manager=hooks
     )
     found = {type(hook).__name__ for hook in hooks.get_plugins()}
-    writing = {"LockHook", "MlflowHook", "TrackingHook", "TrainingHook"}
+    writing = {"DatabaseHook", "LockHook", "MlflowHook", "TrackingHook", "TrainingHook", "WriterHook"}
     assert {"ErrorHook", "ParameterHook"} <= found
     assert found & writing == (set() if helps else writing)
     assert ("HelperHook" in found) == helps

@@ -9,10 +9,10 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 from metagan import scheduler
 from metagan.errors import UserError
-from metagan.hooks import HelperHook, InputError, LockHook, TrackingHook, TrainingHook, WriterHook
+from metagan.hooks import DatabaseHook, HelperHook, InputError, LockHook, TrackingHook, TrainingHook, WriterHook
 from metagan.parameters import Trainer
 
-OF_THE_FIRST_PROCESS = (LockHook, MlflowHook, TrackingHook, TrainingHook, WriterHook)
+OF_THE_FIRST_PROCESS = (DatabaseHook, LockHook, MlflowHook, TrackingHook, TrainingHook, WriterHook)
 
 
 class Context(KedroContext):

@@ -7,12 +7,15 @@ import glob
 import io
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+SECONDS_OF_A_STRANGER = 24 * 3600.0
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -24,7 +27,7 @@ def replaced(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".{process_name()}.{path.name}")
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -48,9 +51,29 @@ def save_tensors(content: object, path: Path) -> None:
     path.write_bytes(buffer.getbuffer())
 
 
+def process_name() -> str:
+    """A name of this process that no other has, on this machine or on another that shares its folders."""
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
+def is_abandoned(name: str, path: Path) -> bool:
+    """Whether the process that was named so when it began to write `path` is no more.
+
+    Of one on another machine nothing is known: it has a day.
+    """
+    process, _, host = name.partition("@")
+    if not process.isdecimal():
+        return False
+    if host == socket.gethostname():
+        return not psutil.pid_exists(int(process))
+    try:
+        return time.time() - path.stat().st_mtime > SECONDS_OF_A_STRANGER
+    except FileNotFoundError:
+        return False
+
+
 def _remove_leftovers(path: Path) -> None:
     """What processes that were killed while they wrote `path` have left."""
     for leftover in path.parent.glob(f".*.{glob.escape(path.name)}"):
-        process = leftover.name.split(".")[1]
-        if process.isdecimal() and not psutil.pid_exists(int(process)):
+        if is_abandoned(leftover.name[1:].removesuffix(f".{path.name}"), leftover):
             leftover.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from omegaconf.errors import InterpolationResolutionError
 
 from metagan import dvc_stage
 from metagan.errors import UserError
+from metagan.io.database import SCHEME, VERSION_TAG, opened, path_of
+from metagan.io.mlflow_version import VERSION
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.lock import FolderLock
@@ -175,22 +178,48 @@ class TrainingHook:
         forget_ended()
 
 
+class DatabaseHook:
+    """Makes the embedded tracking database, and refuses one that cannot be used, before kedro-mlflow opens it."""
+
+    def __init__(self, opening: ExitStack) -> None:
+        self._opening = opening
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Nobody else makes or opens it until `opening` ends."""
+        path = path_of(os.environ.get(MLFLOW_TRACKING_URI.name) or _project_database(context))
+        if path is None:
+            return
+        try:
+            self._opening.enter_context(opened(path))
+        except UserError as error:
+            raise InputError(str(error)) from None
+
+
+def _project_database(context: KedroContext) -> str:
+    # An experiment of DVC may run in a copy of the project; DVC_ROOT is the project itself.
+    return f"{SCHEME}{Path(os.environ.get('DVC_ROOT', context.project_path)) / 'mlflow.db'}"
+
+
 class TrackingHook:
     """What kedro-mlflow leaves open: place, origin, data, interruption, absent servers, one run for one `dvc repro`."""
+
+    def __init__(self) -> None:
+        self.opening = ExitStack()
+        """What ends when kedro-mlflow has opened the database."""
 
     @hook_impl(wrapper=True)
     def after_context_created(self, context: KedroContext) -> Generator[None, None, None]:
         """Before kedro-mlflow reads mlflow.yml, make its `${project_...:}` known and servers missable."""
-        # An experiment of DVC may run in a copy of the project; DVC_ROOT is the project itself.
-        database = f"sqlite:///{Path(os.environ.get('DVC_ROOT', context.project_path)) / 'mlflow.db'}"
-        OmegaConf.register_new_resolver("project_database", lambda: database, replace=True)
+        OmegaConf.register_new_resolver("project_database", lambda: _project_database(context), replace=True)
         # A server keeps artefacts where it was told to; a folder of this machine would mean nothing to a colleague.
         artefacts = None if os.environ.get(MLFLOW_TRACKING_URI.name, "").startswith("http") else "mlruns"
         OmegaConf.register_new_resolver("project_artefacts", lambda: artefacts, replace=True)
         self.context = context
         outbox = install(context.project_path / "mlruns" / "unsent")
         try:
-            result = yield
+            with self.opening:
+                result = yield
         except InterpolationResolutionError as error:
             reason = str(error).partition("\n")[0].rpartition("interpolation: ")[2].strip('"')
             raise InputError(f"conf/{context.env}/mlflow.yml: {error.full_key}: {reason}") from None
@@ -198,14 +227,14 @@ class TrackingHook:
             if not is_away(error):
                 raise
             raise InputError(f"the MLflow server at {mlflow.get_tracking_uri()} does not answer: {error}") from None
-        if mlflow.get_tracking_uri().startswith("http"):
+        if outbox and mlflow.get_tracking_uri().startswith(("http", SCHEME)):
             atexit.register(outbox(mlflow.get_tracking_uri()).deliver_at_the_end)
         return result
 
     @hook_impl(wrapper=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> Generator[None, None, None]:
         """Name the run or join that of this `dvc repro`; after kedro-mlflow has started the run, tag it."""
-        tags = _git_state(self.context.project_path) | self._overrides() | self._stage()
+        tags = _git_state(self.context.project_path) | self._overrides() | self._stage() | {VERSION_TAG: VERSION}
         self.context.mlflow.tracking.run.name = self.context.mlflow.tracking.run.name or run_name(run_params)
         if "dvc_process" in tags:
             self._join_run("dvc_process", tags["dvc_process"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from mlflow.exceptions import MlflowException, RestException
 from requests import ConnectionError, HTTPError, Response
 
@@ -60,6 +61,7 @@ def test_nothing_is_left_behind_when_the_server_is_there(server: Server, tmp_pat
 
 def test_what_it_missed_comes_in_order_when_it_is_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metagan.io.outbox.SECONDS_BETWEEN_ATTEMPTS", 0)
+    monkeypatch.setattr("metagan.io.outbox.SHARE_OF_ATTEMPTS", float("inf"))
     for value in range(3):
         server.send(number(value))
     server.here = False
@@ -71,6 +73,21 @@ def test_what_it_missed_comes_in_order_when_it_is_back(server: Server, monkeypat
     server.send(number(6))
     assert server.numbers() == list(range(7))
     assert files(server.folder) == []
+
+
+def test_attempts_that_take_long_are_rare(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("metagan.io.outbox.monotonic", lambda: now[0])
+
+    def slow(_: Message) -> None:
+        now[0] += 30
+        raise MlflowException("timed out")
+
+    monkeypatch.setattr(server, "_post", slow)
+    for value in range(100):
+        server.send(number(value))
+        now[0] += 10
+    assert now[0] == 100 * 10 + 30 * 4
 
 
 def test_an_absent_server_is_not_asked_at_every_message(server: Server) -> None:
@@ -97,16 +114,35 @@ def test_a_file_is_kept_as_it_was(server: Server, tmp_path: Path) -> None:
     assert files(server.folder) == []
 
 
-def test_a_later_process_sends_what_a_dead_one_kept_and_leaves_a_living_one_alone(
-    server: Server, tmp_path: Path
-) -> None:
+def test_a_later_process_sends_what_a_dead_one_kept_and_leaves_a_living_one_alone(server: Server) -> None:
     server.folder.mkdir()
-    dead, living = server.folder / "4194305.jsonl", server.folder / "1.jsonl"  # no process has a higher number
+    dead, living = server.folder / "1@here.jsonl", server.folder / "4194305@there.jsonl"
     for queue, value in ((dead, 1), (living, 2)):
         queue.write_text(json.dumps(number(value)) + "\n")
-    server.send(number(3))
-    assert server.numbers() == [1, 3]
-    assert files(server.folder) == [living]
+    with FileLock(living.with_suffix(".lock")):
+        server.send(number(3))
+        assert server.numbers() == [1, 3]
+        assert {file for file in files(server.folder) if file.suffix == ".jsonl"} == {living}
+    server.send(number(4))
+    assert server.numbers() == [1, 3, 2, 4]
+    assert files(server.folder) == []
+
+
+def test_two_machines_with_the_same_process_id_send_everything_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = []
+    for host in ("one", "two"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        machines.append(Server(tmp_path))
+        machines[-1].here = False
+        machines[-1].send(number(len(machines)))
+    one, two = machines
+    one.here = two.here = True
+    assert one.deliver()
+    assert two.deliver()
+    assert (one.numbers(), two.numbers()) == ([1], [2])
+    assert files(one.folder) == []
 
 
 def test_a_refused_message_is_told_and_does_not_stop_the_others(

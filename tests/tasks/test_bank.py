@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -162,11 +163,14 @@ def test_a_killed_build_leaves_the_earlier_bank_and_the_next_build_cleans_up(ban
     assert leftovers(folder) == [] and len(open_bank(folder).classes) == 3
 
 
-def test_a_build_leaves_the_work_of_a_living_process_alone(tmp_path: Path, source: Source) -> None:
-    other = tmp_path / f"bank.building-{os.getppid()}"
-    other.mkdir()
+@pytest.mark.parametrize("other", [f"{os.getppid()}@{socket.gethostname()}", "4194305@elsewhere.org"])
+def test_a_build_leaves_the_work_of_a_living_process_and_of_another_machine_alone(
+    other: str, tmp_path: Path, source: Source
+) -> None:
+    building = tmp_path / f"bank.building-{other}"
+    building.mkdir()
     BankPlan(source, workers=1).write(tmp_path / "bank", progress=False)
-    assert leftovers(tmp_path / "bank") == [other.name]
+    assert leftovers(tmp_path / "bank") == [building.name]
 
 
 def test_a_full_disk_leaves_the_earlier_bank_and_the_next_build_succeeds(bank: TaskBank, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""What an MLflow server that is away cannot be told is kept on disk, in order, and sent when it is back."""
+"""What an MLflow server that is away, or a database that is locked, cannot be told is kept on disk, in order, and sent
+later."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -16,47 +18,63 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import mlflow
-import psutil
+from filelock import BaseFileLock, FileLock, Timeout
 from mlflow.exceptions import MlflowException
-from mlflow.protos import service_pb2
-from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
-from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
-from mlflow.store.tracking.rest_store import RestStore
-from mlflow.tracking._tracking_service import utils as tracking_service
-from mlflow.utils.credentials import get_default_host_creds
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from requests import RequestException
 
-from metagan.files import replaced
+from metagan.files import process_name, replaced
+from metagan.io import database, mlflow_version
 
-WRITES = ("LogBatch", "LogMetric", "LogParam", "SetTag", "LogInputs", "UpdateRun")
 PASSING = (401, 407, 408, 429)
 """Statuses of a name or password that is wrong for now, a time-out, too many at once."""
 SECONDS_BETWEEN_ATTEMPTS = 10.0
+SHARE_OF_ATTEMPTS = 0.1
+"""The most of a run's time that attempts in vain may take."""
+SECONDS_FOR_A_LOCK = 1.0
+"""How long an attempt waits for another program that writes the database."""
+LONGEST_FOLDER_NAME = 200
 GAP = "tracking_gap"
-"""Tag of a run whose server was away for a while."""
+"""Tag of a run whose server or database was away for a while."""
 
 log = logging.getLogger(__name__)
 Message = dict[str, Any]
 OutboxOf: TypeAlias = "Callable[[str], Outbox]"
-seen: dict[str, service_pb2.Run] = {}
+seen: dict[str, Any] = {}
 """The runs that this process knows, by their ids: the answer while their server is away."""
 _installed_in: Path | None = None
 
 
 class Outbox:
-    """The messages to one server: a file of JSON lines for each process, which a later process may deliver."""
+    """The messages to one server or database: a file of JSON lines for each process, which a later one may deliver.
+
+    A process that has messages holds the lock beside its file; the kernel releases it when the process ends. So no
+    two processes, and no two machines that share the folder, send the same messages.
+    """
 
     def __init__(self, folder: Path, server: str) -> None:
-        self.server, self.folder = server, folder / quote(server, safe="")
-        self.queue = self.folder / f"{os.getpid()}.jsonl"
-        self._store = RestStore(partial(get_default_host_creds, server))
-        self._is_away, self._next_attempt = False, 0.0
+        name = quote(server, safe="")
+        if len(name) > LONGEST_FOLDER_NAME:
+            name = hashlib.sha256(server.encode()).hexdigest()
+        self.server, self.folder = server, folder / name
+        self.queue = self.folder / f"{process_name()}.jsonl"
+        self.is_away, self._next_attempt = False, 0.0
+        self._file = database.path_of(server)
+        self._name = f"the tracking database {self._file}" if self._file else f"the MLflow server at {server}"
+        self._deleted: set[str] = set()
         self._lock = RLock()
+        self._owned: BaseFileLock | None = None
+
+    @cached_property
+    def place(self) -> Any:
+        """Where the messages go."""
+        inside = mlflow_version.inside()
+        return inside.Database(self.server) if self._file else inside.Server(self.server)
 
     def send(self, message: Message) -> None:
         """Keep the message, then deliver all that is kept, unless the server was away a moment ago."""
         with self._lock:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._own()
             with open(self.queue, "a", encoding="utf-8") as file:
                 file.write("\n" + json.dumps(message))  # what a full disk cut off before is a line of its own
             if monotonic() >= self._next_attempt:
@@ -72,115 +90,118 @@ class Outbox:
     def deliver(self) -> bool:
         """Send what this process and those that are no more have kept; whether nothing is left."""
         with self._lock:
-            return all(self._deliver(queue) for queue in self._queues())
+            delivered = all(self._deliver_if_free(queue) for queue in self._queues())
+            if self._owned and not self.queue.exists():
+                _give_back(self._owned)
+                self._owned = None
+            return delivered
 
     def deliver_at_the_end(self) -> None:
         """Try once more, and say what is left for the next run."""
         if not self.deliver():
             kept = sum(len(_lines(queue)) for queue in self._queues())
             log.warning(
-                "the MLflow server at %s did not come back: %d messages are kept in %s, and the next run sends them",
-                self.server, kept, self.folder,
+                "%s did not come back: %d messages are kept in %s, and the next run sends them",
+                self._name, kept, self.folder,
             )  # fmt: skip
 
     def _queues(self) -> list[Path]:
-        queues = sorted(self.folder.glob("*.jsonl"), key=_modified)
-        return [queue for queue in queues if queue == self.queue or not psutil.pid_exists(int(queue.stem))]
+        return sorted(self.folder.glob("*.jsonl"), key=_modified)
+
+    def _own(self) -> None:
+        if self._owned is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # A child that was forked for a training uses the name, and the lock, of its parent.
+            self._owned = _taken(self.queue)
+
+    def _deliver_if_free(self, queue: Path) -> bool:
+        """Leave alone what belongs to another process that lives, or is being delivered by one."""
+        if queue == self.queue:
+            return self._deliver(queue)
+        lock = _taken(queue)
+        try:
+            return self._deliver(queue) if lock else True
+        finally:
+            if lock and queue.exists():
+                lock.release()
+            elif lock:
+                _give_back(lock)
 
     def _deliver(self, queue: Path) -> bool:
         lines = _lines(queue)
         for number, line in enumerate(lines):
+            began = monotonic()
             try:
-                self._post(json.loads(line))
+                message = json.loads(line)
+                self._post(message)
             except json.JSONDecodeError:
                 log.warning("%s: a line is damaged and is not sent: %s", queue, line[:100])
             except (MlflowException, RequestException) as error:
                 if is_away(error):
                     with replaced(queue) as temporary:
                         temporary.write_text("\n".join(lines[number:]), encoding="utf-8")
-                    self._note_absence(error)
+                    self._note_absence(error, monotonic() - began)
                     return False
-                log.warning("the MLflow server at %s refuses a message: %s", self.server, error)
+                self._note_refusal(message, error)
             self._note_presence()
         queue.unlink(missing_ok=True)
         shutil.rmtree(queue.with_suffix(""), ignore_errors=True)
         return True
 
     def _post(self, message: Message) -> None:
-        if "file" in message:
-            repository = MlflowArtifactsRepository(message["artifact_uri"], self.server)
-            repository.log_artifact(message["file"], message["artifact_path"])
-        else:
-            self._store._call_endpoint(getattr(service_pb2, message["call"]), message["body"])
+        # MLflow itself would wait for 20 seconds, at every message.
+        if self._file and (fault := database.fault_of(self._file, SECONDS_FOR_A_LOCK)):
+            raise MlflowException(fault, TEMPORARILY_UNAVAILABLE)
+        self.place.tell(message)
 
-    def _note_absence(self, error: MlflowException | RequestException) -> None:
-        self._next_attempt = monotonic() + SECONDS_BETWEEN_ATTEMPTS
-        if not self._is_away:
-            self._is_away = True
-            log.warning(
-                "the MLflow server at %s does not answer; kept for it in %s: %s", self.server, self.folder, error
-            )
+    def _note_absence(self, error: MlflowException | RequestException, seconds: float) -> None:
+        self._next_attempt = monotonic() + max(SECONDS_BETWEEN_ATTEMPTS, seconds / SHARE_OF_ATTEMPTS)
+        if not self.is_away:
+            self.is_away = True
+            log.warning("%s does not answer; kept for it in %s: %s", self._name, self.folder, error)
             if mlflow.active_run():
-                mlflow.set_tag(GAP, f"{datetime.now():%Y-%m-%d %H:%M:%S}: the server was away; its messages were late")
+                away = "database" if self._file else "server"
+                mlflow.set_tag(GAP, f"{datetime.now():%Y-%m-%d %H:%M:%S}: the {away} was away; its messages were late")
 
     def _note_presence(self) -> None:
-        if self._is_away:
-            self._is_away, self._next_attempt = False, 0.0
-            log.warning("the MLflow server at %s answers again", self.server)
+        if self.is_away:
+            self.is_away, self._next_attempt = False, 0.0
+            log.warning("%s answers again", self._name)
+
+    def _note_refusal(self, message: Message, error: MlflowException | RequestException) -> None:
+        run = _run_of(message)
+        absent = getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
+        gone = absent or "must be in the 'active' state" in str(error)
+        if not gone or run is None:
+            log.warning("%s refuses a message: %s", self._name, error)
+        elif run not in self._deleted:
+            self._deleted.add(run)
+            name = f"{seen[run].info.run_name} ({run})" if run in seen else run
+            log.warning(
+                "the run %s was deleted: what it should be told is lost; the work goes on, and its results are on disk",
+                name,
+            )
 
 
-class PatientStore(RestStore):
-    """Writes through an outbox, and answers for the runs that were seen while the server is away."""
+def install(folder: Path) -> OutboxOf | None:
+    """From now on this process tells MLflow everything through outboxes in `folder`, one for each store.
 
-    def __init__(self, outbox: Outbox) -> None:
-        super().__init__(partial(get_default_host_creds, outbox.server))
-        self._outbox = outbox
-
-    def _call_endpoint(self, api: Any, json_body: str | None = None, *rest: Any, **named: Any) -> Any:
-        call = api.DESCRIPTOR.name
-        if call in WRITES:
-            self._outbox.send({"call": call, "body": json_body})
-            return api.Response()
-        try:
-            response = super()._call_endpoint(api, json_body, *rest, **named)
-        except MlflowException as error:
-            known = seen.get(json.loads(json_body)["run_id"]) if call == "GetRun" and json_body else None
-            if known is None or not is_away(error):
-                raise
-            return api.Response(run=known)
-        if call in ("GetRun", "CreateRun"):
-            seen[response.run.info.run_id] = response.run
-        return response
-
-
-class PatientArtifacts(MlflowArtifactsRepository):
-    """Uploads through an outbox."""
-
-    def __init__(
-        self,
-        outbox: OutboxOf,
-        artifact_uri: str,
-        tracking_uri: str | None = None,
-        registry_uri: str | None = None,
-    ) -> None:
-        super().__init__(artifact_uri, tracking_uri, registry_uri)
-        self._outbox, self._artifact_uri = outbox(self.tracking_uri), artifact_uri
-
-    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
-        self._outbox.send_file(Path(local_file), self._artifact_uri, artifact_path)
-
-
-def install(folder: Path) -> OutboxOf:
-    """From now on this process tells MLflow servers everything through outboxes in `folder`, one for each server."""
+    With an MLflow that it does not know it says so, and leaves the tracking as it is.
+    """
     global _installed_in
+    inside = mlflow_version.inside()
+    if inside is None:
+        log.warning(
+            "MLflow %s is not known here (known: %s): tracking is plain, and a run fails when what tracks it goes away",
+            mlflow_version.VERSION, mlflow_version.KNOWN,
+        )  # fmt: skip
+        return None
     _installed_in = folder
     # Waiting minutes for a server, as MLflow would, is no use when what it should know is kept.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     outbox = cache(partial(Outbox, folder))
-    for scheme in ("http", "https"):
-        tracking_service._register(scheme, lambda store_uri, **_: PatientStore(outbox(store_uri)))
-    _artifact_repository_registry.register("mlflow-artifacts", partial(PatientArtifacts, outbox))
+    inside.register(outbox)
     return outbox
 
 
@@ -190,7 +211,7 @@ def installed_in() -> Path | None:
 
 
 def is_away(error: MlflowException | RequestException) -> bool:
-    """Whether nobody answered, or something that may answer otherwise later; else the server refuses for good."""
+    """Whether nobody answered, or something that may answer otherwise later; else the message is refused for good."""
     if isinstance(error, RequestException):
         return error.response is None or _is_passing(error.response.status_code)
     return _is_passing(error.get_http_status_code())
@@ -198,6 +219,22 @@ def is_away(error: MlflowException | RequestException) -> bool:
 
 def _is_passing(status: int) -> bool:
     return status >= 500 or status in PASSING
+
+
+def _taken(queue: Path) -> BaseFileLock | None:
+    """The lock of a queue, or None if another process has it."""
+    lock = FileLock(queue.with_suffix(".lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return lock
+
+
+def _give_back(lock: BaseFileLock) -> None:
+    """Release it, and leave nothing behind."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
 
 
 def _modified(queue: Path) -> float:
@@ -214,3 +251,8 @@ def _lines(queue: Path) -> list[str]:
         return [line for line in queue.read_text(encoding="utf-8").splitlines() if line]
     except FileNotFoundError:
         return []
+
+
+def _run_of(message: Message) -> str | None:
+    body = message.get("body")
+    return json.loads(body).get("run_id") if isinstance(body, str) else None

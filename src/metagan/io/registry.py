@@ -65,7 +65,7 @@ class Candidate:
 class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
     """Saving logs a candidate into the active MLflow run, registers it, and moves the alias if it is better.
 
-    Without a run nothing is saved. When the server is away, this is said and the run goes on.
+    Without a run nothing is saved. What MLflow cannot or will not register is said, and the run goes on.
     """
 
     def __init__(self, metadata: dict[str, Any] | None = None) -> None:
@@ -78,12 +78,11 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
             number = register(data)
             _crown_if_better(data, number)
         except (MlflowException, RequestException) as error:
-            if not is_away(error):
-                raise
+            place = mlflow.get_tracking_uri()
             log.warning(
-                "the MLflow server at %s does not answer: %s is not registered; its weights are on disk, and the node "
-                "register_%s can be run again",
-                mlflow.get_tracking_uri(), data.name, data.model.header.kind,
+                "%s: %s is not registered; its weights are on disk, and the node register_%s can be run again",
+                f"{place} does not answer" if is_away(error) else f"{place} refuses: {error}", data.name,
+                data.model.header.kind,
             )  # fmt: skip
 
     def load(self) -> NoReturn:

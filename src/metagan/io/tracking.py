@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -13,15 +14,17 @@ from lightning.pytorch.loggers import MLFlowLogger
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from torch import Tensor
 
-from metagan.io import outbox
+from metagan.io import mlflow_version, outbox
 from metagan.reporting.figures import sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import to_bytes
 
+log = logging.getLogger(__name__)
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 OpenRun: TypeAlias = Callable[[], AbstractContextManager[None]]
 
@@ -43,8 +46,9 @@ class RunLogger(MLFlowLogger):
 def nested_runs(names: Sequence[str]) -> Iterator[list[OpenRun]]:
     """For each name what opens a run of that name inside the active one, here or in another process.
 
-    All runs are made before the first is opened, so that a server may go away at any time after. What an error leaves
-    unended is KILLED. Without an active run there is nothing to open.
+    All runs are made before the first is opened, so that a server may go away at any time after. When it is away
+    before, nothing is recorded of what has no run. What an error leaves unended is KILLED. Without an active run there
+    is nothing to open.
     """
     parent = mlflow.active_run()
     if parent is None:
@@ -52,9 +56,20 @@ def nested_runs(names: Sequence[str]) -> Iterator[list[OpenRun]]:
         return
     client = mlflow.MlflowClient()
     tags = resolve_tags({MLFLOW_PARENT_RUN_ID: parent.info.run_id})
-    runs = [client.create_run(parent.info.experiment_id, tags=tags, run_name=name) for name in names]
-    for run in runs:
-        client.update_run(run.info.run_id, "SCHEDULED")
+    runs = []
+    try:
+        for name in names:
+            runs.append(client.create_run(parent.info.experiment_id, tags=tags, run_name=name))
+            client.update_run(runs[-1].info.run_id, "SCHEDULED")
+    except MlflowException as error:
+        inside = mlflow_version.inside()
+        if inside is None or not outbox.is_away(error):
+            raise
+        for run in runs:
+            client.set_terminated(run.info.run_id, "KILLED")
+        log.warning("%s: without runs of their own, since these cannot be made now: %s", ", ".join(names), error)
+        yield [inside.without_run] * len(names)
+        return
     try:
         yield [partial(_opened, run, mlflow.get_tracking_uri(), outbox.installed_in()) for run in runs]
     except BaseException:

@@ -5,6 +5,7 @@ A bank is a folder of two files: `images.npy`, uint8 (N, C, H, W) in class order
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -17,13 +18,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
-import psutil
 from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from metagan.errors import UserError
-from metagan.files import FULL
+from metagan.files import FULL, is_abandoned, process_name
 from metagan.parameters import Tasks
 from metagan.tasks.sources import SOURCES
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
@@ -189,10 +189,11 @@ def _durable(path: Path) -> Iterator[BinaryIO]:
 def _replaced(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder` that takes its place when the block ends well, and vanishes when it does not."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.parent.glob(f"{folder.name}.building-*"):
-        if not psutil.pid_exists(int(leftover.name.rpartition("-")[2])):
-            shutil.rmtree(leftover)
-    scaffold = folder.with_name(f"{folder.name}.building-{os.getpid()}")
+    building = f"{folder.name}.building-"
+    for leftover in folder.parent.glob(f"{glob.escape(building)}*"):
+        if is_abandoned(leftover.name.removeprefix(building), leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+    scaffold = folder.with_name(f"{building}{process_name()}")
     shutil.rmtree(scaffold, ignore_errors=True)
     (scaffold / "new").mkdir(parents=True)
     try:

@@ -38,6 +38,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def boxes(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboxOf]:
     """The outboxes of this process, which is as it was after the test."""
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # as settings.py has it
     registry, before = tracking_service._tracking_store_registry, mlflow.get_tracking_uri()
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     monkeypatch.setattr(outbox, "_installed_in", None)
@@ -56,6 +57,12 @@ def boxes(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def box(boxes: OutboxOf, path: Path) -> Outbox:
     return boxes(f"sqlite:///{path}")
+
+
+@pytest.fixture
+def experiment(box: Outbox, tmp_path: Path) -> str:
+    """Whose artefacts lie beside the test's other files."""
+    return MlflowClient().create_experiment(tmp_path.name, artifact_location=(tmp_path / "artefacts").as_uri())
 
 
 @pytest.fixture
@@ -84,10 +91,15 @@ def kept(box: Outbox) -> list[Path]:
 
 @pytest.mark.parametrize("how", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
 def test_what_a_locked_database_could_not_be_told_it_is_told_later(
-    how: str, box: Outbox, path: Path, lock: Callable[[str], Callable[[], None]], caplog: pytest.LogCaptureFixture
+    how: str,
+    box: Outbox,
+    experiment: str,
+    path: Path,
+    lock: Callable[[str], Callable[[], None]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = MetaDataset(LocalArtifactDatasetSource("bank"), "glyphs", "abc")
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=experiment) as run:
         mlflow.log_metric("loss", UNEVEN, step=0)
         assert kept(box) == []
         release = lock(how)
@@ -128,9 +140,9 @@ def test_what_a_locked_database_could_not_be_told_it_is_told_later(
 
 @pytest.mark.parametrize("fault", ["read-only", "cut off", "moved away"])
 def test_a_database_that_is_mended_is_told_what_it_missed(
-    fault: str, box: Outbox, path: Path, caplog: pytest.LogCaptureFixture
+    fault: str, box: Outbox, experiment: str, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=experiment) as run:
         whole = path.read_bytes()
         if fault == "read-only":
             path.write_bytes(whole[:18] + b"\3" + whole[19:])  # for SQLite a format that it cannot write
@@ -149,9 +161,9 @@ def test_a_database_that_is_mended_is_told_what_it_missed(
 
 
 def test_a_run_that_is_deleted_is_named_once_and_the_work_goes_on(
-    box: Outbox, path: Path, caplog: pytest.LogCaptureFixture
+    box: Outbox, experiment: str, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=experiment) as run:
         mlflow.log_metric("loss", 1.0, step=0)
         tracking_service._get_sqlalchemy_store(f"sqlite:///{path}", None).delete_run(run.info.run_id)
         for step in range(1, 4):
@@ -165,8 +177,10 @@ def test_a_run_that_is_deleted_is_named_once_and_the_work_goes_on(
     assert kept(box) == []
 
 
-def test_a_run_that_is_deleted_for_good_is_named_too(box: Outbox, path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with mlflow.start_run() as run:
+def test_a_run_that_is_deleted_for_good_is_named_too(
+    box: Outbox, experiment: str, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mlflow.start_run(experiment_id=experiment) as run:
         mlflow.log_metric("loss", 1.0)
         with closing(sqlite3.connect(path)) as connection, connection:
             for table in ("latest_metrics", "metrics", "tags", "params", "runs"):
@@ -177,9 +191,8 @@ def test_a_run_that_is_deleted_for_good_is_named_too(box: Outbox, path: Path, ca
     assert kept(box) == []
 
 
-@pytest.mark.usefixtures("box")
 def test_arms_that_cannot_have_runs_of_their_own_work_without(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    experiment: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create = mlflow_inside.PatientDatabase.create_run
 
@@ -190,7 +203,7 @@ def test_arms_that_cannot_have_runs_of_their_own_work_without(
     def locked(*_: Any, **__: Any) -> Run:
         raise MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=experiment) as run:
         monkeypatch.setattr(mlflow_inside.PatientDatabase, "create_run", create_one)
         with nested_runs(["maml", "reptile"]) as arms:
             for arm in arms:
@@ -199,13 +212,13 @@ def test_arms_that_cannot_have_runs_of_their_own_work_without(
                 assert mlflow.active_run().info.run_id == run.info.run_id
     assert "maml, reptile: without runs of their own" in caplog.text
     inside = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
-    assert [arm.info.status for arm in MlflowClient().search_runs(["0"], inside)] == ["KILLED"]
+    assert [arm.info.status for arm in MlflowClient().search_runs([experiment], inside)] == ["KILLED"]
 
 
 def test_a_message_that_is_refused_does_not_stop_the_others(
-    box: Outbox, path: Path, caplog: pytest.LogCaptureFixture
+    box: Outbox, experiment: str, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=experiment) as run:
         mlflow.log_param("seed", 1)
         mlflow.log_param("seed", 2)
         mlflow.log_metric("loss", 1.0)

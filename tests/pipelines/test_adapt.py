@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
 from metagan.io import WeightsDataset
+from metagan.lock import FolderLock
 from metagan.nets.generator import Generator
 from metagan.pipelines.adapt.nodes import metrics
 from metagan.training.gan import generator_arguments
@@ -64,7 +65,10 @@ def table(project: Project) -> dict[str, Any]:
 @pytest.mark.slow
 class TestDigits:
     def test_samples_grid_animation_weights_and_table(self, trained: Project, sevens: Path) -> None:
+        beside = FolderLock(trained.path / "data")
+        beside.acquire()  # as a run that writes there has it
         done = adapt(trained, images=sevens, steps=4, samples=10)
+        beside.release()
         assert done.returncode == 0, done.stderr
         assert "adapting: 100%" in done.stderr
         assert "look unlike" not in done.stdout + done.stderr

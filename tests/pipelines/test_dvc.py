@@ -16,6 +16,8 @@ from mlflow.entities import Run
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from metagan.lock import FolderLock
+
 if TYPE_CHECKING:
     from conftest import Project
 

@@ -26,8 +26,8 @@ with replaced(Path(sys.argv[1])) as temporary:
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
-    parent = f".{os.getppid()}@{socket.gethostname()}.model.pt"
-    others = [tmp_path / parent, tmp_path / ".hidden.model.pt", tmp_path / ".4194305@elsewhere.org.model.pt"]
+    living = f".1@{socket.gethostname()}.model.pt"
+    others = [tmp_path / living, tmp_path / ".hidden.model.pt", tmp_path / ".4194305@elsewhere.org.model.pt"]
     path.write_text("whole")
     for other in others:
         other.touch()

@@ -35,6 +35,7 @@ from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Conv4
 from metagan.nets.embedder import Embedder
+from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, validate
 from metagan.parameters import Parameters as Settings
 from metagan.training.gan import initial_gan
@@ -122,8 +123,7 @@ class MamlProblem:
 def maml_problem(count: int = 32, width: int = 64, n_way: int = 5, k_shot: int = 1, n_query: int = 15) -> MamlProblem:
     """5-way 1-shot with 15 query images per class, 28x28, always the same."""
     generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         network = Conv4(channels=1, width=width, image_size=28, outputs=n_way)
     labels = torch.arange(n_way)
     return MamlProblem(
@@ -142,7 +142,7 @@ def metagan_step(problem: MamlProblem, mode: str, workers: int | None = None) ->
     networks = {PREFIX + name: value.detach() for name, value in problem.network.named_parameters()}
     rules = shared_rule(UPDATE_RULES["sgd"], networks)
     meta_parameters = {**networks, **initialised(rules, networks, dict.fromkeys(networks, problem.rate), 1)}
-    mode = resolve(mode, CPU, meta_parameters, rules)
+    mode = resolve(mode, CPU)
     task_map = TaskMap(ClassifierLearner(problem.network), mode, problem.count, workers)
     loss = task_loss("maml", rules, [1.0])
 
@@ -228,7 +228,7 @@ def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
         "inner_noise": torch.randn(count, inner.steps, 2, training.k_shot, noise_size),
         "outer_noise": torch.randn(count, training.n_query, noise_size),
     }
-    task_map = TaskMap(gan.learner(training, embed), resolve(mode, CPU, gan.parameters, gan.rules), training.vmap_chunk)
+    task_map = TaskMap(gan.learner(training, embed), resolve(mode, CPU), training.vmap_chunk)
     loss = task_loss(meta_gradient, gan.rules, [1.0] * inner.steps)
     return lambda: task_map.mean_gradient(loss, gan.parameters, tasks)
 

@@ -149,12 +149,24 @@ def test_a_failing_task_leaves_the_threads_usable(make_learner: MakeLearner, mak
     assert torch.get_num_threads() == n_threads
 
 
-@pytest.mark.parametrize(
-    ("device", "adapts_all", "mode"), [("cpu", True, "threads"), ("cpu", False, "vmap"), ("cuda", True, "vmap")]
-)
-def test_auto_depends_on_the_device_and_on_what_is_adapted(device: str, adapts_all: bool, mode: str) -> None:
-    adapted = {"generator.a", "generator.b"} if adapts_all else {"generator.a"}
-    rules = shared_rule(lslr, adapted)
-    parameters = {"generator.a": torch.zeros(1), "generator.b": torch.zeros(1), "rule.schedule": torch.zeros(2)}
-    assert resolve("auto", torch.device(device), parameters, rules) == mode
-    assert resolve("loop", torch.device(device), parameters, rules) == "loop"
+def test_a_single_task_has_all_intra_op_threads(make_learner: MakeLearner, make_tasks: MakeTasks) -> None:
+    seen, before = [], torch.get_num_threads()
+
+    def work(own: GanLearner, given: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        seen.append(torch.get_num_threads())
+        return torch.zeros(())
+
+    task_map = TaskMap(make_learner(), "threads", CHUNK, workers=2)
+    torch.set_num_threads(2)
+    try:
+        for count in (1, 2):
+            task_map.results(work, {}, make_tasks(count))
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("device", "mode"), [("cpu", "threads"), ("cuda", "vmap")])
+def test_auto_depends_on_the_device_alone(device: str, mode: str) -> None:
+    assert resolve("auto", torch.device(device)) == mode
+    assert resolve("loop", torch.device(device)) == "loop"

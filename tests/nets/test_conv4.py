@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from metagan.nets.conv4 import Conv4, Statistics
+from metagan.nets.conv4 import Conv4, Statistics, moments
 
 each_pooling = pytest.mark.parametrize("pooling", ["max", "stride"])
 
@@ -67,6 +67,22 @@ def test_found_statistics_are_those_that_were_used(pooling: str) -> None:
     torch.testing.assert_close(found[0][1].flatten(), before_norm.var((0, 2, 3), correction=0))
     torch.testing.assert_close(network(batch, found), logits)
     torch.testing.assert_close(by_formula(network, batch, found), logits)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(1000.0, 0.1), (-50.0, 0.01), (0.0, 1.0)])
+def test_a_variance_that_is_small_beside_the_mean_is_not_lost(mean: float, deviation: float) -> None:
+    values = mean + deviation * torch.randn(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    found_mean, found_variance = moments(values)
+    exact = values.double()
+    torch.testing.assert_close(found_mean.double(), exact.mean((0, 2, 3), keepdim=True), rtol=1e-6, atol=1e-6)
+    expected = exact.var((0, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(found_variance.double(), expected, rtol=1e-4, atol=0)
+
+
+def test_moments_have_first_and_second_derivatives() -> None:
+    values = torch.randn(3, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(moments, values)
+    assert torch.autograd.gradgradcheck(moments, values)
 
 
 @pytest.mark.parametrize(

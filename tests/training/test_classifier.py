@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from metagan.errors import UserError
+from metagan.evaluation.robustness import evaluate_robustness
 from metagan.meta.methods import METHODS
 from metagan.parameters import Classifier, Robustness, Trainer, validate
+from metagan.pipelines.classifier.nodes import train as train_one
 from metagan.pipelines.classifier.nodes import train_natural_twin
 from metagan.pipelines.evaluate_robustness import nodes as evaluation
 from metagan.tasks.bank import TaskBank
@@ -30,7 +32,7 @@ from metagan.training.classifier import (
     with_statistics,
 )
 from metagan.training.episodes import episode_task
-from metagan.training.robustness import adapted_episodes
+from metagan.training.robustness import adapted_episodes, support_sets
 from metagan.training.saved import ClassifierHeader, SavedModel, saved_model
 
 MakeSettings = Callable[..., Classifier]
@@ -507,3 +509,60 @@ def test_episodes_that_cannot_be_drawn_are_refused(
 def test_weights_of_another_kind_are_refused(embedders: tuple[SavedModel[Any], ...]) -> None:
     with pytest.raises(UserError, match=r"^weights of kind 'classifier' are needed, not 'embedder'$"):
         load_classifier(embedders[0])
+
+
+def test_robust_accuracy_is_the_same_in_every_run_and_with_any_number_of_threads(
+    bank: TaskBank, make_classifier: MakeSettings, train: Train
+) -> None:
+    saved, _ = train(make_classifier(method="maml"))
+    settings = Robustness(
+        episodes=8,
+        n_way=(WAYS,),
+        k_shot=(SHOTS,),
+        n_query=QUERIES,
+        linf_epsilons=(0.05,),
+        l2_epsilons=(0.3,),
+        steps=2,
+        masking_episodes=2,
+        poisoned_epsilon=None,
+    )
+    shape = (bank, "test", 0, *SHAPE)
+
+    def measured(workers: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        adapt = adapted_episodes(saved, *shape)
+        found = evaluate_robustness(adapt, support_sets(*shape), settings, 0, progress=False, workers=workers)
+        return found.table, found.pictures
+
+    table, pictures = measured(1)
+    for _ in range(2):
+        again, same_pictures = measured(4)
+        assert again == table
+        assert all(np.array_equal(same_pictures[name], picture) for name, picture in pictures.items())
+
+
+def test_adapting_to_an_episode_leaves_the_global_generator_to_the_attacks(
+    bank: TaskBank, make_classifier: MakeSettings, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapt = adapted_episodes(train(make_classifier())[0], bank, "test", 0, *SHAPE)
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: pytest.fail("reseeded while other threads attack"))
+    first, second = adapt(0, None), adapt(0, None)
+    assert torch.equal(first.predict(first.query), second.predict(second.query))
+
+
+def test_without_an_adversary_the_natural_twin_is_the_same_training(
+    bank: TaskBank, make_classifier: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not done twice, whatever attack is not made."""
+    steps, step = [], ClassifierTraining.training_step
+
+    def counted(self: ClassifierTraining, *batch: Any) -> None:
+        steps.append(self.meta_step)
+        step(self, *batch)
+
+    monkeypatch.setattr(ClassifierTraining, "training_step", counted)
+    settings = make_classifier(adversary={**ATTACKED, "where": "none"}).model_dump()
+    arguments = (bank, settings, Trainer().model_dump(), 0, tmp_path)
+    (classifier, history), (natural, natural_history) = train_one(*arguments), train_natural_twin(*arguments)
+    assert steps == [0, 1, 2, 3]
+    assert same(classifier.state, natural.state)
+    assert history.equals(natural_history)

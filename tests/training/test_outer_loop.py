@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,61 @@ def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: Classifier
 def test_a_training_without_any_look_says_so(settings: Classifier) -> None:
     with pytest.raises(ValueError, match=r"^classifier\.validate_every: 1 is more than the 0 meta-steps"):
         best_average(Toy(settings))
+
+
+class Timed(Toy):
+    """A meta-step takes one second of the clock of the test, and a look at the val classes a hundred."""
+
+    now = 0.0
+
+    def task_loss(self) -> TaskFunction:
+        Timed.now += 1
+        return super().task_loss()
+
+    def measure(self) -> Row:
+        Timed.now += 100
+        return {"val/score": 0.5}
+
+
+@pytest.mark.parametrize("validate_every", [1, 2])
+def test_looks_take_none_of_the_minutes(
+    settings: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validate_every: int
+) -> None:
+    """Also in a training that goes on after an interruption."""
+    monkeypatch.setattr(outer_loop, "perf_counter", lambda: Timed.now)
+    timed = settings.model_copy(update={"meta_steps": None, "minutes": 0.1, "validate_every": validate_every})
+    with pytest.raises(InterruptedError):
+        run(Timed(timed, stop_in=4), tmp_path)
+    module = run(Timed(timed), tmp_path)
+    assert (module.meta_step, module.seconds) == (6, 6.0)
+    assert [row["seconds"] for row in module.history] == list(range(validate_every, 7, validate_every))
+
+
+class Recording(Toy):
+    """Notes the threads that work on its tasks."""
+
+    threads: set[str]
+
+    def task_loss(self) -> TaskFunction:
+        loss = super().task_loss()
+        self.threads = set()
+
+        def noted(*arguments: Any) -> torch.Tensor:
+            self.threads.add(threading.current_thread().name.partition("_")[0])
+            return loss(*arguments)
+
+        return noted
+
+
+def test_auto_works_on_tasks_by_threads_on_a_cpu_and_says_so(
+    settings: Classifier, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a rule that learns nothing too, and to the bits of the loop."""
+    caplog.set_level("INFO", "metagan")
+    module = run(Recording(settings.model_copy(update={"task_parallel": "auto"})), tmp_path / "auto")
+    assert module.threads == {"task"}
+    assert "classifier: 2 tasks a meta-step, by threads" in caplog.messages
+    assert torch.equal(module.meta_parameters()[NAME], toy.meta_parameters()[NAME])
 
 
 class InTwo(Toy):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from joblib import Parallel, delayed
 from torch import Tensor
 
+from metagan.nets.randomness import seeded
 from metagan.nets.small_classifier import SmallClassifier
 from metagan.tasks.sampling import LARGEST_JITTER, moved
 
@@ -52,8 +53,7 @@ def accuracies(trials: Sequence[Trial], steps: int) -> list[float]:
 
 def _initial(trial: Trial) -> SmallClassifier:
     images = trial.test[0]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(trial.seed)
+    with seeded(trial.seed):
         return SmallClassifier(images.shape[1], images.shape[-1], trial.n_classes)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal, TypeAlias
 
 import eagerpy
@@ -14,14 +12,13 @@ from foolbox import PyTorchModel, attacks
 from torch import Tensor, nn
 
 from metagan.errors import UserError
+from metagan.nets.randomness import seeded
 
 Predictor: TypeAlias = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) in [0, 1] -> logits (N, n_way), differentiable in the images alone: parameters are detached."""
 
 AttackName = Literal["fgsm", "pgd", "auto_attack"]
 Norm = Literal["linf", "l2"]
-
-_GLOBAL_RANDOMNESS = Lock()
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ class _SeededStart:
     seed: int
 
     def get_random_start(self, x0: eagerpy.Tensor, epsilon: float) -> eagerpy.Tensor:
-        with _global_randomness(self.seed):
+        with seeded(self.seed):
             return super().get_random_start(x0, epsilon)  # type: ignore[misc]
 
 
@@ -141,13 +138,5 @@ def _auto_attack(network: nn.Module, images: Tensor, labels: Tensor, threat: Thr
     norm = {"linf": "Linf", "l2": "L2"}[threat.norm]
     judge = AutoAttack(network, norm=norm, eps=threat.epsilon, seed=seed, device=images.device)
     judge.apgd_targeted.n_target_classes = judge.fab.n_target_classes = min(9, n_way - 1)
-    with _global_randomness(seed):
+    with seeded(seed):
         return judge.run_standard_evaluation(images, labels, batch_size=len(images))[0]
-
-
-@contextmanager
-def _global_randomness(seed: int) -> Iterator[None]:
-    """The global generator for one thread at a time, seeded, and afterwards as it was."""
-    with _GLOBAL_RANDOMNESS, torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

@@ -9,6 +9,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from metagan.evaluation.features import Features, as_pair
 from metagan.evaluation.frechet import FeaturesAreInputs
+from metagan.nets.randomness import seeded
 
 
 def kernel_distance(samples: Features, real: Features, seed: int, subsets: int = 50, subset_size: int = 200) -> float:
@@ -34,7 +35,6 @@ def kernel_distance(samples: Features, real: Features, seed: int, subsets: int =
         )
     metric.update(torch.from_numpy(real), real=True)
     metric.update(torch.from_numpy(samples), real=False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         mean, _ = metric.compute()
     return mean.item()

@@ -14,30 +14,29 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules import RULE_PREFIX, Rules
 
 Result = TypeVar("Result")
 TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
 """(learner, meta-parameters, task, differentiate) -> a tensor."""
 
 
-def resolve(mode: str, device: torch.device, meta_parameters: Parameters, rules: Rules) -> str:
-    """`auto` is `threads` on a CPU if an inner step adapts every tensor, `loop` if there are none, else `vmap`."""
+def resolve(mode: str, device: torch.device) -> str:
+    """`auto` is `threads` on a CPU, else `vmap`.
+
+    A rule and not a timing: threads give the bits of the loop whatever the number of cores, `vmap` rounds otherwise,
+    and what a busy machine finds fastest must not decide about results, least of all when a training goes on.
+    """
     if mode != "auto":
         return mode
-    changed = {name for bound in rules.values() for name in bound.tensors}
-    adapted = [name in changed for name in meta_parameters if not name.startswith(RULE_PREFIX)]
-    if not any(adapted):
-        return "loop"
-    return "threads" if device.type == "cpu" and all(adapted) else "vmap"
+    return "threads" if device.type == "cpu" else "vmap"
 
 
 class TaskMap:
     """Applies a task function to every task of a batch, whose tensors count tasks along the first axis.
 
-    Threads swap parameters inside modules, so each has a copy of the learner, and one intra-op thread: on one task
-    more gain nothing. Under `vmap` tensors that no task adapts stay shared, so that their convolutions run over all
-    tasks as one batch; where every tensor is adapted, threads are faster on a CPU.
+    Threads swap parameters inside modules, so each has a copy of the learner, and one intra-op thread: with a task
+    for each core more gain nothing. A single task runs as in the loop. Under `vmap` tensors that no task adapts stay
+    shared, so that their convolutions run over all tasks as one batch.
     """
 
     def __init__(self, learner: Learner, mode: str, chunk: int, workers: int | None = None) -> None:
@@ -99,7 +98,7 @@ class TaskMap:
         self, function: Callable[[Learner, TaskTensors, Differentiate], Result], tasks: TaskTensors
     ) -> Iterable[Result]:
         each = [{name: value[index] for name, value in tasks.items()} for index in range(_count(tasks))]
-        if self.mode == "loop":
+        if self.mode == "loop" or len(each) == 1:
             return [function(self.learner, task, by_autograd) for task in each]
 
         def with_own_learner(task: TaskTensors) -> Result:

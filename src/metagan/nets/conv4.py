@@ -80,10 +80,11 @@ class BatchNorm(nn.Module):
 
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of the channels of (N, C, H, W)."""
-    # Sums and one pass: the gradient of a mean divides at every pixel, and takes half as long again.
+    # Sums: the gradient of a mean divides at every pixel, and takes half as long again. Two passes: the mean of the
+    # squares less the square of the mean would lose a variance that is small beside the mean.
     share = values.shape[1] / values.numel()
     mean = values.sum((0, 2, 3), keepdim=True) * share
-    return mean, (values.square().sum((0, 2, 3), keepdim=True) * share - mean.square()).clamp(min=0)
+    return mean, (values - mean).square().sum((0, 2, 3), keepdim=True) * share
 
 
 def is_mapped(values: Tensor) -> bool:

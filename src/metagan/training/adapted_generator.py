@@ -12,6 +12,7 @@ from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.nets.generator import Generator
+from metagan.nets.randomness import seeded
 from metagan.training.data import sampling_tasks, task_noise
 from metagan.training.gan import check_architecture, generator_arguments, load_gan
 from metagan.training.saved import GanHeader, GeneratorHeader, Provenance, SavedModel, detached
@@ -62,7 +63,8 @@ def draw(adapted: SavedModel[GeneratorHeader], n: int, seed: int) -> Tensor:
     """
     adapted.check_kind("adapted_generator")
     header = adapted.header
-    generator = Generator(**generator_arguments(header.architecture))
+    with seeded(0):
+        generator = Generator(**generator_arguments(header.architecture))
     generator.load_state_dict(adapted.state)
     images = generator(task_noise(seed, 0, n, header.architecture.noise_size))
     return 1 - images if header.inverted else images

@@ -32,6 +32,7 @@ from metagan.meta.methods import METHODS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Statistics
+from metagan.nets.randomness import seeded
 from metagan.parameters import AdversarySettings, Classifier, ClassifierArchitecture, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.episodes import episode_task, stacked
@@ -148,6 +149,8 @@ def train_classifier(
     """
     if settings.n_way > (found := len(bank.splits["train"])):
         raise UserError(f"classifier.n_way: {settings.n_way}, but the train split has only {found} classes")
+    if settings.adversary.where == "none":  # one training, whatever attack is not made
+        settings = settings.model_copy(update={"adversary": AdversarySettings()})
     learner, rules, start = initial_classifier(bank, settings, seed)
     module = ClassifierTraining(bank, learner, rules, start, settings, seed)
     folder = folder / fingerprint(settings, seed, bank.content_hash)
@@ -205,8 +208,7 @@ def architecture_of(bank: TaskBank, settings: Classifier) -> ClassifierArchitect
 def build_learner(settings: Classifier, architecture: ClassifierArchitecture, seed: int) -> ClassifierLearner:
     """The method's learner with a random network."""
     method = METHODS[settings.method]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = method.network(architecture)
     transductive, adversary = settings.network.batch_norm == "transductive", build_adversary(settings.adversary)
     return method.learner(network, transductive, adversary, settings.inner.shots)

@@ -11,6 +11,7 @@ from tqdm import trange
 
 from metagan.errors import UserError
 from metagan.nets.embedder import Embedder
+from metagan.nets.randomness import seeded
 from metagan.parameters import EmbedderArchitecture, EmbedderNetwork
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import Episode, episode, turned
@@ -40,8 +41,7 @@ def train_embedder(
         feature_size=settings.feature_size,
         image_size=bank.image_size,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = Embedder(**architecture.model_dump())
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.episodes)
@@ -68,7 +68,8 @@ def load_embedder(saved: SavedModel[EmbedderHeader], bank: TaskBank) -> Embedder
     saved.check_kind("embedder")
     architecture = saved.header.architecture
     bank.check_images("embedder", architecture.channels, architecture.image_size, "run the pipeline embedder again")
-    network = Embedder(**architecture.model_dump())
+    with seeded(0):
+        network = Embedder(**architecture.model_dump())
     network.load_state_dict(saved.state)
     return network.eval().requires_grad_(False)
 

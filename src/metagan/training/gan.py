@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from metagan.errors import UserError
@@ -15,6 +14,7 @@ from metagan.meta.learners import GanLearner
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.generator import Generator
+from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Temperature, detached
@@ -110,16 +110,20 @@ def build_learner(
     inner: InnerLoop,
     settings: MetaTrain | None = None,
     embed: nn.Module | None = None,
+    seed: int = 0,
 ) -> GanLearner:
-    """A learner with networks of the architecture; without `settings` it has no outer objective."""
+    """A learner with random networks of the architecture; without `settings` it has no outer objective."""
     objective = settings.outer_objective if settings else None
-    return GanLearner(
-        generator=Generator(**generator_arguments(architecture)),
-        discriminator=Discriminator(
+    with seeded(seed):
+        generator = Generator(**generator_arguments(architecture))
+        discriminator = Discriminator(
             channels=architecture.channels,
             image_size=architecture.image_size,
             width=architecture.discriminator_width,
-        ),
+        )
+    return GanLearner(
+        generator=generator,
+        discriminator=discriminator,
         gan_loss=inner.gan_loss,
         r1=inner.r1,
         r2=inner.r2,
@@ -133,9 +137,7 @@ def build_learner(
 
 def initial_networks(architecture: GanArchitecture, seed: int) -> Parameters:
     """Random initial parameters of both networks, `generator.*` and `discriminator.*`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        learner = build_learner(architecture, InnerLoop())
+    learner = build_learner(architecture, InnerLoop(), seed=seed)
     networks = {"generator": learner.generator, "discriminator": learner.discriminator}
     return {
         f"{player}.{name}": value.detach()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from time import perf_counter
@@ -25,6 +26,8 @@ from metagan.parameters import OuterLoop as Settings
 from metagan.training.data import TaskBatches
 from metagan.training.processes import mean_over_processes, own_share
 
+log = logging.getLogger(__name__)
+
 Row = dict[str, float | int | None]
 PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
 PROGRESS += ("losses", "history")
@@ -35,8 +38,8 @@ class OuterLoop(L.LightningModule):
 
     An update whose gradient has a NaN or Inf is skipped and counted; `maximum_skipped_in_a_row` of them end the run
     with a UserError. When the score on the val classes has fallen by more than `retreat_margin`, training
-    goes back to the averaged weights that scored best, at half the rates. A subclass draws the tasks, says what a
-    task's loss is and looks at the val classes.
+    goes back to the averaged weights that scored best, at half the rates. `seconds` are those of training, without the
+    looks at the val classes. A subclass draws the tasks, says what a task's loss is and looks at the val classes.
     """
 
     def __init__(self, learner: Learner, rules: Rules, start: Parameters, settings: Settings) -> None:
@@ -90,10 +93,6 @@ class OuterLoop(L.LightningModule):
         """The learned meta-parameters by name, or their average over time."""
         return {name.replace("/", "."): value for name, value in (self.average if averaged else self.meta).items()}
 
-    def learned_rules(self) -> Rules:
-        """The rules whose meta-parameters this loop learns."""
-        return {player: bound for player, bound in self.rules.items() if bound.rule.learned}
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         settings, parameters = self.settings, self.meta_parameters()
         groups = [
@@ -110,7 +109,8 @@ class OuterLoop(L.LightningModule):
         return DataLoader([0], batch_size=None)
 
     def on_fit_start(self) -> None:
-        mode = resolve(self.settings.task_parallel, self.device, self.meta_parameters(), self.learned_rules())
+        mode = resolve(self.settings.task_parallel, self.device)
+        log.info("%s: %d tasks a meta-step, by %s", self.settings.section, self.settings.tasks_per_step, mode)
         self.task_map = TaskMap(self.learner, mode, self.settings.vmap_chunk)
 
     def on_train_start(self) -> None:
@@ -142,6 +142,13 @@ class OuterLoop(L.LightningModule):
         self.log_dict({"train_loss": loss, "gradient_norm": norm}, prog_bar=True)
         self.log("skipped", float(self.skipped))
         self.trainer.should_stop = self._share_done() >= 1
+
+    def on_validation_start(self) -> None:
+        self._look_started = perf_counter()
+
+    def on_validation_end(self) -> None:
+        """A look at the val classes is no training: it takes none of the `minutes`."""
+        self._started += perf_counter() - self._look_started
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         # One process looks, so that all decide alike.

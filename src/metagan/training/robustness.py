@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 from torch import Tensor
 
 from metagan.evaluation.judge import EpisodeModel
@@ -21,19 +24,20 @@ def adapted_episodes(
     k_shot: int,
     n_query: int,
 ) -> AdaptEpisode:
-    """Adapts a classifier, built anew for each episode so that threads share no module, to episode `index`.
+    """Adapts a classifier to episode `index`: a copy of it, since threads must not share a module.
 
     Raises UserError when the classifier does not fit the number of ways or images.
     """
-    load_classifier(classifier).check_fit(bank, n_way)
+    model = load_classifier(classifier)
+    model.check_fit(bank, n_way)
     norm = classifier.header.settings.adversary.norm
 
     def adapt(index: int, support: Tensor | None) -> EpisodeModel:
-        model = load_classifier(classifier)
+        own = replace(model, learner=copy.deepcopy(model.learner))
         task = episode_task(bank, split, seed, index, n_way, k_shot, n_query, norm=norm)
         if support is not None:
             task["support"] = support
-        return EpisodeModel(model.predictor(task), task["query"], task["query_labels"], model.is_transductive)
+        return EpisodeModel(own.predictor(task), task["query"], task["query_labels"], own.is_transductive)
 
     return adapt
 

@@ -16,8 +16,7 @@ from metagan.training.temperature import at_temperature
 
 def sampling_map(gan: Gan, settings: MetaTrain) -> TaskMap:
     """For adaptation on the CPU once training has ended."""
-    mode = resolve(settings.task_parallel, torch.device("cpu"), gan.parameters, gan.rules)
-    return TaskMap(gan.learner(), mode, settings.vmap_chunk)
+    return TaskMap(gan.learner(), resolve(settings.task_parallel, torch.device("cpu")), settings.vmap_chunk)
 
 
 def sample_trajectory(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ...]) -> Tensor:

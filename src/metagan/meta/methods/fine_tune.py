@@ -40,7 +40,10 @@ class TwoHeads(nn.Module):
 @dataclass
 class FineTuneLearner(FeatureLearner):
     """Trains on the support and query images of a task alike, by their train classes `support_classes` (S,) and
-    `query_classes` (Q,); meets a new task by inner steps on the new head."""
+    `query_classes` (Q,), in one batch, of which the adversary attacks the part that it is told to.
+
+    Meets a new task by inner steps on the new head.
+    """
 
     players = ("classifier",)
 
@@ -64,13 +67,19 @@ class FineTuneLearner(FeatureLearner):
         images = torch.cat([task["support"], task["query"]])
         classes = torch.cat([task["support_classes"], task["query_classes"]])
 
-        def predict(own: Parameters) -> Predict:
-            return lambda moved: self.embed(own, moved)[:, ways:]
-
         if self.adversary is None:
-            return F.cross_entropy(predict(parameters)(images), classes)
+            return F.cross_entropy(self.embed(parameters, images)[:, ways:], classes)
+        first = 0 if self.adversary.on_support else len(task["support"])
+        last = len(images) if self.adversary.on_query else len(task["support"])
+
+        def predict(own: Parameters) -> Predict:
+            """Logits of all images, some of which the adversary has moved."""
+            return lambda moved: self.embed(own, torch.cat([images[:first], moved, images[last:]]))[:, ways:]
+
         start = torch.cat([task["support_start"], task["query_start"]])
-        return self.adversary.robust_loss(predict(parameters), predict(constant), images, classes, start)
+        return self.adversary.robust_loss(
+            predict(parameters), predict(constant), images[first:last], classes, start[first:last]
+        )
 
 
 fine_tune = Method(

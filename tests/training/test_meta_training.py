@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import Logger
@@ -17,7 +19,7 @@ from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskMap
-from metagan.parameters import InnerLoop, MetaTrain
+from metagan.parameters import InnerLoop, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
@@ -112,6 +114,44 @@ def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSett
         assert scratch == pytest.approx(history[0]["val/recognisability_2"] - history[0]["val/gap_2"])
     shape = (5, 3 + 3 * 4, 1, 16, 16)  # support; steps 0, 1, 2
     assert shown == [(shape, 0), (shape, 2), (shape, 4)]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_class_with_too_few_images_is_told_before_training_starts(
+    bank: TaskBank,
+    embedders: tuple[dict[str, Any], ...],
+    make_settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    split: str,
+) -> None:
+    """The last class of the split, which may come late in training."""
+    last = bank.splits[split][-1]
+    places = np.delete(np.arange(len(bank.images)), np.arange(bank.offsets[last] + 6, bank.offsets[last + 1]))
+    offsets = np.where(np.arange(len(bank.offsets)) > last, bank.offsets - 4, bank.offsets)
+    short = replace(bank, images=bank.images[places], offsets=offsets)
+    monkeypatch.setattr(meta_training, "fit", lambda *_: pytest.fail("training has started"))
+    message = rf"k_shot \+ meta_train.n_query = 3 \+ 4, but the {split} class '{bank.classes[last].name}' has 6 images"
+    with pytest.raises(UserError, match=message):
+        meta_training.meta_train(short, *embedders, make_settings(), Trainer(), 0, tmp_path, None)
+
+
+def test_a_single_val_class_is_told_before_training_starts(
+    bank: TaskBank,
+    embedders: tuple[dict[str, Any], ...],
+    make_settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    dropped = bank.splits["val"][1:]
+    classes = tuple(
+        replace(record, split="test") if index in dropped else record for index, record in enumerate(bank.classes)
+    )
+    monkeypatch.setattr(meta_training, "fit", lambda *_: pytest.fail("training has started"))
+    with pytest.raises(UserError, match="meta_train: the val split of pictures has too few classes, 1: "):
+        meta_training.meta_train(
+            replace(bank, classes=classes), *embedders, make_settings(), Trainer(), 0, tmp_path, None
+        )
 
 
 def test_the_temperature_is_that_of_the_weights_that_are_kept(

@@ -65,6 +65,22 @@ class TaskBank:
         """The images of one class, a view (n, C, H, W)."""
         return self.images[self.offsets[class_index] : self.offsets[class_index + 1]]
 
+    def check_tasks(self, section: str, splits: Sequence[str], k_shot: int, n_query: int) -> None:
+        """Raises UserError unless the splits have two classes or more, each with the images that a task takes."""
+        sizes = np.diff(self.offsets)
+        for split in splits:
+            if len(self.splits[split]) < 2:
+                raise UserError(
+                    f"{section}: the {split} split of {self.source} has too few classes, {len(self.splits[split])}: "
+                    "one is told from others, so it needs at least 2"
+                )
+            smallest = min(self.splits[split], key=lambda index: sizes[index])
+            if k_shot + n_query > sizes[smallest]:
+                raise UserError(
+                    f"{section}.k_shot + {section}.n_query = {k_shot} + {n_query}, but the {split} class "
+                    f"{self.classes[smallest].name!r} has {sizes[smallest]} images: lower them, or leave the class out"
+                )
+
     def check_images(self, network: str, channels: int, image_size: int, remedy: str) -> None:
         """Raises UserError, with the remedy, when a network was trained on images of another shape."""
         if (own := (channels, image_size)) != (found := (self.channels, self.image_size)):

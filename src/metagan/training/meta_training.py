@@ -129,8 +129,9 @@ def meta_train(
 
     With them comes the temperature that is best on the val classes. An interrupted training with the same parameters,
     task bank and embedders goes on from `folder`. The evaluation embedder only selects; the gradient sees the
-    objective embedder alone.
+    objective embedder alone. Raises UserError when there are too few classes or images of one, before training starts.
     """
+    bank.check_tasks(settings.section, ("train", "val"), settings.k_shot, settings.n_query)
     start = initial_gan(architecture_of(bank, settings), settings.inner, seed)
     learner = start.learner(settings, load_embedder(objective_embedder, bank))
     embed = load_embedder(evaluation_embedder, bank)

@@ -119,7 +119,7 @@ def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSett
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_class_with_too_few_images_is_told_before_training_starts(
     bank: TaskBank,
-    embedders: tuple[dict[str, Any], ...],
+    embedders: tuple[Any, Any],
     make_settings: MakeSettings,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -138,7 +138,7 @@ def test_a_class_with_too_few_images_is_told_before_training_starts(
 
 def test_a_single_val_class_is_told_before_training_starts(
     bank: TaskBank,
-    embedders: tuple[dict[str, Any], ...],
+    embedders: tuple[Any, Any],
     make_settings: MakeSettings,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

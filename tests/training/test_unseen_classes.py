@@ -17,9 +17,10 @@ from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
 from metagan.training.classifier import train_classifier
 from metagan.training.embedder import load_embedder, train_embedder
-from metagan.training.gan import architecture_of, initial_networks, initial_rules, payload
+from metagan.training.gan import architecture_of, initial_gan
 from metagan.training.joint_training import train_joint_gan
 from metagan.training.meta_training import meta_train
+from metagan.training.saved import Provenance
 
 Work = Callable[[TaskBank, Path], object]
 
@@ -62,9 +63,7 @@ def guarded(bank: TaskBank) -> Callable[[str], TaskBank]:
 
 
 @pytest.fixture(params=["embedder", "meta_train", "joint_gan", "arms", "classifier", "familiarity"])
-def work(
-    request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain], embedders: tuple[dict[str, Any], ...]
-) -> Work:
+def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain], embedders: tuple[Any, Any]) -> Work:
     """A training or a choice; meta-training looks at val classes and chooses a temperature, the arms rates as well."""
     settings = make_settings(meta_steps=2)
     classifier = Classifier(
@@ -80,12 +79,10 @@ def work(
     )
 
     def arms(bank: TaskBank, folder: Path) -> object:
-        architecture = architecture_of(bank, settings)
-        networks = initial_networks(architecture, 0)
-        meta = {**networks, **initial_rules(settings.inner, networks)[1]}
+        start = initial_gan(architecture_of(bank, settings), settings.inner, 0)
         models = (
-            payload("meta_model", architecture, settings.inner, meta),
-            payload("joint_gan", architecture, settings.inner, networks),
+            start.save("meta_model", Provenance()),
+            replace(start, parameters=start.networks).save("joint_gan", Provenance()),
         )
         evaluation = Evaluate(
             k_shot=3, n_query=4, steps=(0, 1, 2), baseline_learning_rates=(0.1, 0.3), use={"k_shots": (3,)}

@@ -88,8 +88,8 @@ def test_an_environment_changes_only_what_it_names(load_parameters: LoadParamete
     base, smoke = load_parameters("base"), load_parameters("smoke")
     assert smoke["tasks"]["source"] == "digits"
     assert smoke["tasks"]["omniglot"] == base["tasks"]["omniglot"]
-    assert smoke["meta_train"]["inner"]["steps"] != base["meta_train"]["inner"]["steps"]
-    assert smoke["meta_train"]["inner"]["gan_loss"] == base["meta_train"]["inner"]["gan_loss"]
+    assert smoke["meta_train"]["warm_up"]["meta_steps"] != base["meta_train"]["warm_up"]["meta_steps"]
+    assert smoke["meta_train"]["warm_up"]["inner_steps"] == base["meta_train"]["warm_up"]["inner_steps"]
 
 
 def test_the_command_line_wins(load_parameters: LoadParameters) -> None:
@@ -184,6 +184,19 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
         (
             {"meta_train": {"outer_objective": {"pixel_weight": 0, "feature_weight": 0}}},
             "meta_train.outer_objective.pixel_weight: with energy or mmd, it or feature_weight must be above 0",
+        ),
+        (
+            {"meta_train": {"warm_up": {"inner_steps": 0, "meta_steps": 5}}},
+            "meta_train.start_weight: must be above 0 when warm_up.inner_steps is 0, or nothing is judged",
+        ),
+        (
+            {
+                "meta_train": {
+                    "warm_up": {"meta_gradient": "reptile", "inner_steps": 0, "meta_steps": 5},
+                    "start_weight": 1,
+                }
+            },
+            "meta_train.warm_up.inner_steps: must be at least 1 with reptile, which follows the inner steps",
         ),
         (
             {"meta_train": {"inner": {"adapt_parameters": "context"}}},

@@ -12,8 +12,10 @@ from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.update_rules import initialised, shared_rule
 from metagan.meta.update_rules.lslr import lslr
+from metagan.nets.critic import Critic
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.embedder import Embedder
+from metagan.nets.encoder import Encoder
 from metagan.nets.generator import Generator
 
 SIZE, NOISE, SHOTS, INNER_STEPS = 8, 3, 3, 3
@@ -33,6 +35,7 @@ def make_learner() -> Callable[..., GanLearner]:
             }
         for player in (fields["generator"], fields["discriminator"]):
             player.activation = nn.Softplus()  # an inner step jumps at a kink, and finite differences with it
+        fields["generator"].ink = nn.Sigmoid()  # its own gradient is not its slope where it is cut
         fields |= {"gan_loss": "non_saturating", "r1": 0.0, "r2": 0.0, "distances": {"energy": 1.0}}
         fields |= {"adversarial": 0.0, "pixel_weight": 0.3, "feature_weight": 1.0}
         return kind(**{**fields, **changes})
@@ -41,14 +44,26 @@ def make_learner() -> Callable[..., GanLearner]:
 
 
 @pytest.fixture
+def encoder_and_critic() -> dict[str, object]:
+    """Fields of a learner with both, in float64; a part of every outer loss is before the first step."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder, critic = Encoder(1, width=4).double(), Critic(1, SIZE, width=3).double()
+    for network in (encoder, critic):
+        network.activation = nn.Softplus()
+    return {"encoder": encoder, "start_weight": 0.3, "critic": critic, "critic_weight": 0.7}
+
+
+@pytest.fixture
 def make_parameters() -> Callable[..., Parameters]:
     """Networks of a learner, larger than at the start so that every part counts, and log rates where `adapts`."""
 
     def make(learner: GanLearner, rate: float = 0.3, adapts: Callable[[str], bool] = lambda name: True) -> Parameters:
-        players = {player: getattr(learner, player) for player in learner.players}
+        parts = {part: getattr(learner, part) for part in (*learner.players, "encoder", "critic")}
         networks = {
-            f"{player}.{name}": value.detach().clone()
-            for player, network in players.items()
+            f"{part}.{name}": value.detach().clone()
+            for part, network in parts.items()
+            if network is not None
             for name, value in network.named_parameters()
         }
         generator = torch.Generator().manual_seed(1)
@@ -56,7 +71,8 @@ def make_parameters() -> Callable[..., Parameters]:
             name: value + 0.2 * torch.randn(value.shape, dtype=value.dtype, generator=generator)
             for name, value in networks.items()
         }
-        rules = shared_rule(lslr, [name for name in networks if adapts(name)])
+        of_players = [name for name in networks if name.split(".")[0] in learner.players]
+        rules = shared_rule(lslr, [name for name in of_players if adapts(name)])
         rates = initialised(rules, networks, dict.fromkeys(networks, rate), INNER_STEPS)
         return {**networks, **{name: value.double() for name, value in rates.items()}}
 

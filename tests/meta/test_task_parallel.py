@@ -53,6 +53,21 @@ def test_all_modes_agree_in_value_and_every_gradient(
     learner = make_learner(
         gan_loss=gan_loss, r1=0.5, r2=0.2, distances={"energy": 1.0, "mmd": 0.5}, adversarial=adversarial
     )
+    assert_modes_agree(learner, meta_gradient, make_parameters, make_tasks)
+
+
+def test_all_modes_agree_with_an_encoder_and_a_critic(
+    make_learner: MakeLearner,
+    make_parameters: MakeParameters,
+    make_tasks: MakeTasks,
+    encoder_and_critic: dict[str, object],
+) -> None:
+    assert_modes_agree(make_learner(**encoder_and_critic), "maml", make_parameters, make_tasks)
+
+
+def assert_modes_agree(
+    learner: GanLearner, meta_gradient: str, make_parameters: MakeParameters, make_tasks: MakeTasks
+) -> None:
     parameters, tasks = (
         make_parameters(learner, rate=0.05, adapts=lambda name: "noise" not in name),
         make_tasks(N_TASKS),

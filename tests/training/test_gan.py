@@ -31,6 +31,8 @@ ARCHITECTURE = GanArchitecture(
     noise_size=4,
     context_size=2,
     largest_shift=1,
+    redrawing_width=8,
+    encoder=True,
 )
 
 
@@ -40,7 +42,12 @@ def adapted(pattern: str, architecture: GanArchitecture = ARCHITECTURE) -> set[s
 
 
 def test_all_adapts_every_tensor() -> None:
-    assert adapted("all") == initial_networks(ARCHITECTURE, 0).keys()
+    assert adapted("all") == initial_networks(ARCHITECTURE.model_copy(update={"encoder": False}), 0).keys()
+
+
+def test_an_inner_step_leaves_the_encoder_as_it_is() -> None:
+    networks = initial_networks(ARCHITECTURE, 0).keys()
+    assert {name.split(".")[0] for name in networks - adapted("all")} == {"encoder"}
 
 
 def test_context_adapts_the_context_and_the_discriminator() -> None:
@@ -78,7 +85,7 @@ def test_a_player_with_nothing_to_adapt_is_an_error(pattern: str, architecture: 
 @pytest.mark.parametrize("update_rule", ["sgd", "lslr"])
 def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
     inner = InnerLoop(generator_learning_rate=0.2, discriminator_learning_rate=0.05, update_rule=update_rule)
-    networks = initial_networks(ARCHITECTURE, 0)
+    networks = initial_networks(ARCHITECTURE.model_copy(update={"encoder": False}), 0)
     rules, rates = initial_rules(inner, networks)
     gradients = {name: torch.ones_like(value) for name, value in networks.items()}
     bound = rules["generator"]

@@ -23,7 +23,7 @@ from metagan.parameters import InnerLoop, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
-from metagan.training.gan import Gan, architecture_of, initial_networks, initial_rules, load_gan
+from metagan.training.gan import Gan, architecture_of, initial_critic, initial_networks, initial_rules, load_gan
 from metagan.training.outer_loop import step_weights
 from metagan.training.saved import GanHeader, SavedModel
 from metagan.training.temperature import TEMPERATURES
@@ -283,6 +283,72 @@ def stop_at(meta_step: int) -> Callable[[Tensor, int], None]:
             raise InterruptedError("stopped by the test")
 
     return show
+
+
+WITH_CRITIC = {
+    "retreat_margin": 10.0,  # or the optimiser would begin anew
+    "meta_steps": 6,
+    "networks": {"encoder": True, "redrawing_width": 8},
+    "start_weight": 0.5,
+    "outer_objective": {"critic": 0.5, "critic_width": 8, "critic_learning_rate": 0.002},
+    "warm_up": {"inner_steps": 0, "meta_steps": 3},
+}
+
+
+def test_an_interrupted_training_with_a_critic_goes_on_to_the_same_bits(
+    train: Train, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Everything that the checkpoint holds, the critic and both moments of its optimiser too."""
+    settings = make_settings(**WITH_CRITIC)
+    whole, history = train(settings, folder="uninterrupted")
+    with pytest.raises(InterruptedError):
+        train(settings, show=stop_at(4))
+    model, again = train(settings)
+    assert same(model.state, whole.state)
+    assert without_time(again) == without_time(history)
+    first, second = (checkpoint(tmp_path / folder) for folder in ("uninterrupted", "training"))
+    assert same(first["state_dict"], second["state_dict"])
+    moments = [saved["optimizer_states"][0]["state"] for saved in (first, second)]
+    assert moments[0].keys() == moments[1].keys()
+    assert all(same(moments[0][index], moments[1][index]) for index in moments[0])
+    assert len(moments[0]) == sum(name.startswith("meta.") for name in first["state_dict"])
+
+
+def test_the_critic_learns_at_its_own_rate_and_stays_out_of_the_model(
+    train: Train, bank: TaskBank, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings = make_settings(**WITH_CRITIC)
+    model, _ = train(settings)
+    assert not any(name.startswith("critic.") for name in model.state)
+    saved = checkpoint(tmp_path / "training")
+    groups = {group["initial_lr"]: group for group in saved["optimizer_states"][0]["param_groups"]}
+    assert {rate: group["betas"] for rate, group in groups.items()} == {
+        settings.learning_rate: (0.5, 0.99),
+        settings.rule_learning_rate: (0.5, 0.99),
+        0.002: (0.0, 0.99),
+    }
+    started = initial_critic(architecture_of(bank, settings), settings.outer_objective, 0)
+    assert len(groups[0.002]["params"]) == len(started)
+    trained = {name: saved["state_dict"][f"meta.{name.replace('.', '/')}"] for name in started}
+    # Without a first moment, step t of Adam is at most the root of t rates long.
+    moves = torch.cat([(trained[name] - value).flatten().abs() for name, value in started.items()])
+    assert 0.002 < moves.max() < 6 * 6**0.5 * 0.002
+
+
+def test_a_warm_up_of_no_steps_trains_the_start_alone(
+    train: Train, make_settings: MakeSettings, spy: Callable[..., list[Parameters]]
+) -> None:
+    seen = spy()
+    train(make_settings(**WITH_CRITIC | {"warm_up": {"inner_steps": 0, "meta_steps": 3}}))
+    inner = [
+        torch.cat(
+            [value.flatten() for name, value in parameters.items() if name.startswith(("rule.", "discriminator"))]
+        )
+        for parameters in seen
+    ]
+    start = [parameters["encoder.to_maps.0.weight"] for parameters in seen]
+    assert [torch.equal(before, after) for before, after in pairwise(inner)] == [True, True, True, False, False]
+    assert not any(torch.equal(before, after) for before, after in pairwise(start))
 
 
 def test_an_interrupted_training_goes_on_to_the_same_bits(

@@ -26,12 +26,14 @@ def adapt(
     steps: int,
     differentiate: Differentiate,
     create_graph: bool,
+    from_start: bool = False,
 ) -> Iterator[Adapted]:
-    """Yield where each of `steps` inner steps on the task's support set leads.
+    """Yield where each of `steps` inner steps on the task's support set leads; with `from_start` also where they begin.
 
     A player's step changes those of its tensors that its rule adapts; all others stay as they are.
     """
-    parameters = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
+    networks = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
+    parameters = learner.start(networks, task)
     own = {bound.prefix: bound.own(meta_parameters) for bound in each_once(rules)}
     tensors = {
         player: [name for name in parameters if name in bound.tensors and name.startswith(f"{player}.")]
@@ -40,6 +42,8 @@ def adapt(
     state: State = {}
     for bound in each_once(rules):
         state |= bound.named(bound.rule.begin(own[bound.prefix], {name: parameters[name] for name in bound.tensors}))
+    if from_start:
+        yield Adapted(parameters, state)
     for step in range(steps):
         for player in learner.players:
             if player not in rules:

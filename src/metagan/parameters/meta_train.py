@@ -29,6 +29,8 @@ class Networks(Section):
     noise_size: Annotated[int, Field(ge=1, le=512)] = 32
     context_size: Annotated[int, Field(ge=0, le=512)] = 0
     largest_shift: Annotated[int, Field(ge=0, le=16)] = 0
+    redrawing_width: Annotated[int, Field(ge=0, le=512)] = 0
+    encoder: bool = False
 
 
 class GanArchitecture(Networks):
@@ -70,11 +72,14 @@ class OuterObjective(Section):
     mmd: NonNegative = 0.0
     pixel_weight: NonNegative = 0.3
     feature_weight: NonNegative = 1.0
+    critic: NonNegative = 0.0
+    critic_width: Width = 32
+    critic_learning_rate: Annotated[float, Field(gt=0, le=1)] = 4e-4
 
     @model_validator(mode="after")
     def _not_empty(self) -> OuterObjective:
-        if self.adversarial + self.energy + self.mmd == 0:
-            raise ValueError("energy: at least one of adversarial, energy and mmd must be above 0")
+        if self.adversarial + self.energy + self.mmd + self.critic == 0:
+            raise ValueError("energy: at least one of adversarial, energy, mmd and critic must be above 0")
         if self.energy + self.mmd > 0 and self.pixel_weight + self.feature_weight == 0:
             raise ValueError("pixel_weight: with energy or mmd, it or feature_weight must be above 0")
         return self
@@ -84,7 +89,7 @@ class WarmUp(Section):
     """The first meta-steps: by another meta-gradient, or with fewer inner steps."""
 
     meta_gradient: Literal["none", "fomaml", "reptile"] = "none"
-    inner_steps: Positive | None = None
+    inner_steps: Count | None = None
     meta_steps: Count = 0
 
 
@@ -115,6 +120,7 @@ class MetaTrain(OuterLoop):
     validation_steps: Annotated[Steps, AfterValidator(_after_the_start)] = (5, 20)
     networks: Networks = Networks()
     inner: InnerLoop = InnerLoop()
+    start_weight: Fraction = 0.0
     first_step_weight: Fraction = 0.2
     outer_objective: OuterObjective = OuterObjective()
     warm_up: WarmUp = WarmUp()
@@ -129,6 +135,11 @@ class MetaTrain(OuterLoop):
     def _warm_up_is_shorter(self) -> MetaTrain:
         if self.warm_up.inner_steps is not None and self.warm_up.inner_steps > self.inner.steps:
             raise ValueError(f"warm_up.inner_steps: must be at most inner.steps = {self.inner.steps}")
+        if self.warm_up.meta_steps and self.warm_up.inner_steps == 0:
+            if self.start_weight == 0:
+                raise ValueError("start_weight: must be above 0 when warm_up.inner_steps is 0, or nothing is judged")
+            if "reptile" in (self.meta_gradient, self.warm_up.meta_gradient):
+                raise ValueError("warm_up.inner_steps: must be at least 1 with reptile, which follows the inner steps")
         return self
 
     @model_validator(mode="after")

@@ -41,9 +41,11 @@ def adapt_generator(
     learner, started = gan.learner(), perf_counter()
     tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
     task = {name: value[0] for name, value in tasks.items()}
-    trajectory = adapt(learner, gan.rules, gan.parameters, task, steps, by_autograd, create_graph=False)
-    samples = [learner.generate(at_temperature(gan.parameters, gan.temperature), task["outer_noise"])]
-    for step, adapted in enumerate(tqdm(trajectory, "adapting", steps, unit="step", disable=not progress), start=1):
+    trajectory = adapt(
+        learner, gan.rules, gan.parameters, task, steps, by_autograd, create_graph=False, from_start=True
+    )
+    samples = []
+    for step, adapted in enumerate(tqdm(trajectory, "adapting", steps + 1, unit="step", disable=not progress)):
         drawing = at_temperature(adapted.parameters, gan.temperature)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():

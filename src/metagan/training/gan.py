@@ -11,11 +11,13 @@ from torch import nn
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
-from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
+from metagan.meta.update_rules import RULE_PREFIX, UPDATE_RULES, Rules, initialised, shared_rule
+from metagan.nets.critic import Critic
 from metagan.nets.discriminator import Discriminator
+from metagan.nets.encoder import Encoder
 from metagan.nets.generator import Generator
 from metagan.nets.randomness import seeded
-from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain
+from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
 from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Temperature, detached
 
@@ -24,10 +26,10 @@ PLAYERS = ("generator", "discriminator")
 
 @dataclass(frozen=True)
 class Gan:
-    """Two networks, the rules by which they adapt, and how loud they draw.
+    """The networks, the rules by which they adapt, and how loud they draw.
 
-    `parameters` are those of both networks, `generator.*` and `discriminator.*`, and the meta-parameters of the rules,
-    `rule.*`; the joint GAN has none of the latter.
+    `parameters` are those of the networks, `generator.*`, `discriminator.*` and, if there is one, `encoder.*`, and the
+    meta-parameters of the rules, `rule.*`; the joint GAN has none of the latter.
     """
 
     architecture: GanArchitecture
@@ -37,8 +39,8 @@ class Gan:
 
     @property
     def networks(self) -> Parameters:
-        """The parameters of both networks alone."""
-        return {name: value for name, value in self.parameters.items() if name.startswith(PLAYERS)}
+        """The parameters of the networks alone."""
+        return {name: value for name, value in self.parameters.items() if not name.startswith(RULE_PREFIX)}
 
     @property
     def rules(self) -> Rules:
@@ -101,7 +103,7 @@ def architecture_of(bank: TaskBank, settings: MetaTrain) -> GanArchitecture:
 
 def generator_arguments(architecture: GanArchitecture) -> dict[str, Any]:
     """What `Generator` is made with."""
-    shared = {"channels", "image_size", "noise_size", "context_size", "largest_shift"}
+    shared = {"channels", "image_size", "noise_size", "context_size", "largest_shift", "redrawing_width"}
     return {**architecture.model_dump(include=shared), "width": architecture.generator_width}
 
 
@@ -121,6 +123,7 @@ def build_learner(
             image_size=architecture.image_size,
             width=architecture.discriminator_width,
         )
+        encoder = Encoder(architecture.channels, architecture.generator_width) if architecture.encoder else None
     return GanLearner(
         generator=generator,
         discriminator=discriminator,
@@ -132,17 +135,37 @@ def build_learner(
         pixel_weight=objective.pixel_weight if objective else 0.0,
         feature_weight=objective.feature_weight if objective else 0.0,
         embed=embed,
+        encoder=encoder,
+        start_weight=settings.start_weight if settings else 0.0,
+        critic=build_critic(architecture, objective) if objective and objective.critic else None,
+        critic_weight=objective.critic if objective else 0.0,
     )
 
 
 def initial_networks(architecture: GanArchitecture, seed: int) -> Parameters:
-    """Random initial parameters of both networks, `generator.*` and `discriminator.*`."""
+    """Random initial parameters of all networks: `generator.*`, `discriminator.*` and, if there is one, `encoder.*`."""
     learner = build_learner(architecture, InnerLoop(), seed=seed)
-    networks = {"generator": learner.generator, "discriminator": learner.discriminator}
+    networks = {"generator": learner.generator, "discriminator": learner.discriminator, "encoder": learner.encoder}
+    return _named(networks)
+
+
+def build_critic(architecture: GanArchitecture, objective: OuterObjective, seed: int = 0) -> Critic:
+    """A critic with random weights."""
+    with seeded(seed):
+        return Critic(architecture.channels, architecture.image_size, objective.critic_width)
+
+
+def initial_critic(architecture: GanArchitecture, objective: OuterObjective, seed: int) -> Parameters:
+    """Random initial parameters `critic.*`; none without a critic."""
+    return _named({"critic": build_critic(architecture, objective, seed)}) if objective.critic else {}
+
+
+def _named(networks: dict[str, nn.Module | None]) -> Parameters:
     return {
-        f"{player}.{name}": value.detach()
-        for player, network in networks.items()
-        for name, value in network.named_parameters()
+        f"{name}.{parameter}": value.detach()
+        for name, network in networks.items()
+        if network is not None
+        for parameter, value in network.named_parameters()
     }
 
 
@@ -158,7 +181,7 @@ def adapted_tensors(inner: InnerLoop, networks: Parameters) -> list[str]:
                 f"meta_train.inner.adapt_parameters: {inner.adapt_parameters!r} matches no parameter of the {player}; "
                 f"it has {', '.join(names)}"
             )
-    return [name for name in networks if re.search(pattern, name)]
+    return [name for name in networks if name.split(".")[0] in PLAYERS and re.search(pattern, name)]
 
 
 def initial_rules(inner: InnerLoop, networks: Parameters, seed: int = 0) -> tuple[Rules, Parameters]:
@@ -170,7 +193,8 @@ def initial_rules(inner: InnerLoop, networks: Parameters, seed: int = 0) -> tupl
     coarsest = networks["generator.maps.0"][0].numel()
     finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
     rules = rules_of(inner, networks)
-    first = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in networks}
+    adapted = adapted_tensors(inner, networks)
+    first = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in adapted}
     return rules, initialised(rules, networks, first, inner.steps, seed)
 
 

@@ -20,12 +20,13 @@ from metagan.tasks.bank import TaskBank
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit
-from metagan.training.gan import Gan, architecture_of, initial_gan
-from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
+from metagan.training.gan import Gan, architecture_of, initial_critic, initial_gan
+from metagan.training.outer_loop import Options, OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, detached
 from metagan.training.temperature import best_temperature
 
+CRITIC = "critic."
 Show = Callable[[Tensor, int], None]
 """Receives validation samples (T, columns, C, H, W) in [0, 1] and the meta-step."""
 
@@ -46,7 +47,8 @@ class MetaTraining(OuterLoop):
         seed: int,
         show: Show | None,
     ) -> None:
-        super().__init__(learner, start.rules, start.parameters, settings)
+        critic = initial_critic(start.architecture, settings.outer_objective, seed)
+        super().__init__(learner, start.rules, {**start.parameters, **critic}, settings)
         self.bank, self.gan, self.seed, self.show = bank, start, seed, show
         # In a tuple, so that neither embedder becomes a part of this module and its checkpoints.
         self._evaluation_embed = (evaluation_embed,)
@@ -75,8 +77,17 @@ class MetaTraining(OuterLoop):
         warm_up, name, steps = settings.warm_up, settings.meta_gradient, settings.inner.steps
         if self.meta_step < warm_up.meta_steps:
             name = name if warm_up.meta_gradient == "none" else warm_up.meta_gradient
-            steps = warm_up.inner_steps or steps
+            steps = steps if warm_up.inner_steps is None else warm_up.inner_steps
         return self.loss_by(META_GRADIENTS[name], step_weights(steps, settings.first_step_weight))
+
+    def options(self, name: str) -> Options:
+        """The critic is optimised as the discriminator of an ordinary GAN is (Karras et al. 2018, appendix A)."""
+        if name.startswith(CRITIC):
+            return self.settings.outer_objective.critic_learning_rate, (0.0, 0.99)
+        return super().options(name)
+
+    def clipped(self) -> list[nn.Parameter]:
+        return [value for name, value in self.meta.items() if not name.startswith("critic/")]
 
     def measure(self) -> Row:
         steps = self.settings.validation_steps
@@ -140,7 +151,8 @@ def meta_train(
     folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
-    trained = replace(start, parameters=detached(state))
+    kept = {name: value for name, value in state.items() if not name.startswith(CRITIC)}
+    trained = replace(start, parameters=detached(kept))
     task_map, steps = sampling_map(trained, settings), settings.validation_steps
     temperature = best_temperature(bank, embed, task_map, trained, settings, seed, steps)
     provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step)

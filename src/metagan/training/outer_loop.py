@@ -29,6 +29,7 @@ from metagan.training.processes import mean_over_processes, own_share
 log = logging.getLogger(__name__)
 
 Row = dict[str, float | int | None]
+Options = tuple[float, tuple[float, float]]
 PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
 PROGRESS += ("losses", "history")
 
@@ -94,12 +95,20 @@ class OuterLoop(L.LightningModule):
         return {name.replace("/", "."): value for name, value in (self.average if averaged else self.meta).items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        settings, parameters = self.settings, self.meta_parameters()
-        groups = [
-            {"params": [value for name, value in parameters.items() if is_of_rule(name) == of_rule], "initial_lr": rate}
-            for of_rule, rate in ((False, settings.learning_rate), (True, settings.rule_learning_rate))
-        ]
-        return torch.optim.Adam([group for group in groups if group["params"]], betas=(0.5, 0.99))
+        groups: dict[Options, list[Tensor]] = {}
+        for name, value in self.meta_parameters().items():
+            groups.setdefault(self.options(name), []).append(value)
+        return torch.optim.Adam(
+            [{"params": params, "initial_lr": rate, "betas": betas} for (rate, betas), params in groups.items()]
+        )
+
+    def options(self, name: str) -> Options:
+        """The optimiser's initial rate and its betas for a meta-parameter."""
+        return self.settings.rule_learning_rate if is_of_rule(name) else self.settings.learning_rate, (0.5, 0.99)
+
+    def clipped(self) -> list[nn.Parameter]:
+        """The meta-parameters whose gradient is clipped, together."""
+        return list(self.meta.values())
 
     def train_dataloader(self) -> DataLoader[TaskTensors]:
         stream = TaskBatches(self.train_tasks, self.settings.tasks_per_step, self.meta_step, own_share(self.trainer))
@@ -127,7 +136,7 @@ class OuterLoop(L.LightningModule):
         loss, *shared = mean_over_processes(self.trainer, [loss, *gradients.values()])
         for parameter, gradient in zip(self.meta.values(), shared, strict=True):
             parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(self.meta.values(), self.settings.clip_gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.clipped(), self.settings.clip_gradient_norm)
         self.meta_step += 1
         if torch.isfinite(norm) and torch.isfinite(loss):
             optimiser.step()
@@ -238,4 +247,4 @@ def is_of_rule(name: str) -> bool:
 
 def step_weights(steps: int, first: float) -> list[float]:
     """Weights of the outer losses after each inner step, from `first` evenly up to 1."""
-    return np.linspace(first, 1.0, steps).tolist() if steps > 1 else [1.0]
+    return np.linspace(first, 1.0, steps).tolist() if steps > 1 else [1.0] * steps

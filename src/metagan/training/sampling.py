@@ -26,15 +26,12 @@ def sample_trajectory(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tu
     """
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, create_graph=False)
-
-        def draw(adapted: Parameters) -> Tensor:
-            return learner.generate(at_temperature(adapted, gan.temperature), task["outer_noise"])
-
-        made = [draw(parameters)] if 0 in steps else []
-        for step, (adapted, _) in enumerate(trajectory, start=1):
-            if step in steps:
-                made.append(draw(adapted))
+        trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, False, from_start=True)
+        made = [
+            learner.generate(at_temperature(adapted, gan.temperature), task["outer_noise"])
+            for step, (adapted, _) in enumerate(trajectory)
+            if step in steps
+        ]
         return torch.stack(made)
 
     return task_map.results(sample, gan.parameters, tasks)

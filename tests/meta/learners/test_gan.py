@@ -169,9 +169,11 @@ def test_all_that_it_holds_moves_to_another_device(
     assert {value.device.type for value in gradients.values()} == {"meta"}
 
 
-def test_judges_are_those_with_a_weight(make_learner: MakeLearner) -> None:
+def test_judges_are_those_with_a_weight(make_learner: MakeLearner, encoder_and_critic: dict[str, object]) -> None:
     assert make_learner(distances={"energy": 0.0, "mmd": 0.0}, adversarial=1.0).judges == ("discriminator", "generator")
     assert make_learner(distances={"energy": 0.0, "mmd": 0.2}, adversarial=0.0).judges == ("",)
+    assert make_learner(distances={"energy": 0.0}).judges == ()
+    assert make_learner(distances={"energy": 0.0}, **encoder_and_critic).judges == ("",)
 
 
 def test_losses_of_the_players(
@@ -302,3 +304,85 @@ def test_no_module_weight_ever_counts(
         for weight in network.parameters():
             weight.data.fill_(float("nan"))
     torch.testing.assert_close(value_of(learner, "fomaml", parameters, task), before, rtol=0, atol=0)
+
+
+def test_the_inner_steps_begin_with_the_maps_that_the_encoder_moves(
+    make_learner: MakeLearner,
+    make_parameters: MakeParameters,
+    make_tasks: MakeTasks,
+    encoder_and_critic: dict[str, object],
+) -> None:
+    learner = make_learner(**encoder_and_critic)
+    parameters, task = make_parameters(learner), one_task(make_tasks)
+    own = {name[8:]: value for name, value in parameters.items() if name.startswith("encoder.")}
+    moves = functional_call(learner.encoder, own, (task["support"],))
+    (start, _), (first, _) = adapt(
+        learner, rules_of(parameters), parameters, task, 1, by_autograd, create_graph=False, from_start=True
+    )
+    for scale, move in enumerate(moves):
+        name = f"generator.maps.{scale}"
+        assert move.abs().max() > 0
+        torch.testing.assert_close(start[name], parameters[name] + move)
+        assert not torch.equal(start[name], first[name])
+    assert all(torch.equal(start[name], parameters[name]) for name in start if "maps" not in name)
+
+
+def test_second_order_with_an_encoder_and_before_the_first_step(
+    make_learner: MakeLearner,
+    make_parameters: MakeParameters,
+    make_tasks: MakeTasks,
+    encoder_and_critic: dict[str, object],
+) -> None:
+    learner = make_learner(**{**encoder_and_critic, "critic": None})
+    parameters, task = make_parameters(learner), one_task(make_tasks)
+    for moves in ("generator.", "encoder."):
+        measured, maml, fomaml = slopes(learner, parameters, task, lambda name, of=moves: name.startswith(of), seed=1)
+        assert maml == pytest.approx(measured, rel=1e-5, abs=1e-8)
+        assert abs(fomaml - measured) > 1e-4 * abs(measured)
+    ((before, _),) = adapt(learner, rules_of(parameters), parameters, task, 0, by_autograd, False, from_start=True)
+    alone = META_GRADIENTS["maml"](learner, rules_of(parameters), parameters, task, [], by_autograd)
+    torch.testing.assert_close(alone, learner.outer_loss("", [before], [0.3], task))
+
+
+def test_the_critic_and_those_it_judges_each_have_their_own_loss(
+    make_learner: MakeLearner,
+    make_parameters: MakeParameters,
+    make_tasks: MakeTasks,
+    encoder_and_critic: dict[str, object],
+) -> None:
+    """Hinge with R1 for the critic; for all others the distance and the critic's verdict on the last samples."""
+    learner = make_learner(**encoder_and_critic)
+    without = make_learner(**{**encoder_and_critic, "critic": None})
+    parameters, task = make_parameters(learner), one_task(make_tasks)
+    *_, (last, _) = adapt(
+        learner, rules_of(parameters), parameters, task, len(WEIGHTS), by_autograd, create_graph=False
+    )
+    made, real = learner.generate(last, task["outer_noise"]).detach(), task["query"]
+
+    def verdict(critic: Parameters, images: Tensor) -> Tensor:
+        own = {name[7:]: value for name, value in critic.items() if name.startswith("critic.")}
+        shown = functional_call(learner.critic, own, (task["support"],)).answers.mean(0)
+        seen = functional_call(learner.critic, own, (images,))
+        return seen.logits + seen.asks @ shown
+
+    def own_loss(critic: Parameters) -> Tensor:
+        images = real.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(verdict(critic, images).sum(), images, create_graph=True)
+        hinge = (1 - verdict(critic, real)).relu().mean() + (1 + verdict(critic, made)).relu().mean()
+        return hinge + 0.5 * slope.square().flatten(1).sum(1).mean()
+
+    critic = {name: value for name, value in parameters.items() if name.startswith("critic.")}
+    gradients = gradient_of(learner, "maml", parameters, task)
+    for name, expected in by_autograd(own_loss, critic, create_graph=False)[1].items():
+        torch.testing.assert_close(gradients[name], expected)
+
+    def judged(candidate: Parameters) -> Tensor:
+        *_, (adapted, _) = adapt(
+            learner, rules_of(parameters), candidate, task, len(WEIGHTS), by_autograd, create_graph=True
+        )
+        return -0.7 * verdict(critic, learner.generate(adapted, task["outer_noise"])).mean()
+
+    others = {name: value for name, value in parameters.items() if name not in critic}
+    distance = gradient_of(without, "maml", others, task)
+    for name, expected in by_autograd(judged, others, create_graph=False)[1].items():
+        torch.testing.assert_close(gradients[name], distance[name] + expected, msg=name)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners import TaskTensors
+from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, separate_rules, shared_rule
 
@@ -41,7 +42,7 @@ def joined(parameters: Parameters) -> Tensor:
 
 
 @dataclass
-class Quadratic:
+class Quadratic(Learner):
     """One player with two tensors; the support point differs from step to step."""
 
     players: tuple[str, ...] = ("player",)
@@ -210,7 +211,7 @@ def test_a_tensor_that_no_rule_adapts_stays_and_is_still_meta_learned() -> None:
     np.testing.assert_allclose(torch.cat(gradients).numpy(), expected, rtol=1e-5)
 
 
-class TwoPlayers:
+class TwoPlayers(Learner):
     """x chases 2 y, then y chases x; one judge for each player."""
 
     players = ("x", "y")

@@ -24,7 +24,7 @@ RATE, POINTS, TASKS_PER_STEP, META_STEPS = 0.01, 10, 8, 150
 
 
 @dataclass
-class Regression:
+class Regression(Learner):
     """Mean squared error of two hidden layers of 40 units."""
 
     network: nn.Module

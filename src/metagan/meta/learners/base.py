@@ -22,6 +22,12 @@ class Learner(Protocol):
 
     players: tuple[str, ...]
     judges: tuple[str, ...]
+    start_weight: float = 0.0
+    """Weight of the outer loss before the first inner step; with 0 the trajectory begins after it."""
+
+    def start(self, parameters: Parameters, task: TaskTensors) -> Parameters:
+        """The parameters that the task's inner steps begin with."""
+        return parameters
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor: ...
 

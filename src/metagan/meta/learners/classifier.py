@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from metagan.meta.adversary import Adversary, Predict
 from metagan.meta.differentiation import Parameters
-from metagan.meta.learners.base import TaskTensors
+from metagan.meta.learners.base import Learner, TaskTensors
 from metagan.nets.conv4 import Statistics
 
 PREFIX = "classifier."
@@ -22,7 +22,7 @@ NORMS = ".norms."
 
 
 @dataclass
-class ClassifierLearner:
+class ClassifierLearner(Learner):
     """A network with a head for `n_way` classes, adapted by gradient steps on the support set.
 
     Tasks hold `support` (S, C, H, W), `support_labels` (S,), `query` (Q, C, H, W), `query_labels` (Q,), and for an

@@ -12,14 +12,19 @@ from torch.func import functional_call
 from metagan.losses.distances import DISTANCES, multi_scale_pixels
 from metagan.losses.gan import GAN_LOSSES, one_centred_penalty, zero_centred_penalty
 from metagan.meta.differentiation import Parameters
-from metagan.meta.learners.base import TaskTensors
+from metagan.meta.learners.base import Learner, TaskTensors
+from metagan.nets.critic import verdicts
+
+R1_IMAGES = 4  # of a task's query images; the penalty is the dearest part of the critic
 
 
 @dataclass
-class GanLearner:
+class GanLearner(Learner):
     """Tasks hold `support` (K, C, H, W), `query` (Q, C, H, W), `inner_noise` (steps, 2, K, Z), `outer_noise` (Q, Z).
 
-    `distances` weighs the outer distances by name; `embed` maps images to features for them.
+    `distances` weighs the outer distances by name; `embed` maps images to features for them. An `encoder` of the
+    support set moves the maps that the inner steps begin with. A `critic` judges adapted samples by `critic_weight`
+    and learns, in the same gradient, to tell them from query images; its parameters are `critic.*`.
     """
 
     generator: nn.Module
@@ -32,18 +37,31 @@ class GanLearner:
     pixel_weight: float
     feature_weight: float
     embed: Callable[[Tensor], Tensor] | None
+    encoder: nn.Module | None = None
+    start_weight: float = 0.0
+    critic: nn.Module | None = None
+    critic_weight: float = 0.0
+    critic_r1: float = 1.0
 
     players = ("discriminator", "generator")
 
     @property
     def judges(self) -> tuple[str, ...]:
-        return (*([""] if any(self.distances.values()) else []), *(self.players if self.adversarial else []))
+        judged = any(self.distances.values()) or self.critic is not None
+        return (*([""] if judged else []), *(self.players if self.adversarial else []))
 
     def to(self, device: torch.device | str) -> None:
         """Move the networks: their parameters come with each call, their buffers do not."""
-        for network in (self.generator, self.discriminator, self.embed):
+        for network in (self.generator, self.discriminator, self.embed, self.encoder, self.critic):
             if isinstance(network, nn.Module):
                 network.to(device)
+
+    def start(self, parameters: Parameters, task: TaskTensors) -> Parameters:
+        if self.encoder is None:
+            return parameters
+        moves = functional_call(self.encoder, _of(parameters, "encoder."), (task["support"],))
+        names = [f"generator.maps.{scale}" for scale in range(len(moves))]
+        return {**parameters, **{name: parameters[name] + move for name, move in zip(names, moves, strict=True)}}
 
     def generate(self, parameters: Parameters, noise: Tensor) -> Tensor:
         """(N, Z) noise -> (N, C, H, W) images in [0, 1]."""
@@ -66,7 +84,10 @@ class GanLearner:
         counted = [(weight, parameters) for weight, parameters in zip(weights, trajectory, strict=True) if weight]
         if judge == "":
             samples = torch.stack([self.generate(parameters, noise) for _, parameters in counted])
-            return self._distances(samples, query) @ samples.new_tensor([weight for weight, _ in counted])
+            total = self._distances(samples, query) @ samples.new_tensor([weight for weight, _ in counted])
+            if self.critic is not None:
+                total = total + self._criticism(_of(trajectory[-1], "critic."), samples[-1], task)
+            return total
         losses = [
             weight * self._discriminator_loss(parameters, query, noise, noise.flip(0))
             if judge == "discriminator"
@@ -98,6 +119,23 @@ class GanLearner:
         real = real if loss.relativistic else real[:0]
         logits = self.discriminate(parameters, torch.cat([real, self.generate(parameters, noise)]))
         return loss.generator(logits[: len(real)], logits[len(real) :])
+
+    def _criticism(self, critic: Parameters, samples: Tensor, task: TaskTensors) -> Tensor:
+        """The critic's verdict on the samples, for which it is held constant, and the critic's own loss, hinge with
+        R1, for which they are."""
+        query, support = task["query"], task["support"]
+        constant = {name: value.detach() for name, value in critic.items()}
+        seen = functional_call(self.critic, critic, (torch.cat([query, samples.detach(), support]),))
+        told = seen.answers[-len(support) :].mean(0)
+        logits = verdicts(seen, told)
+        own = GAN_LOSSES["hinge"].discriminator(logits[: len(query)], logits[len(query) : -len(support)])
+
+        def verdict(images: Tensor) -> Tensor:
+            return verdicts(functional_call(self.critic, critic, (images,)), told)
+
+        own = own + self.critic_r1 * zero_centred_penalty(verdict, query[:R1_IMAGES])
+        judged = functional_call(self.critic, constant, (samples,))
+        return own - self.critic_weight * verdicts(judged, told.detach()).mean()
 
     def _distances(self, samples: Tensor, query: Tensor) -> Tensor:
         """(S,) distances of (S, N, C, H, W) samples to (Q, C, H, W) query images; each image is embedded once."""

@@ -48,9 +48,11 @@ def through_the_inner_loop(
             judged = (f"{judge}.", RULE_PREFIX)
             start = {name: value if name.startswith(judged) else value.detach() for name, value in start.items()}
             seen = judged_alone(rules, judge)
+        steps, from_start = len(step_weights), learner.start_weight > 0
         trajectory = [
             adapted.parameters
-            for adapted in adapt(learner, seen, start, task, len(step_weights), differentiate, second_order)
+            for adapted in adapt(learner, seen, start, task, steps, differentiate, second_order, from_start)
         ]
-        total = total + learner.outer_loss(judge, trajectory, step_weights, task)
+        weights = [learner.start_weight, *step_weights] if from_start else step_weights
+        total = total + learner.outer_loss(judge, trajectory, weights, task)
     return total

@@ -24,9 +24,7 @@ def reptile(
     """Half the squared way, with the adapted end held constant; of the steps only their number counts."""
     constant = {name: value.detach() for name, value in meta_parameters.items()}
     *_, (adapted, _) = adapt(learner, rules, constant, task, len(step_weights), differentiate, create_graph=False)
-    ways = [
-        (value - adapted[name].detach()).square().sum()
-        for name, value in meta_parameters.items()
-        if not name.startswith(RULE_PREFIX)
-    ]
+    networks = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
+    start = learner.start(networks, task)
+    ways = [(value - adapted[name].detach()).square().sum() for name, value in start.items()]
     return 0.5 * torch.stack(ways).sum()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import inspect
 import resource
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 from metagan import files
 from metagan.parameters import MetaTrain
@@ -85,3 +89,12 @@ def test_a_checkpoint_never_runs_code(tmp_path: Path) -> None:
     torch.save({"state_dict": Trap()}, tmp_path / "last.ckpt")
     assert newest_whole(tmp_path) is None
     assert not (tmp_path / "sprung").exists()
+
+
+def test_no_lightning_without_a_safe_resume_is_allowed() -> None:
+    """`Trainer.fit` of 2.5.6 does not know `weights_only`, that of 2.6.0 does."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (allowed,) = (found for found in map(Requirement, project["dependencies"]) if found.name == "lightning")
+    assert "weights_only" in inspect.signature(L.Trainer.fit).parameters
+    assert not allowed.specifier.contains("2.5.6")
+    assert allowed.specifier.contains("2.6.0")

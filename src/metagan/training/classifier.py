@@ -41,6 +41,9 @@ from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weigh
 from metagan.training.saved import ClassifierHeader, Provenance, SavedModel, detached
 
 STATISTICS_EPISODES = 20
+# Of the query loss after the first inner step where all steps count. Antoniou et al. 2019 (arXiv 1810.09502, section 4)
+# let the earlier steps fade out while training goes on; here they count less from the start.
+FIRST_STEP_WEIGHT = 0.2
 VALIDATION_PGD_STEPS = 5
 
 
@@ -108,7 +111,7 @@ class ClassifierTraining(OuterLoop):
         settings = self.settings
         method = METHODS[settings.method]
         steps = settings.inner.steps if method.adapts is not None else 1
-        weights = step_weights(steps, 0.2) if settings.multi_step_loss else [0.0] * (steps - 1) + [1.0]
+        weights = step_weights(steps, FIRST_STEP_WEIGHT) if settings.multi_step_loss else [0.0] * (steps - 1) + [1.0]
         return self.loss_by(META_GRADIENTS[method.meta_gradient], weights)
 
     def measure(self) -> Row:

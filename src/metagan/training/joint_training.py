@@ -28,6 +28,8 @@ from metagan.training.outer_loop import share_done
 from metagan.training.processes import WHOLE, mean_over_processes, own_share
 from metagan.training.saved import GanHeader, Provenance, SavedModel
 
+ADAM_BETAS = (0.0, 0.99)  # Karras et al. 2018 (arXiv 1710.10196), appendix A.1
+
 
 class JointBatches(IterableDataset[dict[str, Tensor]]):
     """Endless batches of train images of all classes, with noise; pure functions of (seed, step);
@@ -69,7 +71,7 @@ class JointTraining(L.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         rate = self.settings.joint.learning_rate
-        return [torch.optim.Adam(self._of(player), rate, betas=(0.0, 0.99)) for player in self.learner.players]
+        return [torch.optim.Adam(self._of(player), rate, betas=ADAM_BETAS) for player in self.learner.players]
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         joint, networks = self.settings.joint, self.settings.networks

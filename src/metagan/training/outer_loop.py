@@ -28,6 +28,10 @@ from metagan.training.processes import mean_over_processes, own_share
 
 log = logging.getLogger(__name__)
 
+# The first as for GANs in Radford et al. 2016 (arXiv 1511.06434), section 4; the second, shorter than Adam's 0.999, for
+# trainings of some hundred steps.
+ADAM_BETAS = (0.5, 0.99)
+
 Row = dict[str, float | int | None]
 Options = tuple[float, tuple[float, float]]
 PROGRESS = ("meta_step", "skipped", "skipped_in_a_row", "retreats", "best_score", "best_step", "seconds")
@@ -104,7 +108,7 @@ class OuterLoop(L.LightningModule):
 
     def options(self, name: str) -> Options:
         """The optimiser's initial rate and its betas for a meta-parameter."""
-        return self.settings.rule_learning_rate if is_of_rule(name) else self.settings.learning_rate, (0.5, 0.99)
+        return self.settings.rule_learning_rate if is_of_rule(name) else self.settings.learning_rate, ADAM_BETAS
 
     def clipped(self) -> list[nn.Parameter]:
         """The meta-parameters whose gradient is clipped, together."""

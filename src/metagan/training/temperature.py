@@ -20,6 +20,7 @@ from metagan.training.data import validation_tasks
 from metagan.training.gan import Gan
 from metagan.training.saved import Temperature
 
+# Noise as in training or quieter, bending as in training or stronger, in steps of about the square root of two.
 TEMPERATURES = tuple(Temperature(*factors) for factors in product((1.0, 0.7, 0.5, 0.35), (1.0, 1.4, 2.0, 2.8)))
 LEAST_DIVERSITY = 0.95  # the few val tasks tell it to 0.05 or so
 TASKS_AT_ONCE = 5

@@ -64,6 +64,11 @@ def test_pictures_of_another_shape_are_refused(
         adapt_generator(embedders[0], torch.rand(3, 1, 16, 16), 1, 2, 0, progress=False)
 
 
+def test_the_generator_says_of_which_model_it_is(meta_model: SavedModel[GanHeader], pictures: Tensor) -> None:
+    adapted, _ = adapt_generator(meta_model, pictures, 1, 1, 7, progress=False)
+    assert adapted.header.provenance.made_from == meta_model.identity("meta_model")
+
+
 def test_divergence_is_told(meta_model: SavedModel[GanHeader], pictures: Tensor) -> None:
     meta_model.state.update({name: value + 200 for name, value in meta_model.state.items() if "rule." in name})
     with pytest.raises(ValueError, match=r"adapt\.steps: adaptation diverged at step \d of 5; take fewer"):

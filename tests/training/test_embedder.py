@@ -100,6 +100,10 @@ def test_training_teaches_to_tell_classes_apart(make_bank: MakeBank) -> None:
     assert after > before + 0.1
 
 
+def test_an_embedder_says_which_bank_it_knows(bank: TaskBank) -> None:
+    assert trained(bank).header.provenance.made_from == {"task_bank": bank.content_hash}
+
+
 def test_a_loaded_embedder_is_frozen(bank: TaskBank) -> None:
     network = load_embedder(trained(bank), bank)
     assert not network.training

@@ -25,7 +25,7 @@ from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
 from metagan.training.gan import Gan, architecture_of, initial_critic, initial_networks, initial_rules, load_gan
 from metagan.training.outer_loop import step_weights
-from metagan.training.saved import GanHeader, SavedModel
+from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 from metagan.training.temperature import TEMPERATURES
 
 MakeSettings = Callable[..., MetaTrain]
@@ -98,7 +98,12 @@ def falling_scores(monkeypatch: pytest.MonkeyPatch) -> None:
 # What training hands over
 
 
-def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSettings) -> None:
+def test_model_and_history(
+    train: Train,
+    bank: TaskBank,
+    make_settings: MakeSettings,
+    embedders: tuple[SavedModel[EmbedderHeader], SavedModel[EmbedderHeader]],
+) -> None:
     shown: list[tuple[tuple[int, ...], int]] = []
     settings = make_settings()
     model, history = train(settings, show=lambda pictures, step: shown.append((tuple(pictures.shape), step)))
@@ -106,6 +111,11 @@ def test_model_and_history(train: Train, bank: TaskBank, make_settings: MakeSett
     images = gan.learner().generate(gan.parameters, torch.randn(3, 4))
     assert images.shape == (3, 1, 16, 16)
     assert model.header.inner == settings.inner
+    assert model.header.provenance.made_from == {
+        "task_bank": bank.content_hash,
+        "evaluation_embedder": embedders[0].content_hash,
+        "objective_embedder": embedders[1].content_hash,
+    }
     assert {f"rule.{name}" for name in initial_networks(architecture_of(bank, settings), 0)} < gan.parameters.keys()
     assert [row["meta_step"] for row in history] == [2, 4]
     assert all(row["skipped"] == 0 and row["train_loss"] is not None for row in history)

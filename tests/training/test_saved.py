@@ -39,7 +39,11 @@ numbers = st.floats(0, 1e6)
 sizes = {"channels": st.sampled_from([1, 3]), "image_size": st.integers(4, 16).map(lambda quarter: 4 * quarter)}
 widths = st.integers(8, 512)
 provenances = st.builds(
-    Provenance, seed=st.integers(0, 2**31), seconds=numbers, meta_step=st.none() | st.integers(0, 10**6)
+    Provenance,
+    seed=st.integers(0, 2**31),
+    seconds=numbers,
+    meta_step=st.none() | st.integers(0, 10**6),
+    made_from=st.dictionaries(st.text(), st.text()),
 )
 gans = st.builds(
     GanArchitecture,
@@ -182,6 +186,12 @@ def test_the_content_hash_sees_every_tensor_and_no_header() -> None:
     changed = STATE | {"layer.steps": torch.tensor(4)}
     renamed = {name.upper(): value for name, value in STATE.items()}
     assert len({model.content_hash, *(SavedModel(EMBEDDER, state).content_hash for state in (changed, renamed))}) == 3
+
+
+def test_a_model_says_what_it_was_made_from_and_what_it_is() -> None:
+    header = EMBEDDER.model_copy(update={"provenance": Provenance(made_from={"task_bank": "1a2b"})})
+    model = SavedModel(header, STATE)
+    assert model.identity("judge_embedder") == {"task_bank": "1a2b", "judge_embedder": model.content_hash}
 
 
 def test_detached_tensors_stand_alone() -> None:

@@ -98,7 +98,9 @@ def register(candidate: Candidate) -> str:
     served = SERVED[kind]
     client, run = mlflow.MlflowClient(), mlflow.active_run()
     tags = client.get_run(run.info.run_id).data.tags
-    facts = {**candidate.facts, "score": candidate.score, "scored on": candidate.scored_on}
+    weights_of = candidate.model.identity("weights")
+    made_from = {name.replace("_", " "): content_hash for name, content_hash in weights_of.items()}
+    facts = {**candidate.facts, **made_from, "score": candidate.score, "scored on": candidate.scored_on}
     origin = {"commit": tags.get(MLFLOW_GIT_COMMIT, "unknown"), "run": run.info.run_id}
     card = model_card(candidate.name, candidate.about, {**facts, **origin}, candidate.limits)
     with TemporaryDirectory() as folder:

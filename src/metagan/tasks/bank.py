@@ -49,6 +49,11 @@ class TaskBank:
     content_hash: str
     note: str = ""
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Its content hash, by the name that it goes by."""
+        return {"task_bank": self.content_hash}
+
     @cached_property
     def splits(self) -> dict[str, ClassIndices]:
         """Class indices of train, val and test."""

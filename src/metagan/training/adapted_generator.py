@@ -51,7 +51,8 @@ def adapt_generator(
         if not samples[-1].isfinite().all():
             raise UserError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
     state = {name.removeprefix(PREFIX): value for name, value in drawing.items() if name.startswith(PREFIX)}
-    provenance = Provenance(seed=seed, seconds=perf_counter() - started)
+    origin = meta_model.identity("meta_model")
+    provenance = Provenance(seed=seed, seconds=perf_counter() - started, made_from=origin)
     header = GeneratorHeader(architecture=gan.architecture, inverted=inverted, provenance=provenance)
     return SavedModel(header, detached(state)), torch.stack(samples)
 

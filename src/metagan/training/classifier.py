@@ -163,7 +163,7 @@ def train_classifier(
     header = ClassifierHeader(
         architecture=architecture_of(bank, settings),
         settings=settings,
-        provenance=Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step),
+        provenance=Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step, made_from=bank.identity),
     )
     return SavedModel(header, detached(state)), module.history
 

@@ -55,7 +55,7 @@ def train_embedder(
         loss.backward()
         optimiser.step()
         schedule.step()
-    provenance = Provenance(seed=seed, seconds=perf_counter() - started)
+    provenance = Provenance(seed=seed, seconds=perf_counter() - started, made_from=bank.identity)
     header = EmbedderHeader(architecture=architecture, provenance=provenance)
     return SavedModel(header, detached(network.state_dict()))
 

@@ -137,4 +137,5 @@ def train_joint_gan(
     folder = folder / fingerprint(settings, seed, bank.content_hash)
     fit(module, folder, logger, trainer)
     trained = replace(start, parameters={name.replace("/", "."): value for name, value in module.average.items()})
-    return trained.save("joint_gan", Provenance(seed=seed, seconds=module.seconds)), module.history
+    provenance = Provenance(seed=seed, seconds=module.seconds, made_from=bank.identity)
+    return trained.save("joint_gan", provenance), module.history

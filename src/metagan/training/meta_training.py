@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from metagan.evaluation.validation import validation_metrics
+from metagan.identity import together
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction
@@ -140,8 +141,15 @@ def meta_train(
 
     With them comes the temperature that is best on the val classes. An interrupted training with the same parameters,
     task bank and embedders goes on from `folder`. The evaluation embedder only selects; the gradient sees the
-    objective embedder alone. Raises UserError when there are too few classes or images of one, before training starts.
+    objective embedder alone. Raises UserError when the embedders were trained on another task bank, and when there are
+    too few classes or images of one, before training starts.
     """
+    origin = together(
+        "meta_train",
+        task_bank=bank.identity,
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+        objective_embedder=objective_embedder.identity("objective_embedder"),
+    )
     bank.check_tasks(settings.section, ("train", "val"), settings.k_shot, settings.n_query)
     start = initial_gan(architecture_of(bank, settings), settings.inner, seed)
     learner = start.learner(settings, load_embedder(objective_embedder, bank))
@@ -155,5 +163,5 @@ def meta_train(
     trained = replace(start, parameters=detached(kept))
     task_map, steps = sampling_map(trained, settings), settings.validation_steps
     temperature = best_temperature(bank, embed, task_map, trained, settings, seed, steps)
-    provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step)
+    provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step, made_from=origin)
     return replace(trained, temperature=temperature).save("meta_model", provenance), module.history

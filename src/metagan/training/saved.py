@@ -42,11 +42,13 @@ AS_TRAINED = Temperature()
 
 
 class Provenance(Section):
-    """The training that made the weights: its seed, its time, and the meta-step that was kept."""
+    """The training that made the weights: its seed, its time, the meta-step that was kept, and the content hashes of
+    all that it was given."""
 
     seed: Annotated[int, Field(ge=0)] = 0
     seconds: NonNegative = 0.0
     meta_step: Annotated[int, Field(ge=0)] | None = None
+    made_from: dict[str, str] = Field(default_factory=dict)
 
 
 class Header(Section):
@@ -107,6 +109,10 @@ class SavedModel(Generic[AnyHeader]):
     def content_hash(self) -> str:
         """The sha256 over names and values of the tensors."""
         return weights_hash(self.state)
+
+    def identity(self, name: str) -> dict[str, str]:
+        """What it was made from, and its own content hash by the name that it goes by."""
+        return {**self.header.provenance.made_from, name: self.content_hash}
 
     @property
     def n_parameters(self) -> int:

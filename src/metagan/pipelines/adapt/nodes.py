@@ -15,6 +15,7 @@ from PIL import Image
 
 from metagan.evaluation.familiarity import familiarity
 from metagan.evaluation.features import embed_images
+from metagan.identity import made_from, together
 from metagan.io.registry import Candidate
 from metagan.losses.distances import energy_distance
 from metagan.parameters import Adapt
@@ -39,6 +40,12 @@ def adapt(
     seed: int,
 ) -> tuple[SavedModel[GeneratorHeader], dict[str, Any], Images]:
     """The adapted generator, a small table, and `pictures` and `samples` by step, as bright or dark as was given."""
+    origin = together(
+        "adapt",
+        task_bank=bank.identity,
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+        meta_model=meta_model.identity("meta_model"),
+    )
     wanted = Adapt.model_validate(settings)
     pictures, inverted = read_own_pictures(wanted, bank)
     support, turned = to_floats(pictures), bool(inverted.mean() > 0.5)
@@ -54,6 +61,7 @@ def adapt(
         )
     real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (support, *samples))
     table = {
+        "made_from": origin | generator.identity("adapted_generator"),
         "content_hash": hashlib.sha256(pictures.tobytes()).hexdigest(),
         "images": len(pictures),
         "inverted": int(inverted.sum()),
@@ -99,6 +107,12 @@ def generator_candidate(
     """
     folder = Path(settings["images"]).resolve().name
     plain = re.sub(r"[^\w-]+", "-", folder).strip("-").lower()
+    together(
+        "register_adapted_generator",
+        adapted_generator=generator.identity("adapted_generator"),
+        adaptation=made_from("adaptation", adaptation),
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+    )
     embedder = evaluation_embedder.content_hash[:8]
     architecture = generator.header.architecture
     return Candidate(

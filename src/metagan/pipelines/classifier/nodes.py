@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from metagan.identity import history_of, together
 from metagan.io.registry import Candidate
 from metagan.io.tracking import run_logger
 from metagan.parameters import AdversarySettings, Classifier, Trainer
@@ -27,7 +28,7 @@ def train(
         checkpoint_folder / "classifier",
         run_logger("classifier"),
     )
-    return classifier, pd.DataFrame(history)
+    return classifier, pd.DataFrame(history).assign(weights=classifier.content_hash)
 
 
 def train_natural_twin(
@@ -43,11 +44,17 @@ def train_natural_twin(
         checkpoint_folder / "classifier",
         run_logger("natural_classifier"),
     )
-    return classifier, pd.DataFrame(history)
+    return classifier, pd.DataFrame(history).assign(weights=classifier.content_hash)
 
 
 def classifier_candidate(classifier: SavedModel[ClassifierHeader], history: pd.DataFrame, bank: TaskBank) -> Candidate:
     """The classifier for the registry; its score is that of the weights that were kept."""
+    together(
+        "register_classifier",
+        classifier=classifier.identity("classifier"),
+        classifier_history=history_of("classifier", history["weights"]),
+        task_bank=bank.identity,
+    )
     trained, provenance = classifier.header.settings, classifier.header.provenance
     kept, adversary = history[history["meta_step"] == provenance.meta_step], trained.adversary
     attack = "" if adversary.where == "none" else f" and under PGD ({adversary.norm}, {adversary.epsilon:g})"
@@ -61,7 +68,6 @@ def classifier_candidate(classifier: SavedModel[ClassifierHeader], history: pd.D
         "of each.",
         facts={
             "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
-            "task bank": bank.content_hash,
             "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
             "attacked in training": adversary.where,
             "meta-steps": provenance.meta_step,

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from metagan.evaluation.generation import Sampler, evaluate_generation
+from metagan.identity import as_array, made_from, together
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.parameters.evaluate import headline_step
 from metagan.reporting.tables import TRAINED_ARMS
@@ -28,7 +29,7 @@ def evaluate(
     bank: TaskBank,
     evaluation_embedder: SavedModel[EmbedderHeader],
     judge_embedder: SavedModel[EmbedderHeader],
-    embedder_metrics: dict[str, dict[str, float]],
+    embedder_metrics: dict[str, Any],
     meta_model: SavedModel[GanHeader],
     joint_gan: SavedModel[GanHeader],
     evaluate: dict[str, Any],
@@ -36,12 +37,22 @@ def evaluate(
     seed: int,
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """The table of arms and metrics, and pictures of the first tasks."""
+    origin = together(
+        "evaluate",
+        task_bank=bank.identity,
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+        judge_embedder=judge_embedder.identity("judge_embedder"),
+        embedder_metrics=made_from("embedder_metrics", embedder_metrics),
+        meta_model=meta_model.identity("meta_model"),
+        joint_gan=joint_gan.identity("joint_gan"),
+    )
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
     embed, judge = (load_embedder(saved, bank) for saved in (evaluation_embedder, judge_embedder))
     samplers, rates = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
     result = evaluate_generation(bank, embed, judge, samplers, settings, seed, progress=True, source=bank.source)
     generation = {
         **result.table,
+        "made_from": origin,
         "embedder": embedder_metrics["evaluation"],
         "temperature": meta_model.header.temperature._asdict(),
         "learning_rates": {"tried": sorted(settings.baseline_learning_rates), "best": rates},
@@ -51,7 +62,7 @@ def evaluate(
             "adapt_one_task": seconds_to_adapt(bank, samplers["adapted"], settings, training.inner.steps, seed),
         },
     }
-    return generation, result.pictures
+    return generation, result.pictures | as_array(origin)
 
 
 def seconds_to_adapt(bank: TaskBank, sampler: Sampler, settings: Evaluate, steps: int, seed: int) -> float:

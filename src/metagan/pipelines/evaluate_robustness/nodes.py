@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metagan.evaluation.robustness import evaluate_robustness
+from metagan.identity import as_array, together
 from metagan.parameters import Robustness
 from metagan.reporting.tables import HEADLINE_EPSILON
 from metagan.tasks.bank import TaskBank
@@ -30,9 +31,16 @@ def evaluate(
 
     One that was trained without an adversary is its own natural twin.
     """
+    origin = together(
+        "evaluate_robustness",
+        task_bank=bank.identity,
+        classifier=classifier.identity("classifier"),
+        natural_classifier=natural_classifier.identity("natural_classifier"),
+    )
     twin = classifier.header.settings.adversary.where == "none"
     classifiers = [classifier] if twin else [classifier, natural_classifier]
-    return measure(bank, classifiers, Robustness.model_validate(settings), seed)
+    table, pictures = measure(bank, classifiers, Robustness.model_validate(settings), seed)
+    return {"made_from": origin, **table}, pictures | as_array(origin)
 
 
 def measure(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metagan.identity import history_of, together
 from metagan.io.registry import Candidate
 from metagan.io.tracking import grid_logger, run_logger
 from metagan.parameters import MetaTrain, Trainer
@@ -38,7 +39,7 @@ def meta_train(
         logger,
         grid_logger(logger, on_paper=bank.source != "image_folder"),
     )
-    return meta_model, pd.DataFrame(history)
+    return meta_model, pd.DataFrame(history).assign(weights=meta_model.content_hash)
 
 
 def train_joint_gan(
@@ -53,7 +54,7 @@ def train_joint_gan(
         checkpoint_folder / "joint_gan",
         run_logger("joint_gan"),
     )
-    return joint_gan, pd.DataFrame(history)
+    return joint_gan, pd.DataFrame(history).assign(weights=joint_gan.content_hash)
 
 
 def meta_model_candidate(
@@ -67,6 +68,13 @@ def meta_model_candidate(
 
     Not `val/score`, which is relative to a scratch of the same recipe.
     """
+    together(
+        "register_meta_model",
+        meta_model=meta_model.identity("meta_model"),
+        training_history=history_of("meta_model", history["weights"]),
+        task_bank=bank.identity,
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+    )
     trained, header = MetaTrain.model_validate(settings), meta_model.header
     kept = history[history["meta_step"] == header.provenance.meta_step].iloc[-1]
     embedder = evaluation_embedder.content_hash
@@ -80,7 +88,6 @@ def meta_model_candidate(
         about="A GAN that a few adversarial steps adapt to a handful of pictures of a class it has never seen.",
         facts={
             "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
-            "task bank": bank.content_hash,
             "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
             "meta-gradient": trained.meta_gradient,
             "inner steps in training": trained.inner.steps,

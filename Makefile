@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install run test test-faults test-services lint adapt bench compare reproduce results repro ui viz lock clean
+.PHONY: help install run test test-faults test-services test-places lint adapt bench compare reproduce results repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -26,6 +26,9 @@ test-faults: $(STAMP)  ## kill runs at random moments and compare what they end 
 
 test-services: $(STAMP)  ## a shared MLflow server with PostgreSQL and S3, and its pages in a browser, where those are installed
 	$(BIN)/pytest -m services -rs
+
+test-places: $(STAMP)  ## the smoke job as in a container, in a work tree, without git ... (PLACE=container: that one)
+	$(BIN)/pytest tests/test_places.py -m places -rs $(if $(PLACE),-k $(PLACE))
 
 lint: $(STAMP)  ## ruff, and that imports go one way
 	$(BIN)/ruff check src tests

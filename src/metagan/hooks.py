@@ -34,11 +34,16 @@ from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.lock import FolderLock
 from metagan.parameters import validate
+from metagan.places import check_inputs, check_writable
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
 
 WRITES_ADAPTATION, WRITES_LEADERBOARD = "writes_adaptation", "writes_leaderboard"
 """Tags of nodes that write nothing that another stage reads, and so may run beside one."""
+PARTS_OF_PIPELINES = (
+    "tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces", "only_missing_outputs",
+)  # fmt: skip
+"""Options of `kedro run` that leave nodes out."""
 LONGEST_RUN_NAME = 250  # that every tracking database takes
 
 
@@ -60,9 +65,19 @@ class ParameterHook:
         except ValueError as error:  # what Kedro says of a file in conf
             raise InputError(str(error)) from None
         try:
-            validate(parameters)
+            check_inputs(validate(parameters), _pipelines())
+            check_writable(context.project_path / "data")
         except UserError as error:
             raise InputError(str(error)) from None
+
+
+def _pipelines() -> set[str]:
+    """The pipelines that `kedro run` was asked for in full; none where it is not this command that calls Kedro."""
+    command = click.get_current_context(silent=True)
+    options = command.params if command else {}
+    if "pipelines" not in options or any(options.get(name) for name in PARTS_OF_PIPELINES):
+        return set()
+    return {*options["pipelines"], options["pipeline"] or ""} - {""} or {"__default__"}
 
 
 class LockHook:

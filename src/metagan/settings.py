@@ -3,6 +3,9 @@
 import os
 import warnings
 
+from metagan.places import name_user
+
+name_user()  # before MLflow is imported
 os.environ.setdefault("DO_NOT_TRACK", "true")  # MLflow decides when it is first imported
 os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # forked trainings must share no connection
 

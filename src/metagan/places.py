@@ -1,0 +1,64 @@
+"""Where a run is: who runs it, and what may be read and written there."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from metagan.errors import UserError
+from metagan.parameters import Parameters
+
+
+def name_user() -> None:
+    """A user of whom the system knows a number alone, as in a container, gets a name, and / as home like in Docker.
+
+    MLflow asks for both when it is imported and when a run starts.
+    """
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("HOME", "/")
+        os.environ.setdefault("USER", f"user-{os.getuid()}")
+
+
+def check_inputs(parameters: Parameters, pipelines: set[str]) -> None:
+    """Raise UserError for a folder that these pipelines would read and cannot, before anything is started."""
+    if "adapt" in pipelines and parameters.adapt.images:
+        check_readable("adapt.images", parameters.adapt.images)
+    if pipelines & {"__default__", "tasks"} and parameters.tasks.source == "image_folder":
+        folder = parameters.tasks.image_folder.path
+        assert folder is not None  # the schema asks for one
+        for path in check_readable("tasks.image_folder.path", folder):
+            if path.is_dir():
+                check_readable("tasks.image_folder.path", path)
+
+
+def check_readable(name: str, folder: Path) -> list[Path]:
+    """What is in a folder. Raises UserError, which starts with the name of the parameter, where nobody can tell."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{name}: {folder} is not a folder") from None
+    except OSError as error:
+        raise UserError(f"{name}: {folder} cannot be read ({error.strerror}) by {_user()}") from None
+
+
+def check_writable(data: Path) -> None:
+    """Raise UserError for the first folder of `data` in which this user may not write."""
+    for folder in _folders(data):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(
+                f"{folder}: {_user()} may not write there; run in a copy of the project of your own, or as its owner"
+            )
+
+
+def _folders(data: Path) -> Iterator[Path]:
+    if data.is_dir():
+        yield data
+        yield from (folder for folder in sorted(data.iterdir()) if folder.is_dir())
+
+
+def _user() -> str:
+    return f"user {os.environ.get('USER') or os.getuid()}"

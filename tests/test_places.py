@@ -88,7 +88,9 @@ def test_a_folder_that_cannot_be_read_is_told(pictures: Path) -> None:
     pictures.chmod(0)
     code = TOLD.format(check="check_readable", arguments=("adapt.images",), folder=str(pictures))
     told = python(*LIKE_A_USER, code=code)
-    assert re.fullmatch(rf"adapt\.images: {re.escape(str(pictures))} cannot be read \(Permission denied\) by user \S+", told)
+    assert re.fullmatch(
+        rf"adapt\.images: {re.escape(str(pictures))} cannot be read \(Permission denied\) by user \S+", told
+    )
 
 
 @as_root

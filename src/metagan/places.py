@@ -48,7 +48,7 @@ def check_readable(name: str, folder: Path) -> list[Path]:
 def check_writable(data: Path) -> None:
     """Raise UserError for the first folder of `data` in which this user may not write."""
     for folder in _folders(data):
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
             raise UserError(
                 f"{folder}: {_user()} may not write there; run in a copy of the project of your own, or as its owner"
             )

@@ -5,11 +5,11 @@ import warnings
 
 from metagan.places import name_user
 
-name_user()  # before MLflow is imported
 os.environ.setdefault("DO_NOT_TRACK", "true")  # MLflow decides when it is first imported
 os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # forked trainings must share no connection
 
 with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of kedro-mlflow
+    name_user()  # MLflow asks for the home when it is imported
     import kedro_mlflow.mlflow  # noqa: F401
 from omegaconf.resolvers import oc
 

@@ -167,12 +167,10 @@ class TestSmokeJob:
         """A bare user id without home, no locale, no git, temporary files on another file system."""
         project = copy_project("container")
         shutil.rmtree(project.path / ".git")
-        for path in (project.path.parent, *project.path.parents[1:3], *project.path.rglob("*")):
+        for path in (project.path, *project.path.rglob("*")):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-        os.chown(project.path, NOBODY, NOBODY)
-        place = ("LANG=C", "LC_ALL=C", "TMPDIR=/dev/shm", "GIT_CEILING_DIRECTORIES=/")
+        place = ("LANG=C", "LC_ALL=C", "TMPDIR=/dev/shm")
         check_works(smoke(project, *NO_HOME, *place, *BARE_USER))
-        assert not list(Path("/dev/shm").glob("metagan*"))
 
     @as_root
     def test_in_the_folder_of_another_user(self, project: Project) -> None:

@@ -39,7 +39,7 @@ def test_a_joint_gan_is_a_gan_of_the_architecture(bank: TaskBank, make_settings:
 def test_minutes_end_it_as_they_end_meta_training(bank: TaskBank, make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = make_settings(meta_steps=None, minutes=0.02)
     trained, _ = train_joint_gan(bank, settings, Trainer(), 0, tmp_path, None)
-    assert trained["seconds"] >= 1.2
+    assert trained.header.provenance.seconds >= 1.2
     assert (settings.joint_steps, make_settings(meta_steps=1, joint={"steps_per_meta_step": 0.1}).joint_steps) == (
         None,
         1,

@@ -12,9 +12,11 @@ from pydantic import BaseModel
 
 from metagan.errors import UserError
 from metagan.meta.methods import METHODS
+from metagan.meta.update_rules import UPDATE_RULES
 from metagan.parameters import WITH_HEAD, Parameters, validate
 
 CONF = Path(__file__).parents[1] / "conf"
+RULES = ", ".join(map(repr, UPDATE_RULES))
 LoadParameters = Callable[..., dict[str, Any]]
 
 
@@ -63,8 +65,20 @@ def test_every_environment_is_valid(environment: str, load_parameters: LoadParam
             "compare_meta_gradients.arms.reptile.meta_gradient: 'reptiles' is not one of 'maml', 'fomaml', 'reptile'",
         ),
         (
+            {"meta_train": {"inner": {"update_rule": {"generator": "adm"}}}},
+            f"meta_train.inner.update_rule.generator: 'adm' is not one of {RULES}",
+        ),
+        (
+            {"meta_train": {"inner": {"update_rule": {"critic": "adam"}}}},
+            "meta_train.inner.update_rule.critic: unknown parameter; known here are generator, discriminator",
+        ),
+        (
+            {"meta_train": {"meta_gradient": "reptile", "inner": {"update_rule": {"generator": "adam"}}}},
+            "meta_train.inner.update_rule: lslr is learned, which reptile cannot do; use sgd",
+        ),
+        (
             {"compare_meta_gradients": {"arms": {"reptile": {"meta_gradient": "reptile"}}}},
-            "compare_meta_gradients.arms.reptile.inner.update_rule: must be sgd with reptile, which learns no rates",
+            "compare_meta_gradients.arms.reptile.inner.update_rule: lslr is learned, which reptile cannot do; use sgd",
         ),
     ],
 )
@@ -118,7 +132,9 @@ def test_the_mirror_may_come_from_the_environment(
         ("tasks.channels", 3, "must be 1 for the grey source glyphs"),
         ("embedder.objective.seed_offset", 0, "must differ from evaluation.seed_offset"),
         ("meta_train.meta_gradient", "imaml", "'imaml' is not one of 'maml', 'fomaml', 'reptile'"),
-        ("meta_train.inner.update_rule", "adam", "'adam' is not one of 'sgd', 'lslr'"),
+        ("meta_train.inner.update_rule", "adm", f"'adm' is not one of {RULES}"),
+        ("meta_train.inner.update_rule", 3, "3 must be the name of a rule, or one each: {generator: lslr, "),
+        ("classifier.inner.update_rule", "adm", f"'adm' is not one of {RULES}"),
         ("meta_train.inner.gan_loss", "lsgan", "is not one of 'non_saturating', 'hinge', 'wgan_gp', 'relativistic'"),
         ("meta_train.inner.adapt_parameters", "(", "regular expression"),
         ("meta_train.task_parallel", "ray", "'ray' is not one of 'auto', 'threads', 'vmap', 'loop'"),

@@ -82,7 +82,7 @@ def test_a_player_with_nothing_to_adapt_is_an_error(pattern: str, architecture: 
     assert "\n" not in told
 
 
-@pytest.mark.parametrize("update_rule", ["sgd", "lslr"])
+@pytest.mark.parametrize("update_rule", ["sgd", "lslr", "meta_sgd"])
 def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
     inner = InnerLoop(generator_learning_rate=0.2, discriminator_learning_rate=0.05, update_rule=update_rule)
     networks = initial_networks(ARCHITECTURE.model_copy(update={"encoder": False}), 0)
@@ -97,6 +97,34 @@ def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
         # Half and full size have 4 and 16 times the pixels of a quarter.
         expected *= {"generator.maps.1": 4, "generator.maps.2": 16}.get(name, 1)
         torch.testing.assert_close(networks[name] - value, torch.full_like(value, expected), rtol=1e-4, atol=1e-6)
+
+
+def test_each_player_may_have_a_rule_of_its_own() -> None:
+    inner = InnerLoop.model_validate({"update_rule": {"generator": "adam", "discriminator": "lslr"}})
+    networks = initial_networks(ARCHITECTURE, 0)
+    rules, rates = initial_rules(inner, networks)
+    assert {player: bound.rule for player, bound in rules.items()} == {
+        player: UPDATE_RULES[name] for player, name in (("generator", "adam"), ("discriminator", "lslr"))
+    }
+    for player, bound in rules.items():
+        assert bound.tensors == tuple(name for name in networks if name.startswith(player))
+        assert bound.own(rates).keys() > set(bound.tensors)
+    assert "rule.discriminator.schedule" in rates and "rule.generator.epsilon" in rates
+    assert len(rates) == sum(len(bound.own(rates)) for bound in rules.values())
+
+
+def test_a_saved_model_has_the_rules_of_its_training() -> None:
+    inner = InnerLoop.model_validate({"update_rule": {"generator": "momentum"}, "adapt_parameters": "maps|head"})
+    gan, file = initial_gan(ARCHITECTURE, inner, 0), io.BytesIO()
+    torch.save(gan.save("meta_model", Provenance()).as_content(), file)
+    file.seek(0)
+    again = load_gan(saved_model(torch.load(file, weights_only=True)), "meta_model")
+    assert again.rules == gan.rules
+    assert {player: bound.rule for player, bound in again.rules.items()} == {
+        "generator": UPDATE_RULES["momentum"],
+        "discriminator": UPDATE_RULES["lslr"],
+    }
+    assert again.parameters["rule.generator.momentum"] == torch.tensor(0.9)
 
 
 def test_initial_networks_come_from_their_seed_alone() -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from metagan.parameters.outer_loop import OuterLoop
 from metagan.parameters.section import Channels, ImageSize, NonNegative, Plural, Positive, Section
+from metagan.parameters.update_rule import UpdateRuleName, learned_rules
 
 MethodName = Literal["maml", "fomaml", "reptile", "anil", "prototypical", "matching", "matching_fce", "fine_tune"]
 
@@ -40,7 +41,7 @@ class ClassifierInner(Section):
 
     steps: Annotated[int, Field(ge=1, le=50)] = 1
     test_steps: Annotated[int, Field(ge=1, le=500)] = 3
-    update_rule: Literal["sgd", "lslr"] = "sgd"
+    update_rule: UpdateRuleName = "sgd"
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.4
     shots: Positive | None = None
 
@@ -88,8 +89,8 @@ class Classifier(OuterLoop):
 
     @model_validator(mode="after")
     def _rule_is_learned(self) -> Classifier:
-        if self.method == "reptile" and self.inner.update_rule != "sgd":
-            raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
+        if self.method == "reptile" and (learned := learned_rules(self.inner.update_rule)):
+            raise ValueError(f"inner.update_rule: {learned[0]} is learned, which reptile cannot do; use sgd")
         if self.per_step_batch_norm and self.method not in ("maml", "fomaml", "anil"):
             raise ValueError(f"per_step_batch_norm: needs method maml, fomaml or anil, not {self.method}")
         if (self.method, self.task_parallel) == ("matching_fce", "vmap"):

@@ -21,6 +21,7 @@ from metagan.parameters.section import (
     Text,
     Width,
 )
+from metagan.parameters.update_rule import UpdateRuleNames, learned_rules
 
 
 class Networks(Section):
@@ -44,7 +45,7 @@ class InnerLoop(Section):
     """The K adversarial steps on the support set of one task."""
 
     steps: Annotated[int, Field(ge=1, le=50)] = 5
-    update_rule: Literal["sgd", "lslr"] = "lslr"
+    update_rule: UpdateRuleNames = "lslr"
     generator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
     discriminator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
     gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
@@ -150,6 +151,6 @@ class MetaTrain(OuterLoop):
 
     @model_validator(mode="after")
     def _rule_is_learned(self) -> MetaTrain:
-        if self.meta_gradient == "reptile" and self.inner.update_rule != "sgd":
-            raise ValueError("inner.update_rule: must be sgd with reptile, which learns no rates")
+        if self.meta_gradient == "reptile" and (learned := learned_rules(self.inner.update_rule)):
+            raise ValueError(f"inner.update_rule: {learned[0]} is learned, which reptile cannot do; use sgd")
         return self

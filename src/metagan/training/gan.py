@@ -11,7 +11,7 @@ from torch import nn
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
-from metagan.meta.update_rules import RULE_PREFIX, UPDATE_RULES, Rules, initialised, shared_rule
+from metagan.meta.update_rules import RULE_PREFIX, UPDATE_RULES, Rules, initialised, separate_rules, shared_rule
 from metagan.nets.critic import Critic
 from metagan.nets.discriminator import Discriminator
 from metagan.nets.encoder import Encoder
@@ -199,5 +199,8 @@ def initial_rules(inner: InnerLoop, networks: Parameters, seed: int = 0) -> tupl
 
 
 def rules_of(inner: InnerLoop, networks: Parameters) -> Rules:
-    """The update rules, bound to the tensors that adapt."""
-    return shared_rule(UPDATE_RULES[inner.update_rule], adapted_tensors(inner, networks))
+    """The update rules, bound to the tensors that adapt: one that both players share, or one for each."""
+    names, tensors = inner.update_rule, adapted_tensors(inner, networks)
+    if isinstance(names, str):
+        return shared_rule(UPDATE_RULES[names], tensors)
+    return separate_rules({player: UPDATE_RULES[name] for player, name in names}, tensors)

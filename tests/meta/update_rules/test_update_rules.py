@@ -8,6 +8,7 @@ import torch
 from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules import UPDATE_RULES, Signals, UpdateRule
 from metagan.meta.update_rules.lslr import lslr
+from metagan.meta.update_rules.meta_sgd import meta_sgd
 from metagan.meta.update_rules.sgd import sgd
 
 VALUES = {"a.x": torch.tensor([1.0, -2.0]), "a.y": torch.tensor(3.0)}
@@ -28,7 +29,7 @@ def stepped(
     return rule.step(meta_parameters, rule.begin(meta_parameters, values), values, gradients, signals)[0]
 
 
-@each_rule
+@pytest.mark.parametrize("rule", [UPDATE_RULES[name] for name in ("sgd", "momentum", "lslr", "meta_sgd")])
 def test_the_first_step_goes_down_the_gradient_by_the_initial_rates(rule: UpdateRule) -> None:
     updated = stepped(rule, first(rule, VALUES, RATES), VALUES, GRADIENTS, 0)
     assert updated.keys() == VALUES.keys()
@@ -83,3 +84,19 @@ def test_lslr_learns_logarithms_of_rates() -> None:
     step = 0.5 / 2 * GRADIENTS["a.y"].item()
     assert of_tensor.item() == pytest.approx(-step)
     assert of_schedule.tolist() == pytest.approx([0.0, -step, 0.0])
+
+
+def test_meta_sgd_learns_a_rate_for_each_element_that_may_be_negative() -> None:
+    """Equation 3 of the paper: theta - alpha * gradient, element by element."""
+    assert meta_sgd.learned
+    start = first(meta_sgd, VALUES, RATES)
+    assert {name: value.shape for name, value in start.items()} == {name: value.shape for name, value in VALUES.items()}
+    start["a.x"] = torch.tensor([0.2, -0.3], requires_grad=True)
+    updated = stepped(meta_sgd, start, VALUES, GRADIENTS, 7)["a.x"]
+    torch.testing.assert_close(updated, torch.tensor([1.0 - 0.2 * 10.0, -2.0 + 0.3 * 5.0]))
+    (gradient,) = torch.autograd.grad(updated.sum(), start["a.x"])
+    torch.testing.assert_close(gradient, -GRADIENTS["a.x"])
+
+
+def test_the_gradient_norm_is_of_all_gradients_together() -> None:
+    assert Signals("a", 0, torch.tensor(0.0), GRADIENTS).gradient_norm.item() == pytest.approx(math.sqrt(126))

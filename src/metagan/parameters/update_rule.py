@@ -1,25 +1,18 @@
-"""Which update rule each player of an inner loop has."""
+"""Which update rule each player of an inner loop has. A new rule's name goes here; its file has the same name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from metagan.parameters.messages import line
 from metagan.parameters.section import Section
 
-
-def _known(name: str) -> str:
-    from metagan.meta.update_rules import UPDATE_RULES  # the table has the names, and needs torch
-
-    if name not in UPDATE_RULES:
-        raise ValueError(f"is not one of {', '.join(map(repr, UPDATE_RULES))}")
-    return name
-
-
-UpdateRuleName = Annotated[str, AfterValidator(_known)]
+FixedRuleName = Literal["sgd", "momentum", "adam"]
+LearnedRuleName = Literal["lslr", "meta_sgd", "recurrent"]
+UpdateRuleName = Literal[FixedRuleName, LearnedRuleName]
 
 
 class PlayerRules(Section):
@@ -30,8 +23,11 @@ class PlayerRules(Section):
 
 
 def _one_or_each(value: object) -> object:
+    """Tried one after the other, a message would be about both."""
     if isinstance(value, str):
-        return _known(value)
+        if value not in get_args(UpdateRuleName):
+            raise ValueError(f"is not one of {', '.join(map(repr, get_args(UpdateRuleName)))}")
+        return value
     if not isinstance(value, Mapping):
         raise ValueError("must be the name of a rule, or one each: {generator: lslr, discriminator: adam}")
     try:
@@ -40,13 +36,11 @@ def _one_or_each(value: object) -> object:
         raise ValueError(line(error.errors()[0], PlayerRules)) from None
 
 
-UpdateRuleNames = Annotated[str | PlayerRules, BeforeValidator(_one_or_each)]
+UpdateRuleNames = Annotated[UpdateRuleName | PlayerRules, BeforeValidator(_one_or_each)]
 """One name is one rule for both players, who share what it learns; or a name for each."""
 
 
-def learned_rules(names: str | PlayerRules) -> list[str]:
+def learned_rules(names: UpdateRuleName | PlayerRules) -> list[str]:
     """Those of the rules whose meta-parameters the outer loop learns."""
-    from metagan.meta.update_rules import UPDATE_RULES
-
     chosen = [names] if isinstance(names, str) else [name for _, name in names]
-    return [name for name in chosen if UPDATE_RULES[name].learned]
+    return [name for name in chosen if name in get_args(LearnedRuleName)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from metagan.meta.update_rules import UPDATE_RULES, Signals, UpdateRule
 from metagan.meta.update_rules.lslr import lslr
 from metagan.meta.update_rules.meta_sgd import meta_sgd
 from metagan.meta.update_rules.sgd import sgd
+from metagan.parameters.update_rule import LearnedRuleName
 
 VALUES = {"a.x": torch.tensor([1.0, -2.0]), "a.y": torch.tensor(3.0)}
 GRADIENTS = {"a.x": torch.tensor([10.0, 5.0]), "a.y": torch.tensor(-1.0)}
@@ -100,3 +102,7 @@ def test_meta_sgd_learns_a_rate_for_each_element_that_may_be_negative() -> None:
 
 def test_the_gradient_norm_is_of_all_gradients_together() -> None:
     assert Signals("a", 0, torch.tensor(0.0), GRADIENTS).gradient_norm.item() == pytest.approx(math.sqrt(126))
+
+
+def test_the_parameters_know_which_rules_are_learned() -> None:
+    assert {name for name, rule in UPDATE_RULES.items() if rule.learned} == set(get_args(LearnedRuleName))

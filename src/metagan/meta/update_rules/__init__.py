@@ -1,19 +1,17 @@
-"""Update rules: how an inner step turns gradients into new parameters. A new rule is a new file and a line here."""
+"""Update rules: how an inner step turns gradients into new parameters.
 
-from metagan.meta.update_rules.adam import adam
+A new rule is a file here that has the rule's name, and a line in `metagan.parameters.update_rule`.
+"""
+
+from importlib import import_module
+from typing import get_args
+
 from metagan.meta.update_rules.base import Signals, State, UpdateRule
 from metagan.meta.update_rules.binding import RULE_PREFIX, BoundRule, Rules, initialised, separate_rules, shared_rule
-from metagan.meta.update_rules.lslr import lslr
-from metagan.meta.update_rules.meta_sgd import meta_sgd
-from metagan.meta.update_rules.momentum import momentum
-from metagan.meta.update_rules.sgd import sgd
+from metagan.parameters.update_rule import UpdateRuleName
 
 UPDATE_RULES: dict[str, UpdateRule] = {
-    "sgd": sgd,
-    "momentum": momentum,
-    "adam": adam,
-    "lslr": lslr,
-    "meta_sgd": meta_sgd,
+    name: getattr(import_module(f"{__name__}.{name}"), name) for name in get_args(UpdateRuleName)
 }
 
 __all__ = [

@@ -73,6 +73,10 @@ def test_every_environment_is_valid(environment: str, load_parameters: LoadParam
             "meta_train.inner.update_rule.critic: unknown parameter; known here are generator, discriminator",
         ),
         (
+            {"compare_meta_gradients": {"arms": {"own": {"inner": {"update_rule": {"generator": "adm"}}}}}},
+            f"compare_meta_gradients.arms.own.inner.update_rule.generator: 'adm' is not one of {RULES}",
+        ),
+        (
             {"meta_train": {"meta_gradient": "reptile", "inner": {"update_rule": {"generator": "adam"}}}},
             "meta_train.inner.update_rule: lslr is learned, which reptile cannot do; use sgd",
         ),

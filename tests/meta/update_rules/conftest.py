@@ -10,11 +10,12 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import TaskTensors
+from metagan.meta.learners.base import Learner
 
 STEPS = 3
 
 
-class Chase:
+class Chase(Learner):
     """Each player wants its bent image of the other's tensors to be where the support set of a step says."""
 
     players = ("x", "y")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.meta.learners import TaskTensors
+from metagan.meta.learners.base import Learner
 from metagan.meta.update_rules import UPDATE_RULES, initialised, shared_rule
 from metagan.meta.update_rules.base import Signals
 from metagan.meta.update_rules.recurrent import HIDDEN, LAYERS, preprocessed, recurrent
@@ -54,7 +55,7 @@ def test_its_weights_fit_networks_of_any_size() -> None:
     assert not torch.equal(first["readout"], recurrent.initialise(small, {"a.x": 0.1}, 5, 1)["readout"])
 
 
-class Quadratics:
+class Quadratics(Learner):
     """A batch of |W theta - y|^2, each a row of one tensor: a rule for elements steps each as if it were alone."""
 
     players = ("a",)

@@ -12,6 +12,7 @@ import torch
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.meta.learners import TaskTensors
+from metagan.meta.learners.base import Learner
 from metagan.meta.update_rules import UPDATE_RULES, initialised, shared_rule
 
 RATE, STEPS = 0.05, 20
@@ -55,7 +56,7 @@ def test_adam_can_be_differentiated_where_a_gradient_is_zero() -> None:
     rules = shared_rule(adam, values)
     meta_parameters = initialised(rules, values, {"a.x": RATE}, 1)
 
-    class HalfBlind:
+    class HalfBlind(Learner):
         players = ("a",)
 
         def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> torch.Tensor:

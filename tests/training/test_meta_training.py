@@ -23,7 +23,15 @@ from metagan.parameters import InnerLoop, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import meta_training
 from metagan.training.fitting import forget_ended
-from metagan.training.gan import Gan, architecture_of, initial_critic, initial_networks, initial_rules, load_gan
+from metagan.training.gan import (
+    Gan,
+    architecture_of,
+    initial_critic,
+    initial_gan,
+    initial_networks,
+    initial_rules,
+    load_gan,
+)
 from metagan.training.outer_loop import step_weights
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 from metagan.training.temperature import TEMPERATURES
@@ -376,6 +384,23 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     assert len(seen) == 4  # steps 3 to 6
     assert same(model.state, uninterrupted[0].state)
     assert without_time(history) == without_time(uninterrupted[1])
+
+
+def test_a_training_with_a_rule_for_each_player_goes_on_to_the_same_bits(
+    train: Train, make_settings: MakeSettings
+) -> None:
+    """What is learned of rules is resumed, what is fixed of them is made again."""
+    settings = make_settings(meta_steps=4, inner={"update_rule": {"generator": "adam", "discriminator": "recurrent"}})
+    whole, history = train(settings, folder="whole")
+    with pytest.raises(InterruptedError):
+        train(settings, show=stop_at(4))
+    model, again = train(settings)
+    assert same(model.state, whole.state)
+    assert without_time(again) == without_time(history)
+    assert {"rule.generator.epsilon", "rule.discriminator.readout"} < model.state.keys()
+    first = initial_gan(model.header.architecture, settings.inner, 0).parameters
+    assert torch.equal(model.state["rule.generator.epsilon"], first["rule.generator.epsilon"])
+    assert not torch.equal(model.state["rule.discriminator.readout"], first["rule.discriminator.readout"])
 
 
 def test_the_last_checkpoint_is_the_last_even_when_scores_fall(

@@ -34,8 +34,13 @@ lint: $(STAMP)  ## ruff, and that imports go one way
 	$(BIN)/ruff check src tests
 	$(BIN)/lint-imports
 
+# The name of the folder passes through no quoting of make, shell or YAML.
+unexport IMAGES
+ifdef IMAGES
+adapt: export METAGAN_ADAPT_IMAGES = $(value IMAGES)
+endif
 adapt: $(STAMP)  ## adapt the trained meta-model to 3 to 50 pictures of one thing (IMAGES=DIR)
-	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt $(if $(IMAGES),--params 'adapt.images="$(IMAGES)"')
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench
@@ -64,9 +69,10 @@ results: $(STAMP)  ## write docs/results.md; NAME=... records the last run there
 repro: $(STAMP)  ## the same job stage by stage under DVC, skipping what has not changed
 	$(BIN)/dvc repro
 
-ui: $(STAMP)  ## look at the runs in a browser
-	@echo "Runs and charts: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
-	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
+PORT ?= 5000
+
+ui: $(STAMP)  ## look at the runs in a browser (PORT=5001 where 5000 is taken)
+	$(BIN)/python -m metagan.ui $(PORT)
 
 viz: $(STAMP)  ## look at the pipeline in a browser
 	$(BIN)/kedro viz run --host 127.0.0.1
@@ -81,11 +87,12 @@ lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
 # Installs again only when the lock file or pyproject.toml has changed.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("metagan needs Python 3.11 or later, not " + sys.version)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# An environment that was interrupted while it was made has a Python, but nothing to install with.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index pip >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@
 
 clean:  ## remove what runs leave behind, not the environment
-	git clean -fdXq data .viz .pytest_cache .ruff_cache .hypothesis
-	rm -rf mlflow.db* mlruns
+	find data -mindepth 2 -maxdepth 2 ! -name .gitkeep ! -name '*.dvc' -exec rm -rf {} +
+	rm -rf .viz .pytest_cache .ruff_cache .hypothesis mlflow.db* mlruns

@@ -47,6 +47,13 @@ def test_a_stage_refuses_parameters_that_dvc_cannot_see(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("stage")
+def test_a_stage_refuses_a_folder_that_dvc_cannot_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METAGAN_IMAGE_FOLDER", "/my/classes")
+    with pytest.raises(InputError, match="without knowing of METAGAN_IMAGE_FOLDER"):
+        LockHook().after_context_created(context(tmp_path))
+
+
+@pytest.mark.usefixtures("stage")
 def test_a_stage_takes_another_tracking_server_or_an_environment_of_dvc_yaml(tmp_path: Path) -> None:
     LockHook().after_context_created(context(tmp_path / "server", mlflow="server: {}", credentials="{}"))
     LockHook().after_context_created(context(tmp_path / "environment", env="smoke", parameters_mine="seed: 1"))

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import mlflow
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from kedro.io import DataCatalog
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 
 from metagan.evaluation.confidence import mean_and_ci95
-from metagan.hooks import ErrorHook, InputError, run_name
+from metagan.hooks import FOREIGN, ErrorHook, InputError, TrackingHook, _git_state, run_name
 from metagan.io import JSONDataset, TaskBankDataset, WeightsDataset
 from metagan.parameters import ImageFolder, Tasks
 from metagan.tasks import splits
@@ -104,3 +108,41 @@ def test_a_run_is_named_by_what_was_typed(
     env: str | None, pipelines: list[str] | None, parameters: dict[str, Any] | None, name: str
 ) -> None:
     assert run_name({"env": env, "pipeline_names": pipelines, "runtime_params": parameters}) == name
+
+
+def test_a_repository_around_the_project_says_nothing_of_it(tmp_path: Path) -> None:
+    project = tmp_path / "theirs" / "metagan"
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").touch()
+
+    def git(*arguments: str) -> None:
+        author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", *author, *arguments], cwd=tmp_path / "theirs", check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("commit", "--allow-empty", "--message", "theirs")
+    assert _git_state(project) == {}
+    git("add", "metagan")
+    git("commit", "--message", "ours, in a larger repository")
+    assert _git_state(project)[MLFLOW_GIT_DIRTY] == "false"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_mlflow_says_of_a_foreign_repository_is_taken_back(
+    known: bool, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = {MLFLOW_GIT_COMMIT: "ours", MLFLOW_GIT_DIRTY: "false"} if known else {}
+    monkeypatch.setattr("metagan.hooks._git_state", lambda _: tags)
+    monkeypatch.setattr("metagan.hooks._end_as_killed_when_interrupted", lambda: None)
+    monkeypatch.setattr(TrackingHook, "_overrides", lambda _: {})
+    hook = TrackingHook()
+    run = SimpleNamespace(name="a run")
+    hook.context = SimpleNamespace(project_path=Path(), mlflow=SimpleNamespace(tracking=SimpleNamespace(run=run)))
+    around = hook.before_pipeline_run({})
+    next(around)
+    with mlflow.start_run(experiment_id=experiment, tags={tag: "theirs" for tag in FOREIGN}) as started:
+        with pytest.raises(StopIteration):
+            around.send(None)
+        found = mlflow.get_run(started.info.run_id).data.tags
+    expected = dict.fromkeys(FOREIGN, "theirs") | tags if known else {}
+    assert {tag: found[tag] for tag in (*FOREIGN, MLFLOW_GIT_DIRTY) if tag in found} == expected

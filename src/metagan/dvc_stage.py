@@ -9,6 +9,7 @@ import psutil
 import yaml
 from kedro.framework.context import KedroContext
 
+IMAGE_FOLDER = "METAGAN_IMAGE_FOLDER"
 TASK_BANK = "data/02_intermediate/task_bank"
 
 
@@ -55,4 +56,6 @@ def overrides(context: KedroContext) -> list[str]:
         found.append(f"--env {environment}")
     if loader.runtime_params:
         found.append("--params")
+    if os.environ.get(IMAGE_FOLDER):
+        found.append(IMAGE_FOLDER)
     return found

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,18 @@ from pathlib import Path
 import psutil
 
 SECONDS_OF_A_STRANGER = 24 * 3600.0
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and ends of lines and paragraphs."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def shown(path: Path | str) -> str:
+    """The name on one line and in UTF-8: what the file system takes but nobody can print is escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in UNPRINTABLE else letter
+        for letter in text
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import glob
 import os
 import signal
 import subprocess
@@ -22,11 +23,12 @@ from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 from mlflow.environment_variables import MLFLOW_TRACKING_URI
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_BRANCH, MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 from omegaconf import OmegaConf
-from omegaconf.errors import InterpolationResolutionError
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from metagan import dvc_stage
+from metagan.configuration import fault
 from metagan.errors import UserError
 from metagan.io.database import SCHEME, VERSION_TAG, opened, path_of
 from metagan.io.mlflow_version import VERSION
@@ -44,6 +46,8 @@ PARTS_OF_PIPELINES = (
     "tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces", "only_missing_outputs",
 )  # fmt: skip
 """Options of `kedro run` that leave nodes out."""
+FOREIGN = {MLFLOW_GIT_COMMIT, MLFLOW_GIT_BRANCH, MLFLOW_GIT_REPO_URL}
+"""What MLflow itself says of any git repository around the command that runs."""
 LONGEST_RUN_NAME = 250  # that every tracking database takes
 
 
@@ -57,18 +61,35 @@ class ParameterHook:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Check conf/<environment>/parameters*.yml and `--params`."""
+        loader = context.config_loader
         try:
-            parameters = context.config_loader["parameters"]
-        except MissingConfigException:
-            known = sorted(path.name for path in (context.project_path / "conf").iterdir() if path.is_dir())
-            raise InputError(f"--env: {context.env!r} is not one of {', '.join(known)}") from None
-        except ValueError as error:  # what Kedro says of a file in conf
-            raise InputError(str(error)) from None
+            parameters, _ = loader["parameters"], loader["catalog"]
+        except Exception as error:  # of as many kinds as a file can be wrong in
+            told = self._what_is_wrong(context, error)
+            if told is None:
+                raise
+            raise InputError(told) from None
         try:
             check_inputs(validate(parameters), _pipelines())
             check_writable(context.project_path / "data")
         except UserError as error:
             raise InputError(str(error)) from None
+
+    @staticmethod
+    def _what_is_wrong(context: KedroContext, error: Exception) -> str | None:
+        """In one line with the name of the file, if a person can mend it."""
+        loader = context.config_loader
+        conf = Path(loader.conf_source)
+        environment = loader.env or loader.default_run_env
+        if isinstance(error, MissingConfigException):
+            known = sorted(path.name for path in conf.iterdir() if path.is_dir())
+            if environment not in known:
+                return f"--env: {environment!r} is not one of {', '.join(known)}"
+            if glob.escape(str(conf)) != str(conf):
+                return f"{conf}: Kedro finds nothing below a name with brackets: rename the folder, or move the project"
+        if found := fault(conf, dict.fromkeys((loader.base_env, environment))):
+            return found
+        return " ".join(str(error).split()) if isinstance(error, ValueError | OmegaConfBaseException) else None
 
 
 def _pipelines() -> set[str]:
@@ -256,6 +277,9 @@ class TrackingHook:
         result = yield
         if mlflow.active_run():
             mlflow.set_tags(tags)
+            if MLFLOW_GIT_COMMIT not in tags:
+                for tag in FOREIGN.intersection(mlflow.active_run().data.tags):
+                    mlflow.delete_tag(tag)
             _end_as_killed_when_interrupted()
         return result
 
@@ -306,7 +330,7 @@ def _assignments(parameters: dict[str, Any]) -> list[str]:
 
 
 def _git_state(project_path: Path) -> dict[str, str]:
-    """MLflow's tags of the commit and of uncommitted changes; none outside a git repository."""
+    """MLflow's tags of the commit and of uncommitted changes; none where no git repository has the project's files."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -314,6 +338,7 @@ def _git_state(project_path: Path) -> dict[str, str]:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "pyproject.toml")
         return {
             MLFLOW_GIT_COMMIT: git("rev-parse", "HEAD"),
             MLFLOW_GIT_DIRTY: str(bool(git("status", "--porcelain"))).lower(),

@@ -11,8 +11,8 @@ os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # forked 
 with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of kedro-mlflow
     name_user()  # MLflow asks for the home when it is imported
     import kedro_mlflow.mlflow  # noqa: F401
-from omegaconf.resolvers import oc
 
+from metagan.configuration import RESOLVERS
 from metagan.context import Context
 from metagan.hooks import (
     DatabaseHook,
@@ -35,5 +35,5 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
-    "custom_resolvers": {"oc.env": oc.env},
+    "custom_resolvers": RESOLVERS,
 }

@@ -64,14 +64,24 @@ def test_unseen_classes_are_familiar(trained: tuple[Embedder, TaskBank]) -> None
     found = [
         familiarity(embedder, bank, generation_task(bank, "test", 1, index, COUNT, 0).support, 0) for index in range(6)
     ]
-    assert sum(distance > limit for distance, limit in found) <= 1
+    assert sum(distance > limit for distance, limit, _ in found) <= 1
+    assert sum(unlike.any() for *_, unlike in found) <= 1
 
 
 @pytest.mark.parametrize("draw", [noise, slopes])
 def test_noise_and_photographs_are_not(trained: tuple[Embedder, TaskBank], draw: object) -> None:
     embedder, bank = trained
-    distance, limit = familiarity(embedder, bank, draw(bank.image_size), 0)  # type: ignore[operator]
+    distance, limit, unlike = familiarity(embedder, bank, draw(bank.image_size), 0)  # type: ignore[operator]
     assert distance > 1.1 * limit
+    assert unlike.any()
+
+
+@pytest.mark.parametrize("trained", [pytest.param("letters", marks=pytest.mark.slow)], indirect=True)
+def test_the_pictures_that_are_unlike_are_told_from_the_others(trained: tuple[Embedder, TaskBank]) -> None:
+    embedder, bank = trained
+    pictures = generation_task(bank, "test", 1, 0, COUNT, 0).support
+    pictures[2] = noise(bank.image_size)[0].round()
+    assert familiarity(embedder, bank, pictures, 0).unlike.tolist() == [False, False, True, False, False]
 
 
 def test_the_limit_is_that_of_val_classes(trained: tuple[Embedder, TaskBank]) -> None:
@@ -88,4 +98,6 @@ def test_it_is_the_same_again_and_copes_with_more_pictures_than_a_class_has(tmp_
     torch.manual_seed(0)
     embedder = Embedder(channels=1, width=8, feature_size=8, image_size=16).eval()
     pictures = torch.rand(300, 1, 16, 16)
-    assert familiarity(embedder, bank, pictures, 0) == familiarity(embedder, bank, pictures, 0)
+    first, second = (familiarity(embedder, bank, pictures, 0) for _ in range(2))
+    assert first[:2] == second[:2]
+    assert np.array_equal(first.unlike, second.unlike)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
@@ -102,6 +104,22 @@ class TestDigits:
         assert version.run_id == run.info.run_id
         assert float(version.tags["score"]) == pytest.approx(-found["energy_distance"][-1])
 
+    @pytest.mark.parametrize("name", [b"it's, 7 ${seed}", b"\xff[2024]"])
+    def test_a_folder_of_any_name_is_adapted_to(self, trained: Project, sevens: Path, name: bytes) -> None:
+        folder = sevens.rename(sevens.with_name(os.fsdecode(name)))
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)).save(folder / "noise.bmp")
+        (folder / "notes.txt").touch()
+        running = trained.start(
+            *("kedro", "run", "--env", "smoke", "--pipelines", "adapt", "--params", "adapt.steps=1,adapt.samples=2"),
+            METAGAN_ADAPT_IMAGES=str(folder),
+        )
+        assert running.process.wait() == 0, running.said()
+        assert "1 .txt" in running.said()
+        assert table(trained)["images"] == 7
+        run = trained.runs()[0]
+        assert run.info.status == "FINISHED"
+        assert name in unquote_to_bytes(run.data.params["adapt.images"])
+
     def test_fewer_samples_leave_none_of_earlier_ones(self, trained: Project, sevens: Path) -> None:
         done = adapt(trained, images=sevens, steps=1, samples=2)
         assert done.returncode == 0, done.stderr
@@ -114,6 +132,8 @@ class TestDigits:
         assert done.returncode == 0, done.stderr
         assert "The pictures look unlike what the model was trained on" in " ".join((done.stdout + done.stderr).split())
         assert table(trained)["unfamiliar"]
+        assert table(trained)["unlike"]
+        assert f"trained on: {table(trained)['unlike'][0]}" in " ".join((done.stdout + done.stderr).split())
         assert trained.runs()[0].data.metrics["adapt/unfamiliar"] == 1
 
     def test_without_pictures_it_says_what_to_type(self, trained: Project) -> None:

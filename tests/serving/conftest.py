@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from metagan.parameters import Classifier, GanArchitecture, InnerLoop
@@ -16,6 +20,12 @@ from metagan.training.gan import initial_gan
 from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, Provenance, SavedModel
 
 SIZE = 16
+
+
+def decoded(files: list[str]) -> Tensor:
+    """Grey PNG files, which may be of one colour, as images (n, 1, H, W) in [0, 1]."""
+    pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(file)))) for file in files]
+    return torch.from_numpy(np.stack(pictures))[:, None] / 255
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,11 @@ from torch import Tensor
 
 from metagan.io.registry import Candidate, RegistryDataset
 from metagan.serving.classifier import FewShotClassifier
-from metagan.serving.pictures import from_base64, to_base64
+from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import draw
 from metagan.training.saved import ClassifierHeader, GeneratorHeader, SavedModel
+
+from .conftest import decoded
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +104,7 @@ def test_the_generator_answers_with_pictures(
     ask = serve("generator").ask
     answer = ask({"n": 16, "seed": 1})
     assert answer.status_code == 200, answer.text
-    drawn = from_base64("", answer.json(), 16, 1)
+    drawn = decoded(answer.json())
     torch.testing.assert_close(drawn, draw(generator, 16, 1), atol=0.5 / 255 + 1e-6, rtol=0)
     assert drawn.std(0).max() > 0
     assert ask({"dataframe_records": [{"n": 16, "seed": 1}]}).json() == {"predictions": answer.json()}

@@ -24,12 +24,14 @@ from metagan.serving.base import ServedModel
 from metagan.serving.classifier import FewShotClassifier
 from metagan.serving.limits import MOST_PICTURES, MOST_ROWS
 from metagan.serving.meta_model import MetaModel
-from metagan.serving.pictures import from_base64, to_base64
+from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.classifier import load_classifier
 from metagan.training.data import task_noise
 from metagan.training.gan import generator_arguments
 from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, SavedModel
+
+from .conftest import decoded
 
 HALF_A_LEVEL = {"atol": 0.5 / 255 + 1e-6, "rtol": 0}
 
@@ -40,7 +42,7 @@ def test_the_generator_draws_by_seed(generator: SavedModel[GeneratorHeader]) -> 
     network.load_state_dict(generator.state)
     expected = network(task_noise(1, 0, 5, 4)).detach()
     torch.testing.assert_close(model.draw(5, seed=1), expected)
-    torch.testing.assert_close(from_base64("", model.answer(5, 1), 16, 1), expected, **HALF_A_LEVEL)
+    torch.testing.assert_close(decoded(model.answer(5, 1)), expected, **HALF_A_LEVEL)
     assert not torch.allclose(model.draw(5, seed=2), expected)
     header = generator.header.model_copy(update={"inverted": True})
     inverted = AdaptedGenerator(replace(generator, header=header))

@@ -29,16 +29,21 @@ def encoded(picture: Image.Image, file_format: str) -> str:
 
 
 def test_a_photo_of_another_size_is_read_as_the_model_needs_it() -> None:
-    image = from_base64("pictures", [encoded(Image.new("RGB", (40, 30), "white"), "JPEG")], 16, 1)
-    torch.testing.assert_close(image, torch.ones(1, 1, 16, 16))
+    photo = Image.new("RGB", (40, 30), "white")
+    photo.paste("black", (0, 16, 40, 30))
+    image = from_base64("pictures", [encoded(photo, "JPEG")], 16, 1)
+    assert image.shape == (1, 1, 16, 16)
+    torch.testing.assert_close(image[0, 0, 0], torch.ones(16))
+    torch.testing.assert_close(image[0, 0, -1], torch.zeros(16))
 
 
+BLANK = encoded(Image.new("L", (40, 30), 128), "PNG")
 BOMB = encoded(Image.new("1", (20_000, 20_000)), "PNG")
 
 
-@pytest.mark.parametrize("bad", ["no base64!", base64.b64encode(b"no picture").decode(), BOMB])
+@pytest.mark.parametrize("bad", ["no base64!", base64.b64encode(b"no picture").decode(), BOMB, BLANK])
 def test_what_is_no_picture_is_named(bad: str) -> None:
-    good = to_base64(torch.zeros(1, 1, 16, 16))
+    good = to_base64(torch.eye(16)[None, None])
     with pytest.raises(ValueError, match=r"^query: number 1 is no picture file as base64 text"):
         from_base64("query", [*good, bad], 16, 1)
     with pytest.raises(ValueError, match=r"^query: holds no picture"):

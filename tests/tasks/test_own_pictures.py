@@ -63,7 +63,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_mode_and_size_becomes_an_image_of_the_bank(folder: Path, make_bank: MakeBank) -> None:
-    images, inverted = read_own_pictures(Adapt(images=folder), make_bank(background=0))
+    images, inverted, files = read_own_pictures(Adapt(images=folder), make_bank(background=0))
+    assert [file.name[0] for file in files] == list("12345678")
     assert images.shape == (8, 1, 16, 16) and images.dtype == np.uint8
     assert inverted.tolist() == [True] * 7 + [False]
     for image in images[:, 0]:
@@ -85,15 +86,28 @@ def test_what_is_inverted(
     folder: Path, make_bank: MakeBank, invert: str, background: int | None, channels: int, expected: list[bool]
 ) -> None:
     bank = make_bank(background, channels)
-    images, inverted = read_own_pictures(Adapt(images=folder, invert=invert), bank)
+    images, inverted, _ = read_own_pictures(Adapt(images=folder, invert=invert), bank)
     assert inverted.tolist() == expected
-    as_they_are, _ = read_own_pictures(Adapt(images=folder, invert="never"), bank)
+    as_they_are, *_ = read_own_pictures(Adapt(images=folder, invert="never"), bank)
     for image, plain, turned in zip(images, as_they_are, expected, strict=True):
         assert np.array_equal(image, 255 - plain if turned else plain)
 
 
+def test_what_is_left_out_is_said(folder: Path, make_bank: MakeBank, caplog: pytest.LogCaptureFixture) -> None:
+    read_own_pictures(Adapt(images=folder), make_bank())
+    assert f"adapt.images: left out in {folder}: " in caplog.text
+    assert "1 hidden" in caplog.text and "1 .txt" in caplog.text
+
+
+def test_blank_pictures_are_refused(tmp_path: Path, make_bank: MakeBank) -> None:
+    for number in range(4):
+        Image.new("L", (40, 40), 255).save(tmp_path / f"{number}.png")
+    with pytest.raises(UserError, match=r"0\.png cannot be read as a picture: it shows nothing"):
+        read_own_pictures(Adapt(images=tmp_path), make_bank())
+
+
 def test_no_folder_is_told(tmp_path: Path, make_bank: MakeBank) -> None:
-    with pytest.raises(ValueError, match=r"adapt\.images: must name a folder of pictures, as in kedro run .*=DIR"):
+    with pytest.raises(UserError, match=r"adapt\.images: must name a folder of pictures, as in kedro run .*=DIR"):
         read_own_pictures(Adapt(), make_bank())
     with pytest.raises(UserError, match=r"adapt\.images: .*nowhere is not a folder"):
         read_own_pictures(Adapt(images=tmp_path / "nowhere"), make_bank())
@@ -103,7 +117,7 @@ def test_no_folder_is_told(tmp_path: Path, make_bank: MakeBank) -> None:
 def test_too_few_and_too_many_are_counted(count: int, tmp_path: Path, make_bank: MakeBank) -> None:
     for number in range(count):
         ink().save(tmp_path / f"{number}.png")
-    with pytest.raises(ValueError, match=rf"adapt\.images: .* holds {count} PNG, JPEG or WebP files; 3 to 50 of one"):
+    with pytest.raises(UserError, match=rf"adapt\.images: .* holds {count} PNG, .* files; 3 to 50 of one thing"):
         read_own_pictures(Adapt(images=tmp_path), make_bank())
 
 
@@ -127,5 +141,5 @@ def bomb() -> bytes:
 @pytest.mark.parametrize("content", [b"", b"not a picture at all", bomb()], ids=["empty", "corrupt", "bomb"])
 def test_a_bad_picture_is_named(content: bytes, folder: Path, make_bank: MakeBank) -> None:
     (folder / "9.png").write_bytes(content)
-    with pytest.raises(ValueError, match=r"my pictures/9\.png cannot be read as a picture: "):
+    with pytest.raises(UserError, match=r"my pictures/9\.png cannot be read as a picture: "):
         read_own_pictures(Adapt(images=folder), make_bank())

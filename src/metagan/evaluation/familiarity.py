@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
@@ -17,10 +18,15 @@ TRAIN_IMAGES, VAL_TASKS = 2000, 100
 
 
 class Familiarity(NamedTuple):
-    """Mean distance of pictures to the train images, and the distance that 99 of 100 val tasks stay below."""
+    """Mean distance of pictures to the train images, and the distance that 99 of 100 val tasks stay below.
+
+    `unlike` (K,) says which pictures are farther than any picture of 99 of 100 val tasks; where none is, though the
+    mean is past the limit, which are past that.
+    """
 
     distance: float
     limit: float
+    unlike: NDArray[np.bool_]
 
 
 def familiarity(embedder: Embedder, bank: TaskBank, pictures: Tensor, seed: int) -> Familiarity:
@@ -33,9 +39,15 @@ def familiarity(embedder: Embedder, bank: TaskBank, pictures: Tensor, seed: int)
     images = to_floats(bank.images[chosen])
     fitted = LedoitWolf().fit(embed_images(embedder.activations, images))
 
-    def distance(images: Tensor) -> float:
-        return float(np.sqrt(fitted.mahalanobis(embed_images(embedder.activations, images))).mean())
+    def distances(images: Tensor) -> NDArray[np.float64]:
+        return np.sqrt(fitted.mahalanobis(embed_images(embedder.activations, images)))
 
     count = min(len(pictures), *(len(bank.class_images(i)) for i in bank.splits["val"]))
     tasks = [generation_task(bank, "val", seed, index, count, 0) for index in range(VAL_TASKS)]
-    return Familiarity(distance(pictures), float(np.quantile([distance(task.support) for task in tasks], 0.99)))
+    of_tasks = np.stack([distances(task.support) for task in tasks])
+    limit, farthest = np.quantile(of_tasks.mean(1), 0.99), np.quantile(of_tasks.max(1), 0.99)
+    found = distances(pictures)
+    unlike = found > farthest
+    if found.mean() > limit and not unlike.any():
+        unlike = found > limit
+    return Familiarity(float(found.mean()), float(limit), unlike)

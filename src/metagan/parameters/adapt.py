@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from metagan.parameters.section import Folder, Section
+from metagan.parameters.folder import Folder
+from metagan.parameters.section import Section
 
 
 class Adapt(Section):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
@@ -38,12 +37,6 @@ def _printable(value: str) -> str:
     return value
 
 
-def _path_text(value: object) -> object:
-    if isinstance(value, str) and (not value or "\0" in value):
-        raise ValueError("must be the name of a file or folder")
-    return value
-
-
 def _not_empty(value: tuple[Item, ...]) -> tuple[Item, ...]:
     if not value:
         raise ValueError("must have at least 1 item")
@@ -54,8 +47,6 @@ Several: TypeAlias = Annotated[tuple[Item, ...], Strict(False)]  # YAML has list
 OneOrMore: TypeAlias = Annotated[Several[Item], AfterValidator(_not_empty)]
 Text = Annotated[str, AfterValidator(_printable)]
 Name = Annotated[Text, Field(min_length=1, max_length=100)]
-PathText = BeforeValidator(_path_text)
-Folder = Annotated[Path, Strict(False), PathText]  # YAML has text
 
 
 def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:

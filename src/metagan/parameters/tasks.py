@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from metagan.parameters.section import Channels, Count, Folder, Fraction, ImageSize, PathText, Section
+from metagan.parameters.folder import Folder, PathText
+from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Section
 
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20

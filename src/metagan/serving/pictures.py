@@ -15,7 +15,7 @@ from metagan.errors import UserError
 from metagan.reporting.figures import base64_png, tile
 from metagan.serving.limits import MOST_PIXELS_OF_A_PICTURE
 from metagan.tasks.sampling import to_bytes, to_floats
-from metagan.tasks.sources.picture_files import FORMATS, UNREADABLE, read_picture
+from metagan.tasks.sources.picture_files import FORMATS, read_picture
 
 
 def to_base64(images: Tensor) -> list[str]:
@@ -44,7 +44,7 @@ def _size(name: str, number: int, picture: str) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(_file(picture), formats=FORMATS) as header:
                 return header.size
-    except UNREADABLE as error:
+    except Exception as error:  # damage leads Pillow to errors of any kind
         raise UserError(f"{name}: number {number} is no picture file as base64 text ({error})") from error
 
 
@@ -53,7 +53,7 @@ def _file(picture: str) -> io.BytesIO:
 
 
 def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: int) -> Tensor:
-    """PNG, JPEG or WebP files of any size and mode as images (n, channels, image_size, image_size) in [0, 1].
+    """Picture files of any size and mode as images (n, channels, image_size, image_size) in [0, 1].
 
     Raises UserError, which starts with `name`, for one that cannot be read.
     """

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from metagan.errors import UserError
+from metagan.files import shown
 from metagan.parameters import Adapt
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import Images
-from metagan.tasks.sources.picture_files import picture_files, read_picture
+from metagan.tasks.sources.picture_files import READ, picture_files, read_pictures, tell_left_out
 
 FEWEST, MOST = 3, 50
 
 
-def read_own_pictures(settings: Adapt, bank: TaskBank) -> tuple[Images, NDArray[np.bool_]]:
-    """The pictures of `settings.images` in the shape of the bank, uint8 (K, C, H, W), and which were inverted, (K,).
+class OwnPictures(NamedTuple):
+    """Pictures in the shape of a bank, uint8 (K, C, H, W), which of them were inverted, (K,), and their files."""
+
+    images: Images
+    inverted: NDArray[np.bool_]
+    files: tuple[Path, ...]
+
+
+def read_own_pictures(settings: Adapt, bank: TaskBank) -> OwnPictures:
+    """The pictures of `settings.images`.
 
     Raises UserError for no folder, too few or too many pictures, and one that cannot be read.
     """
@@ -25,16 +37,16 @@ def read_own_pictures(settings: Adapt, bank: TaskBank) -> tuple[Images, NDArray[
             "adapt.images: must name a folder of pictures, as in kedro run --pipelines adapt --params adapt.images=DIR"
         )
     if not folder.is_dir():
-        raise UserError(f"adapt.images: {folder} is not a folder")
-    files = picture_files(folder)
+        raise UserError(f"adapt.images: {shown(folder)} is not a folder")
+    files, left_out = picture_files(folder)
+    tell_left_out("adapt.images", folder, left_out)
     if not FEWEST <= len(files) <= MOST:
         raise UserError(
-            f"adapt.images: {folder} holds {len(files)} PNG, JPEG or WebP files; {FEWEST} to {MOST} of one thing are "
-            "needed"
+            f"adapt.images: {shown(folder)} holds {len(files)} {READ} files; {FEWEST} to {MOST} of one thing are needed"
         )
-    images = np.stack([read_picture(file, bank.image_size, bank.channels) for file in files])
+    images = read_pictures(files, bank.image_size, bank.channels)
     inverted = _to_invert(images, settings.invert, bank)
-    return np.where(inverted[:, None, None, None], 255 - images, images), inverted
+    return OwnPictures(np.where(inverted[:, None, None, None], 255 - images, images), inverted, files)
 
 
 def _to_invert(images: Images, invert: str, bank: TaskBank) -> NDArray[np.bool_]:

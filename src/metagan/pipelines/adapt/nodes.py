@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 
 from metagan.evaluation.familiarity import familiarity
 from metagan.evaluation.features import embed_images
+from metagan.files import shown
 from metagan.identity import made_from, together
 from metagan.io.registry import Candidate
 from metagan.losses.distances import energy_distance
@@ -28,6 +28,9 @@ from metagan.training.embedder import load_embedder
 from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
 
 Images = dict[str, NDArray[np.uint8]]
+
+LONGEST_NAME = 100
+"""Letters of a folder's name in the registry, which takes 255 bytes."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +50,17 @@ def adapt(
         meta_model=meta_model.identity("meta_model"),
     )
     wanted = Adapt.model_validate(settings)
-    pictures, inverted = read_own_pictures(wanted, bank)
+    pictures, inverted, files = read_own_pictures(wanted, bank)
     support, turned = to_floats(pictures), bool(inverted.mean() > 0.5)
     generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed, turned)
     embedder = load_embedder(evaluation_embedder, bank)
-    distance, limit = familiarity(embedder, bank, support, seed)
-    if distance > limit:
+    distance, limit, apart = familiarity(embedder, bank, support, seed)
+    unlike = [shown(file.name) for file, is_unlike in zip(files, apart, strict=True) if is_unlike]
+    if unlike:
         logger.warning(
-            "The pictures look unlike what the model was trained on: distance %.1f, and 99 of 100 tasks of val classes "
-            "are within %.1f. Expect poor samples. adaptation.gif shows how the pictures were read.",
+            "The pictures look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 of "
+            "100 tasks of val classes are within %.1f. Expect poor samples. adaptation.gif shows how they are read.",
+            ", ".join(unlike),
             distance,
             limit,
         )
@@ -71,10 +76,11 @@ def adapt(
         "distance": distance,
         "distance_limit": limit,
         "unfamiliar": distance > limit,
+        "unlike": unlike,
         "energy_distance": [energy_distance(features, real).item() for features in made],
     }
-    shown = {"pictures": pictures, "samples": to_bytes(samples)}
-    return generator, table, {name: 255 - images if turned else images for name, images in shown.items()}
+    drawn = {"pictures": pictures, "samples": to_bytes(samples)}
+    return generator, table, {name: 255 - images if turned else images for name, images in drawn.items()}
 
 
 def draw(images: Images) -> tuple[dict[str, Image.Image], Image.Image, list[Image.Image]]:
@@ -105,8 +111,9 @@ def generator_candidate(
 
     Its score is how near its samples are to the pictures: minus the energy distance of their features.
     """
-    folder = Path(settings["images"]).resolve().name
-    plain = re.sub(r"[^\w-]+", "-", folder).strip("-").lower()
+    images = Adapt.model_validate(settings).images
+    folder = shown(images.resolve().name) if images else ""
+    plain = re.sub(r"[^\w-]+", "-", folder).strip("-").lower()[:LONGEST_NAME] or "pictures"
     together(
         "register_adapted_generator",
         adapted_generator=generator.identity("adapted_generator"),

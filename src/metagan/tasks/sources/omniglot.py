@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 from PIL import Image
 
 from metagan.errors import UserError
+from metagan.files import shown
 from metagan.parameters import Tasks
+from metagan.parameters.folder import local_path
 from metagan.tasks import splits
 from metagan.tasks.sources.base import ClassRecord, Images, Source, Split
 from metagan.tasks.sources.download import download
@@ -76,11 +76,10 @@ def _alphabet(character: str) -> str:
 def _zip(mirror: str | None, part: str, folder: Path) -> Path:
     """The zip of one part: in a local mirror, or downloaded into `folder` unless it is there already."""
     name = f"{part}.zip"
-    scheme = urlsplit(mirror).scheme if mirror else "https"
-    if mirror and scheme not in ("http", "https"):
-        path = Path(url2pathname(urlsplit(mirror).path) if scheme == "file" else mirror) / name
+    if mirror and not mirror.startswith(("http://", "https://")):
+        path = local_path(mirror) / name
         if not path.is_file():
-            raise UserError(f"tasks.omniglot.mirror: there is no file {path}")
+            raise UserError(f"tasks.omniglot.mirror: there is no file {shown(path)}")
         return path
     path = folder / name
     if not path.exists():

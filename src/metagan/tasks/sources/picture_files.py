@@ -1,61 +1,195 @@
-"""Picture files of any size and mode, read as images of one shape."""
+"""Picture files of any size and mode, read as images of one shape without losing what they show."""
 
 from __future__ import annotations
 
-import struct
+import logging
 import warnings
-import zlib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from metagan.errors import UserError
+from metagan.files import shown
 from metagan.tasks.sources.base import Images
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS = ("PNG", "JPEG", "WEBP")
-# What Pillow raises for a picture that is corrupt, truncated or a decompression bomb.
-UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    zlib.error,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+READ = "PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF"
+EXTREME = 3
+"""Pictures that are longer than this many times their width are padded, not cropped."""
+FAINTEST = 3
+"""Levels of 255 between the darkest and the brightest pixel, below which a picture shows nothing."""
+CLEARER = 4
+"""Contrast on black over that on white, from which a transparent picture is put on black."""
+
+logger = logging.getLogger(__name__)
 
 
-def picture_files(folder: Path) -> tuple[Path, ...]:
-    """The PNG, JPEG and WebP files in `folder` by name; hidden ones are left out."""
-    return tuple(
-        sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
-    )
+class PictureFolder(NamedTuple):
+    """The picture files of a folder by name, and how many others it holds, by what is unfit in them."""
+
+    files: tuple[Path, ...]
+    left_out: Counter[str]
 
 
-def read_picture(file: Path | BinaryIO, image_size: int, channels: int) -> Images:
-    """The upright middle square, uint8 (channels, image_size, image_size); transparency becomes white.
+def picture_files(folder: Path) -> PictureFolder:
+    """Look through a folder, but not through the folders in it."""
+    entries = sorted(folder.iterdir())
+    unfit = {entry: reason for entry in entries if (reason := _unfit(entry))}
+    return PictureFolder(tuple(entry for entry in entries if entry not in unfit), Counter(unfit.values()))
 
-    Raises UserError for a picture that is corrupt, or so large that it could be a decompression bomb.
+
+def _unfit(entry: Path) -> str | None:
+    """What keeps an entry from being read; a broken link is read, to be named as one."""
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.is_dir():
+        return "folders"
+    if entry.suffix.lower() not in SUFFIXES:
+        return shown(entry.suffix.lower()) or "without a suffix"
+    return None if entry.is_file() or entry.is_symlink() else "no files"
+
+
+def tell_left_out(parameter: str, folder: Path, left_out: Counter[str]) -> None:
+    """Say how many entries of a folder are not read, and why."""
+    if left_out:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+        logger.warning("%s: left out in %s: %s (%s files are read)", parameter, shown(folder), reasons, READ)
+
+
+def read_pictures(files: Sequence[Path], image_size: int, channels: int) -> Images:
+    """The upright middle squares, uint8 (n, channels, image_size, image_size); says which deep pictures were scaled.
+
+    A long picture is padded with the colour of its border; transparency becomes white, or black where that shows more.
+    Raises UserError for a picture that is corrupt, of one colour, too thin, or so large that it could be a bomb.
     """
+    read = [_read(file, image_size, channels) for file in files]
+    for scale in {scale: None for _, scale in read if scale}:
+        first, *others = [file for file, (_, own) in zip(files, read, strict=True) if own == scale]
+        more = f" and {len(others)} more in its folder" if others else ""
+        logger.warning("%s%s: %s", shown(first), more, scale)
+    return np.stack([image for image, _ in read])
+
+
+def read_picture(file: BinaryIO, image_size: int, channels: int) -> Images:
+    """One picture as `read_pictures` reads it, uint8 (channels, image_size, image_size)."""
+    image, scale = _read(file, image_size, channels)
+    if scale:
+        logger.warning("a picture was read so: %s", scale)
+    return image
+
+
+def _read(file: Path | BinaryIO, image_size: int, channels: int) -> tuple[Images, str]:
+    """One picture, and how its values were scaled if they were."""
+    try:
+        picture, scale = _eight_bits(*_opened(file))
+        white, *black = [
+            _square(ground.convert("RGB" if channels == 3 else "L"), image_size) for ground in _opaque(picture)
+        ]
+        pixels = black[0] if black and _contrast(black[0]) > CLEARER * _contrast(white) else white
+        if np.ptp(pixels, axis=(0, 1)).max() < FAINTEST:
+            what = "grey" if channels == 1 else "colour"
+            raise UserError(
+                f"it shows nothing: the middle of it, at {image_size} x {image_size} pixels, is of one {what}"
+            )
+    except UserError as error:
+        name = shown(file) if isinstance(file, Path) else "the data"
+        raise UserError(f"{name} cannot be read as a picture: {error}") from error
+    return pixels.transpose(2, 0, 1), scale
+
+
+def _contrast(pixels: Images) -> float:
+    return float(pixels.std((0, 1)).max())
+
+
+def _opened(file: Path | BinaryIO) -> tuple[Image.Image, bool]:
+    """The upright picture, and whether its file holds 16 bits a value. Raises UserError for a damaged one."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, which say nothing about the pixels
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as picture:
-                upright = _opaque(ImageOps.exif_transpose(picture))
-        square = ImageOps.fit(upright.convert("RGB" if channels == 3 else "L"), (image_size, image_size))
-    except UNREADABLE as error:
-        raise UserError(f"{file} cannot be read as a picture: {error}") from error
-    return np.asarray(square).reshape(image_size, image_size, channels).transpose(2, 0, 1)
+                deep = ";16" in str(picture.tile)
+                picture.load()
+                upright = _turned(picture)
+                return (upright.convert("RGB") if upright.mode == "LAB" else upright), deep
+    except Exception as error:  # damage leads Pillow to errors of any kind
+        raise UserError(" ".join(str(error).split()) or repr(error)) from error
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
-        return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
+def _turned(picture: Image.Image) -> Image.Image:
+    """The picture as its EXIF data say that it is held; as it is where they cannot be read."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # damage leads Pillow to errors of any kind
+        return picture.copy()
+
+
+def _eight_bits(picture: Image.Image, deep: bool) -> tuple[Image.Image, str]:
+    """The picture with 8 bits a value, and how its values were scaled if they were."""
+    if picture.mode[0] in "IF":
+        return _from_numbers(picture)
+    return _from_upper_bytes(picture) if deep else (picture, "")
+
+
+def _from_numbers(picture: Image.Image) -> tuple[Image.Image, str]:
+    """A grey picture of more than 8 bits a pixel, scaled by as many bits as its values fill, but no less than 8."""
+    values = np.asarray(picture)
+    if not np.isfinite(values).all():
+        raise UserError("it holds numbers that are not finite")
+    values = values.astype(np.float64)
+    black = min(values.min(), 0.0)
+    highest = values.max() - black
+    fractions = picture.mode == "F" and highest <= 1
+    white = black + (1.0 if fractions else 2.0 ** max(int(highest).bit_length(), 8) - 1)
+    grey = Image.fromarray(((values - black) * (255 / (white - black))).round().astype(np.uint8))
+    transparent = picture.info.get("transparency")
+    if isinstance(transparent, int):
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    if (black, white) == (0, 2**16 - 1):
+        return grey, ""
+    return grey, f"its values were scaled so that {black:g} is black and {white:g} is white"
+
+
+def _from_upper_bytes(picture: Image.Image) -> tuple[Image.Image, str]:
+    """A picture of 16 bits a channel, of which Pillow reads the upper 8: scaled by as many bits as they fill."""
+    if picture.mode in ("LA", "RGBA") and picture.getchannel("A").getextrema() == (255, 255):
+        picture = picture.convert(picture.mode.removesuffix("A"))
+    highest = int(np.asarray(picture).max())
+    filled = highest.bit_length()
+    if filled == 8:
+        return picture, ""
+    if filled < 4:
+        raise UserError(f"it fills {8 + filled} or fewer of its 16 bits a channel: save it with 8 bits a channel")
+    levels = [min(round(level * 255 / (2**filled - 1)), 255) for level in range(256)]
+    scaled = picture.point(levels * len(picture.getbands()))
+    return scaled, f"it fills {8 + filled} of its 16 bits a channel, and was scaled by those"
+
+
+def _opaque(picture: Image.Image) -> list[Image.Image]:
+    """The picture; a transparent one on white and on black."""
     if not picture.has_transparency_data:
-        return picture
+        return [picture]
     transparent = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), transparent)
+    return [
+        Image.alpha_composite(Image.new("RGBA", picture.size, ground), transparent) for ground in ("white", "black")
+    ]
+
+
+def _square(picture: Image.Image, size: int) -> Images:
+    """The middle square, uint8 (size, size, C); a picture longer than EXTREME is shown whole."""
+    width, height = picture.size
+    long, short = max(picture.size), min(picture.size)
+    if long > EXTREME * short:
+        if long > size * short:
+            raise UserError(f"it is {width} x {height} pixels, so thin that nothing of it is left: crop it")
+        pixels = np.asarray(picture).reshape(height, width, -1)
+        border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        square = ImageOps.pad(picture, (size, size), color=tuple(np.median(border, axis=0).astype(int).tolist()))
+    else:
+        square = ImageOps.fit(picture, (size, size))
+    return np.asarray(square).reshape(size, size, -1)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from metagan import ui
+
+SERVER = """
+import http.server, sys, time
+time.sleep(1)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
+"""
+
+
+def start(folder: Path, mlflow: str, port: str) -> subprocess.Popen[str]:
+    """The command with a module in the place of MLflow."""
+    (folder / "mlflow.py").write_text(mlflow)
+    command = [sys.executable, "-c", f"import sys; from metagan.ui import main; sys.exit(main({port!r}))"]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
+    )
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_address_is_said_once_the_server_answers(
+    ending: signal.Signals, tmp_path: Path, free_port: Callable[[], str]
+) -> None:
+    port = free_port()
+    running = start(tmp_path, SERVER, port)
+    try:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith(f"Runs and charts: http://127.0.0.1:{port}/#/experiments/1/")
+        assert urlopen(f"http://127.0.0.1:{port}/", timeout=10).status == 200
+        running.send_signal(ending)
+        running.communicate(timeout=60)
+        assert running.returncode == 0
+        with pytest.raises(OSError):
+            urlopen(f"http://127.0.0.1:{port}/", timeout=10)
+    finally:
+        running.kill()
+
+
+def test_a_server_that_ends_is_no_success(tmp_path: Path, free_port: Callable[[], str]) -> None:
+    for code in (0, 3):
+        running = start(tmp_path, f"raise SystemExit({code})", free_port())
+        said, complaint = running.communicate(timeout=60)
+        assert running.returncode == (code or 1)
+        assert said == ""
+        assert ("MLflow's server has ended" in complaint) == (code == 0)
+
+
+def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert ui.main(port) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"PORT: {port} is taken on this machine; choose another, as in make ui PORT=5001\n"
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "five", "-1"])
+def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ui.main(port) == 1
+    assert "is not a number from 1 to 65535" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from metagan.errors import UserError
+from metagan.files import shown
 from metagan.parameters import Parameters
 
 
@@ -40,9 +41,9 @@ def check_readable(name: str, folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{name}: {folder} is not a folder") from None
+        raise UserError(f"{name}: {shown(folder)} is not a folder") from None
     except OSError as error:
-        raise UserError(f"{name}: {folder} cannot be read ({error.strerror}) by {_user()}") from None
+        raise UserError(f"{name}: {shown(folder)} cannot be read ({error.strerror}) by {_user()}") from None
 
 
 def check_writable(data: Path) -> None:

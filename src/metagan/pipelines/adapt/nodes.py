@@ -58,8 +58,8 @@ def adapt(
     unlike = [shown(file.name) for file, is_unlike in zip(files, apart, strict=True) if is_unlike]
     if unlike:
         logger.warning(
-            "The pictures look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 of "
-            "100 tasks of val classes are within %.1f. Expect poor samples. adaptation.gif shows how they are read.",
+            "The pictures look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 "
+            "of 100 tasks of val classes are within %.1f. Expect poor samples. adaptation.gif shows how they are read.",
             ", ".join(unlike),
             distance,
             limit,

@@ -210,6 +210,14 @@ def test_losses_are_told(results):
     assert "100 val tasks pooled" in text and "never on the classes above" not in text
 
 
+def test_steps_that_change_nothing_are_a_caveat(results):
+    assert "The steps change little" not in build(results).text
+    generation = deepcopy(results.generation)
+    generation["arms"]["adapted"]["fjd"] = [0.139, 0.133, 0.133, 0.136, 0.137, 0.137]
+    text = build(results, generation=generation).text
+    assert "The steps change little: an FJD of 0.139 before the first and of 0.137 after 20 steps." in text
+
+
 def test_hostile_words_are_shown_not_obeyed(results):
     generation = results.generation | {"source": HOSTILE, "split": HOSTILE}
     history = results.history.rename(columns={"val/gap_5": f"val/{HOSTILE}_5"})

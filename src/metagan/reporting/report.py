@@ -207,6 +207,11 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
             f"Adapting longer does not always help: recognisability peaks {after(best)} at {number(peak, 3)} "
             f"and is {number(recognised[-1], 3)} {after(last)}."
         )
+    if (before := _unmoved(generation)) is not None:
+        found.append(
+            f"The steps change little: an FJD of {number(before[0], 3)} before the first and of {number(before[1], 3)} "
+            f"{after(last)}. What the start makes of the support set does nearly all."
+        )
     for arm, shares in generation.get("diverged", {}).items():
         if worst := max((share or 0.0 for share in shares), default=0.0):
             found.append(
@@ -224,6 +229,14 @@ def _caveats(generation: Generation, history: pd.DataFrame) -> list[str]:
     drawn = f"{n_tasks} tasks" if n_classes == n_tasks else f"{n_tasks} tasks from only {n_classes} classes"
     found.append(f"One training run and one draw of {drawn}: small differences between arms may be chance.")
     return found
+
+
+def _unmoved(generation: Generation) -> tuple[float, float] | None:
+    """FJD of `adapted` before and after all steps, if they are within a tenth of each other."""
+    distances = tables.values(generation, "adapted", "fjd")
+    if generation["steps"][0] != 0 or not abs(distances[-1] - distances[0]) < 0.1 * distances[0]:
+        return None
+    return distances[0], distances[-1]
 
 
 def _png(images: np.ndarray, on_paper: bool) -> str:

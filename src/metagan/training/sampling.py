@@ -8,15 +8,20 @@ from torch import Tensor
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
-from metagan.meta.task_parallel import TaskMap, resolve
+from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import MetaTrain
 from metagan.training.gan import Gan
 from metagan.training.temperature import at_temperature
 
 
 def sampling_map(gan: Gan, settings: MetaTrain) -> TaskMap:
-    """For adaptation on the CPU once training has ended."""
-    return TaskMap(gan.learner(), resolve(settings.task_parallel, torch.device("cpu")), settings.vmap_chunk)
+    """For adaptation on the CPU once training has ended.
+
+    `auto` is `vmap` here: without a graph to keep, the convolutions that tasks share run over all of them as one batch,
+    in half the time that threads take.
+    """
+    mode = "vmap" if settings.task_parallel == "auto" else settings.task_parallel
+    return TaskMap(gan.learner(), mode, settings.vmap_chunk)
 
 
 def sample_trajectory(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ...]) -> Tensor:

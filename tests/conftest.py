@@ -172,9 +172,9 @@ def copy_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pr
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
             else:
                 shutil.copy2(source, target)
-        for folder in (ROOT / "data").iterdir():
-            (path / "data" / folder.name).mkdir(parents=True)
-            (path / "data" / folder.name / ".gitkeep").touch()
+        for keep in (ROOT / "data").glob("*/.gitkeep"):
+            (path / "data" / keep.parent.name).mkdir(parents=True)
+            (path / "data" / keep.parent.name / ".gitkeep").touch()
         project = Project(path)
         project.git("init", "--quiet")
         project.git("add", "--all")

@@ -142,7 +142,7 @@ def test_the_mirror_may_come_from_the_environment(
         ("meta_train.inner.gan_loss", "lsgan", "is not one of 'non_saturating', 'hinge', 'wgan_gp', 'relativistic'"),
         ("meta_train.inner.adapt_parameters", "(", "regular expression"),
         ("meta_train.task_parallel", "ray", "'ray' is not one of 'auto', 'threads', 'vmap', 'loop'"),
-        ("meta_train.outer_objective.energy", 0, "at least one of adversarial, energy and mmd must be above 0"),
+        ("meta_train.outer_objective.energy", 0, "at least one of adversarial, energy, mmd and critic must be above 0"),
         ("meta_train.minutes", float("inf"), "finite"),
         ("meta_train.learning_rate", 0, "greater than 0"),
         ("meta_train.n_query", 13, "k_shot + n_query = 8 + 13 is more than the 20 images of a class of glyphs"),
@@ -374,6 +374,7 @@ def test_any_value_of_any_parameter_is_taken_or_told_in_a_line(most: int, load_p
 def test_a_boolean_is_no_number(load_parameters: LoadParameters) -> None:
     base = load_parameters("base")
     switches = {"turn_classes", "jitter", "multi_step_loss", "per_step_batch_norm", "random_start", "auto_attack"}
+    switches |= {"encoder"}
     for name in leaves():
         for value in (True, [True]):
             if value is True and last(name) in switches:

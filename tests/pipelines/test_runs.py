@@ -22,12 +22,14 @@ from torch import Tensor
 
 from metagan.parameters import Parameters
 from metagan.training.adapted_generator import adapt_generator, draw
+from metagan.training.saved import saved_model
 
 if TYPE_CHECKING:
     from conftest import Project
 
 METRICS = {
     "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
+    "two_sample", "two_sample_binarised", "two_sample_neighbours", "two_sample_features", "use",
 }  # fmt: skip
 ADAPTING = {"adapted", "scratch", "fine_tuned"}
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -142,7 +144,7 @@ class TestSmokeRun:
         request.addfinalizer(partial(mlflow.set_tracking_uri, mlflow.get_tracking_uri()))
         mlflow.set_tracking_uri(f"sqlite:///{smoke.path / 'mlflow.db'}")
         model = mlflow.pyfunc.load_model("models:/metagan-digits-16-meta-model@champion").unwrap_python_model()
-        weights = torch.load(smoke.path / "data/06_models/meta_model.pt", weights_only=True)
+        weights = saved_model(torch.load(smoke.path / "data/06_models/meta_model.pt", weights_only=True))
         pictures = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
         expected, _ = adapt_generator(weights, pictures, 2, 1, 0, progress=False)
         adapted = model.adapt(pictures, steps=2, seed=0)

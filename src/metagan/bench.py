@@ -36,6 +36,7 @@ from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_r
 from metagan.nets.conv4 import Conv4
 from metagan.nets.embedder import Embedder
 from metagan.nets.randomness import seeded
+from metagan.nets.threads import intra_op_threads
 from metagan.parameters import GanArchitecture, validate
 from metagan.parameters import Parameters as Settings
 from metagan.training.gan import initial_gan
@@ -237,12 +238,8 @@ def with_intra_op_threads(number: int, step: Callable[[], Result]) -> Callable[[
     """The step with that many of torch's threads inside each operation."""
 
     def limited() -> Result:
-        before = torch.get_num_threads()
-        torch.set_num_threads(number)
-        try:
+        with intra_op_threads(number):
             return step()
-        finally:
-            torch.set_num_threads(before)
 
     return limited
 

@@ -34,14 +34,12 @@ from metagan.io.database import SCHEME, VERSION_TAG, opened, path_of
 from metagan.io.mlflow_version import VERSION
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
-from metagan.lock import FolderLock
+from metagan.lock import WRITES_ADAPTATION, WRITES_LEADERBOARD, FolderLock
 from metagan.parameters import validate
 from metagan.places import check_inputs, check_writable
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
 
-WRITES_ADAPTATION, WRITES_LEADERBOARD = "writes_adaptation", "writes_leaderboard"
-"""Tags of nodes that write nothing that another stage reads, and so may run beside one."""
 PARTS_OF_PIPELINES = (
     "tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces", "only_missing_outputs",
 )  # fmt: skip

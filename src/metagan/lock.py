@@ -19,6 +19,9 @@ from metagan.files import replaced
 WAIT = "METAGAN_WAIT"
 """Variable: seconds to wait for another process that writes; without it there is no wait."""
 
+WRITES_ADAPTATION, WRITES_LEADERBOARD = "writes_adaptation", "writes_leaderboard"
+"""Tags of nodes that write nothing that another stage reads, and so may run beside one."""
+
 log = logging.getLogger(__name__)
 
 

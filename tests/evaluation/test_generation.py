@@ -14,12 +14,12 @@ from metagan.evaluation.generation import (
     GenerationResult,
     Images,
     Reference,
-    Sampler,
     arm_metrics,
     evaluate_generation,
     gap_closed,
 )
 from metagan.evaluation.recognisability import recognisability
+from metagan.evaluation.use import Sampler
 from metagan.parameters import Evaluate
 from metagan.parameters.evaluate import Use
 from metagan.tasks.bank import TaskBank

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from metagan.evaluation.use import Sampler
 from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training import arms
-from metagan.training.arms import Sampler, build_samplers, make_sampler
+from metagan.training.arms import build_samplers, make_sampler
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import architecture_of, initial_gan, initial_networks, load_gan
 from metagan.training.saved import GanHeader, Provenance, SavedModel, Temperature

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from metagan.nets.randomness import seeded
 from metagan.nets.small_classifier import SmallClassifier
+from metagan.nets.threads import intra_op_threads
 from metagan.tasks.sampling import LARGEST_JITTER, moved
 
 BATCH_SIZE = 64
@@ -41,14 +42,10 @@ def accuracies(trials: Sequence[Trial], steps: int) -> list[float]:
     """
     # Initial weights come from the global generator, so they are drawn before the threads start.
     networks = [_initial(trial) for trial in trials]
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with intra_op_threads(1):
         return Parallel(n_jobs=-1, prefer="threads")(
             delayed(_accuracy)(network, trial, steps) for network, trial in zip(networks, trials, strict=True)
         )
-    finally:
-        torch.set_num_threads(before)
 
 
 def _initial(trial: Trial) -> SmallClassifier:

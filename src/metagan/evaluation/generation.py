@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +19,11 @@ from metagan.evaluation.memorisation import memorisation
 from metagan.evaluation.prdc import prdc
 from metagan.evaluation.recognisability import N_WAY, n_way_of, recognisability
 from metagan.evaluation.two_sample import null_interval, two_sample_on_features, two_sample_on_pixels
-from metagan.evaluation.use import use
+from metagan.evaluation.use import Sampler, use
 from metagan.parameters import Evaluate
 from metagan.parameters.evaluate import headline_step
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import GenerationTask, generation_task, to_bytes, to_floats
-
-Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
-"""(supports (T, K, C, H, W), steps, n, seed) -> n samples per task after each number of steps (T, S, n, C, H, W)."""
 
 Metrics = dict[str, float]
 

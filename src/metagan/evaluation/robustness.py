@@ -24,6 +24,7 @@ from metagan.evaluation.judge import (
     correct,
     withstanding,
 )
+from metagan.nets.threads import intra_op_threads
 from metagan.parameters import Robustness
 from metagan.tasks.sampling import to_bytes
 
@@ -144,15 +145,9 @@ def _accuracies(model: EpisodeModel, threats: Sequence[Threat], standing: Tensor
 
 
 def _in_threads(measure: Callable[[int], Outcome], episodes: int, workers: int | None, progress: bool) -> list[Outcome]:
-    """Networks this small gain nothing from more than one intra-op thread for each episode."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(workers or os.cpu_count(), "episode") as pool:
-            outcomes = pool.map(measure, range(episodes))
-            return list(tqdm(outcomes, "attacking", episodes, unit="episode", disable=not progress))
-    finally:
-        torch.set_num_threads(before)
+    with intra_op_threads(1), ThreadPoolExecutor(workers or os.cpu_count(), "episode") as pool:
+        outcomes = pool.map(measure, range(episodes))
+        return list(tqdm(outcomes, "attacking", episodes, unit="episode", disable=not progress))
 
 
 def _pictures(model: EpisodeModel, settings: Robustness, seed: int) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task, to_bytes, to_floats
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
+"""(supports (T, K, C, H, W), steps, n, seed) -> samples (T, len(steps), n, C, H, W) in [0, 1]."""
 
 TRAINING_SETS = ("support", "support_jitter", "as_many_samples", "samples", "support_samples_jitter")
 """K support images of each class, plain or jittered; K samples; many samples; support and samples, jittered."""

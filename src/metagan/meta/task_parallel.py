@@ -14,6 +14,7 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners.base import Learner, TaskTensors
+from metagan.nets.threads import intra_op_threads
 
 Result = TypeVar("Result")
 TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
@@ -108,12 +109,8 @@ class TaskMap:
             finally:
                 self._learners.put(learner)
 
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with intra_op_threads(1):
             return list(self._pool.map(with_own_learner, each))
-        finally:
-            torch.set_num_threads(before)
 
 
 def _count(tasks: TaskTensors) -> int:

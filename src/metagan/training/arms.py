@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from torch import Tensor, nn
 
+from metagan.evaluation.use import Sampler
 from metagan.evaluation.validation import validation_metrics
 from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import Evaluate, MetaTrain
@@ -17,9 +17,6 @@ from metagan.training.gan import Gan, architecture_of, initial_gan, load_gan
 from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.saved import GanHeader, SavedModel
 from metagan.training.temperature import best_temperature
-
-Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
-"""(supports (T, K, C, H, W), steps, n, seed) -> samples (T, len(steps), n, C, H, W) in [0, 1]."""
 
 
 def build_samplers(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
+from metagan.lock import WRITES_ADAPTATION
 from metagan.pipelines.adapt.nodes import adapt, draw, generator_candidate, metrics
 
 
@@ -26,5 +27,5 @@ def create_pipeline() -> Pipeline:
             ),
             node(metrics, "adaptation", "adaptation_metrics", name="log_adaptation_metrics"),
         ],
-        tags="writes_adaptation",
+        tags=WRITES_ADAPTATION,
     )

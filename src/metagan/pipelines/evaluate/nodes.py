@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from metagan.evaluation.generation import Sampler, evaluate_generation
+from metagan.evaluation.generation import evaluate_generation
+from metagan.evaluation.use import Sampler
 from metagan.identity import as_array, made_from, together
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.parameters.evaluate import headline_step

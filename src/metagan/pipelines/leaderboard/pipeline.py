@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
+from metagan.lock import WRITES_LEADERBOARD
 from metagan.pipelines.leaderboard.nodes import write_leaderboard
 
 
@@ -14,7 +15,7 @@ def create_pipeline() -> Pipeline:
                 ["finished_runs", "params:leaderboard"],
                 ["leaderboard", "leaderboard_page"],
                 name="write_leaderboard",
-                tags="writes_leaderboard",
+                tags=WRITES_LEADERBOARD,
             )
         ]
     )

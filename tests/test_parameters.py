@@ -127,7 +127,7 @@ def test_the_mirror_may_come_from_the_environment(
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("tasks.source", "letters", "'letters' is not one of 'glyphs', 'digits', 'omniglot', 'image_folder'"),
+        ("tasks.source", "ink", "'ink' is not one of 'glyphs', 'digits', 'omniglot', 'colours', 'image_folder'"),
         ("tasks.omniglot.split", "random", "'random' is not one of 'alphabets', 'vinyals'"),
         ("tasks.image_size", 12, "12 is not valid: input should be greater than or equal to 16"),
         ("tasks.image_size", 68, "68 is not valid: input should be less than or equal to 64"),

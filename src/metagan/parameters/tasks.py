@@ -12,6 +12,7 @@ from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Sec
 
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20
+COLOURS_PER_CLASS = 24
 
 
 class Glyphs(Section):
@@ -33,7 +34,7 @@ class ImageFolder(Section):
 class Tasks(Section):
     """Which images the tasks are made of."""
 
-    source: Literal["glyphs", "digits", "omniglot", "image_folder"] = "glyphs"
+    source: Literal["glyphs", "digits", "omniglot", "colours", "image_folder"] = "glyphs"
     image_size: ImageSize = 28
     channels: Channels = 1
     workers: Count = 0
@@ -48,6 +49,7 @@ class Tasks(Section):
             "glyphs": self.glyphs.samples_per_class,
             "digits": DIGITS_SMALLEST_CLASS,
             "omniglot": OMNIGLOT_SMALLEST_CLASS,
+            "colours": COLOURS_PER_CLASS,
         }
         return sizes.get(self.source, math.inf)
 
@@ -55,8 +57,10 @@ class Tasks(Section):
     def _source_is_complete(self) -> Tasks:
         if self.source == "image_folder" and self.image_folder.path is None:
             raise ValueError("image_folder.path: must name a folder of class folders when tasks.source is image_folder")
-        if self.source != "image_folder" and self.channels != 1:
-            raise ValueError(f"channels: must be 1 for the grey source {self.source}")
+        needed = {"image_folder": self.channels, "colours": 3}.get(self.source, 1)
+        if self.channels != needed:
+            kind = "colour" if needed == 3 else "grey"
+            raise ValueError(f"channels: must be {needed} for the {kind} source {self.source}")
         if self.image_folder.train_fraction + self.image_folder.val_fraction >= 1.0:
             raise ValueError(
                 "image_folder.train_fraction: with val_fraction must leave classes for the test split (sum below 1)"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metagan.parameters import Tasks
 from metagan.tasks.sources.base import Source
+from metagan.tasks.sources.colours import colour_source
 from metagan.tasks.sources.digits import digit_source
 from metagan.tasks.sources.glyphs import glyph_source
 from metagan.tasks.sources.image_folder import image_folder_source
@@ -16,5 +17,6 @@ SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {
     "glyphs": glyph_source,
     "digits": digit_source,
     "omniglot": omniglot_source,
+    "colours": colour_source,
     "image_folder": image_folder_source,
 }

@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 
 from metagan.pipelines import (
     adapt,
+    bandits,
     classifier,
     compare_classifiers,
     compare_meta_gradients,
@@ -33,6 +34,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         **stages,
         "adapt": adapt.create_pipeline(),
+        "bandits": bandits.create_pipeline(),
         "compare_classifiers": compare_classifiers.create_pipeline(),
         "compare_meta_gradients": compare_meta_gradients.create_pipeline(),
         "leaderboard": leaderboard.create_pipeline(),

@@ -4,6 +4,7 @@ A file for each `conf/base/parameters_*.yml`; `messages` has the words of a refu
 """
 
 from metagan.parameters.adapt import Adapt
+from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import (
     WITH_HEAD,
     AdversarySettings,
@@ -39,6 +40,7 @@ __all__ = [
     "WITH_HEAD",
     "Adapt",
     "AdversarySettings",
+    "Bandits",
     "Classifier",
     "ClassifierArchitecture",
     "ClassifierInner",

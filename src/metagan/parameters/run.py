@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from metagan.errors import UserError
 from metagan.parameters.adapt import Adapt
+from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import Classifier
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.embedder import Embedder
@@ -40,6 +41,7 @@ class Parameters(Section):
     adapt: Adapt = Adapt()
     report: Report = Report()
     leaderboard: Leaderboard = Leaderboard()
+    bandits: Bandits = Bandits()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> Parameters:

@@ -25,7 +25,7 @@ from metagan.parameters import Section, Trainer
 from metagan.training.checkpoints import LAST, AtomicCheckpoints, RegularCheckpoints, newest_whole
 
 PACKAGE = Path(metagan.__file__).parent
-TRAINED_BY = ("evaluation", "losses", "meta", "nets", "tasks", "training")
+TRAINED_BY = ("evaluation", "losses", "meta", "nets", "reinforcement", "tasks", "training")
 
 ended: set[Path] = set()
 

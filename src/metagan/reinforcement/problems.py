@@ -1,0 +1,98 @@
+"""Bernoulli bandits and tabular MDPs, many at a time (arXiv 1611.02779, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A distribution of problems. A *trial* is `episodes` episodes of `horizon` steps in one and the same problem.
+
+    With rewards `bernoulli` the means are uniform in [0, 1]; with `normal` they are N(1, 1), and so is the noise around
+    them. Transitions are Dirichlet(1) for each state and action; an episode starts in state 0.
+    """
+
+    states: int
+    actions: int
+    horizon: int
+    episodes: int
+    rewards: Literal["bernoulli", "normal"]
+
+    @property
+    def steps(self) -> int:
+        """Steps of a trial."""
+        return self.horizon * self.episodes
+
+    @property
+    def observation_size(self) -> int:
+        return self.states + self.actions + 3
+
+
+def bandits(pulls: int, arms: int) -> Family:
+    """A bandit has one state, and every pull is an episode."""
+    return Family(states=1, actions=arms, horizon=1, episodes=pulls, rewards="bernoulli")
+
+
+def tabular_mdps(episodes: int, states: int = 10, actions: int = 5, horizon: int = 10) -> Family:
+    return Family(states, actions, horizon, episodes, rewards="normal")
+
+
+class Seen(NamedTuple):
+    """What is known after a step, for each of N trials: where one is, and what the last step was and gave."""
+
+    state: Indices
+    action: Indices
+    """-1 before the first step."""
+    reward: Numbers
+    expected: Numbers
+    """Mean of the reward: no policy is shown it, but one can learn from it with less noise than from the reward."""
+    done: NDArray[np.bool_]
+    """Whether the last step ended an episode."""
+    step: int
+    """Steps done."""
+
+
+class Trials:
+    """`count` problems of a family. Equal seeds give equal problems and equal luck, whatever is done in them."""
+
+    def __init__(self, family: Family, count: int, seed: int) -> None:
+        self.family = family
+        self._luck = np.random.default_rng(seed)
+        size = (count, family.states, family.actions)
+        bernoulli = family.rewards == "bernoulli"
+        self.means = self._luck.random(size) if bernoulli else self._luck.normal(1.0, 1.0, size)
+        weights = self._luck.standard_exponential((*size, family.states))
+        self.transitions = weights / weights.sum(-1, keepdims=True)
+        self._all = np.arange(count)
+        self.seen = Seen(np.zeros(count, int), np.full(count, -1), *np.zeros((2, count)), np.zeros(count, bool), 0)
+
+    def step(self, action: Indices) -> Seen:
+        """Do `action` (N,), each in [0, actions)."""
+        state, step = self.seen.state, self.seen.step + 1
+        means = self.means[self._all, state, action]
+        if self.family.rewards == "bernoulli":
+            reward = (self._luck.random(len(means)) < means).astype(float)
+        else:
+            reward = means + self._luck.normal(size=len(means))
+        done = np.full(len(means), step % self.family.horizon == 0)
+        reached = self.transitions[self._all, state, action].cumsum(-1) < self._luck.random((len(means), 1))
+        arrived = np.minimum(reached.sum(-1), self.family.states - 1)
+        self.seen = Seen(np.where(done, 0, arrived), np.asarray(action), reward, means, done, step)
+        return self.seen
+
+
+def encode(family: Family, seen: Seen) -> NDArray[np.float32]:
+    """(N, observation_size): state and last action as one of many, last reward, whether it ended an episode, and the
+    share of the trial that is done."""
+    state = np.eye(family.states, dtype=np.float32)[seen.state]
+    action = np.eye(family.actions + 1, dtype=np.float32)[seen.action + 1][:, 1:]
+    share = np.full(len(state), seen.step / family.steps)
+    return np.concatenate([state, action, np.stack([seen.reward, seen.done, share], 1).astype(np.float32)], 1)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import Episode, episode, generation_task, jittered, turned
+from metagan.tasks.sampling import Episode, drawn_shots, episode, generation_task, jittered, turned
 from metagan.tasks.sources.base import ClassRecord
 
 N_CLASSES, N_IMAGES = 7, 12
@@ -188,3 +188,10 @@ def test_errors_name_the_parameter() -> None:
         generation_task(BANK, "valid", 0, 0, 1, 1)
     with pytest.raises(ValueError, match="has 0 to draw from"):
         generation_task(replace(BANK), "train", 0, 0, 1, 1, class_indices=[99])
+
+
+def test_every_number_of_shots_in_the_range_comes_equally_often() -> None:
+    counts = np.bincount([drawn_shots(3, index, 2, 5) for index in range(4000)], minlength=7)
+    assert counts[[0, 1, 6]].sum() == 0
+    assert np.allclose(counts[2:6] / 4000, 0.25, atol=0.03)
+    assert [drawn_shots(3, index, 2, 5) for index in range(9)] != [drawn_shots(4, index, 2, 5) for index in range(9)]

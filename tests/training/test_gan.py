@@ -149,7 +149,7 @@ def test_settings_reach_the_learner(bank: TaskBank, make_settings: Callable[...,
 
 def saved() -> SavedModel[GanHeader]:
     inner = InnerLoop(gan_loss="relativistic", r1=0.3)
-    gan = Gan(ARCHITECTURE, inner, initial_networks(ARCHITECTURE, 0), Temperature(0.5, 2.0))
+    gan = Gan(ARCHITECTURE, inner, initial_networks(ARCHITECTURE, 0), Temperature(0.5, 2.0), (1, 5))
     return gan.save("meta_model", Provenance(seed=5))
 
 
@@ -164,6 +164,14 @@ def test_a_gan_survives_a_file_that_holds_no_code() -> None:
     assert gan.parameters.keys() == expected.keys()
     assert all(torch.equal(value, expected[name]) for name, value in gan.parameters.items())
     assert learner.generate(gan.parameters, torch.randn(2, 4)).shape == (2, 1, 16, 16)
+
+
+def test_a_model_knows_how_many_support_images_it_was_trained_with() -> None:
+    header = saved().header
+    header.check_shots("evaluate.use.k_shots", 1)
+    header.check_shots("evaluate.use.k_shots", 5)
+    with pytest.raises(UserError, match=r"evaluate\.use\.k_shots: .* 1 to 5 support images, not 6"):
+        header.check_shots("evaluate.use.k_shots", 6)
 
 
 def test_saved_weights_no_longer_follow_the_trained_ones() -> None:

@@ -494,3 +494,18 @@ def test_rates_fall_on_a_cosine_at_the_end(
     factors = [1.0] * 4 + falling
     assert [networks for networks, _ in used] == pytest.approx([1e-3 * factor for factor in factors])
     assert [rule for _, rule in used] == pytest.approx([1e-2 * factor for factor in factors])
+
+
+def test_meta_steps_draw_how_many_support_images_their_tasks_have(
+    train: Train, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, seen = TaskMap.mean_gradient, []
+
+    def mean_gradient(self: TaskMap, loss: Any, parameters: Parameters, tasks: Any) -> tuple[Tensor, Parameters]:
+        seen.append((tasks["support"].shape[1], tasks["inner_noise"].shape[3]))
+        return original(self, loss, parameters, tasks)
+
+    monkeypatch.setattr(TaskMap, "mean_gradient", mean_gradient)
+    saved, _ = train(make_settings(smallest_k_shot=2, k_shot=3, meta_steps=8))
+    assert set(seen) == {(2, 2), (3, 3)}
+    assert saved.header.k_shots == (2, 3)

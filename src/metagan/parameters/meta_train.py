@@ -117,6 +117,7 @@ class MetaTrain(OuterLoop):
 
     meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
     k_shot: Positive = 8
+    smallest_k_shot: Positive = 1
     n_query: Plural = 12
     validation_steps: Annotated[Steps, AfterValidator(_after_the_start)] = (5, 20)
     networks: Networks = Networks()
@@ -131,6 +132,12 @@ class MetaTrain(OuterLoop):
     def joint_steps(self) -> int | None:
         """Steps of the joint GAN, which is trained as long as the meta-model; None where only minutes limit both."""
         return self.meta_steps and max(1, round(self.joint.steps_per_meta_step * self.meta_steps))
+
+    @model_validator(mode="after")
+    def _shots_are_in_order(self) -> MetaTrain:
+        if self.smallest_k_shot > self.k_shot:
+            raise ValueError(f"smallest_k_shot: must be at most k_shot = {self.k_shot}")
+        return self
 
     @model_validator(mode="after")
     def _warm_up_is_shorter(self) -> MetaTrain:

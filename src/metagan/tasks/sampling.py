@@ -14,7 +14,7 @@ from torch import Tensor
 from metagan.errors import UserError
 from metagan.tasks.bank import TaskBank
 
-_CLASS_ORDER, _GENERATION, _EPISODE, _TURNS, _JITTER = range(5)
+_CLASS_ORDER, _GENERATION, _EPISODE, _TURNS, _JITTER, _SHOTS = range(6)
 LARGEST_JITTER = (0.2, 0.12, 0.12, 0.12, 1 / 7, 1 / 7)
 """Angle in radians, logarithms of width and height, shear, shift to the side and down in halves of the image."""
 
@@ -77,6 +77,11 @@ def episode(
     drawn = [_support_and_query(bank, class_index, k_shot, n_query, generator) for class_index in chosen]
     support, query = zip(*drawn, strict=True)
     return Episode(torch.stack(support), torch.stack(query), chosen)
+
+
+def drawn_shots(seed: int, index: int, smallest: int, largest: int) -> int:
+    """K of meta-step `index`, uniform between `smallest` and `largest`, both included."""
+    return int(_generator(seed, _SHOTS, index).integers(smallest, largest, endpoint=True))
 
 
 def turned(drawn: Episode, seed: int, index: int) -> Episode:

@@ -29,13 +29,14 @@ class Gan:
     """The networks, the rules by which they adapt, and how loud they draw.
 
     `parameters` are those of the networks, `generator.*`, `discriminator.*` and, if there is one, `encoder.*`, and the
-    meta-parameters of the rules, `rule.*`; the joint GAN has none of the latter.
+    meta-parameters of the rules, `rule.*`; the joint GAN has none of the latter. `k_shots`: see `GanHeader`.
     """
 
     architecture: GanArchitecture
     inner: InnerLoop
     parameters: Parameters
     temperature: Temperature = AS_TRAINED
+    k_shots: tuple[int, int] | None = None
 
     @property
     def networks(self) -> Parameters:
@@ -64,6 +65,7 @@ class Gan:
             architecture=self.architecture,
             inner=self.inner,
             temperature=self.temperature,
+            k_shots=self.k_shots,
             provenance=provenance,
         )
         return SavedModel(header, detached(self.parameters))
@@ -78,7 +80,7 @@ def load_gan(saved: SavedModel[GanHeader], kind: str, architecture: GanArchitect
     header = saved.header
     if architecture is not None:
         check_architecture(kind, header.architecture, **architecture.model_dump())
-    return Gan(header.architecture, header.inner, dict(saved.state), header.temperature)
+    return Gan(header.architecture, header.inner, dict(saved.state), header.temperature, header.k_shots)
 
 
 def check_architecture(kind: str, trained: GanArchitecture, **wanted: int) -> None:

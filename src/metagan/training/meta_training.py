@@ -18,6 +18,7 @@ from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import drawn_shots
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit
@@ -61,12 +62,13 @@ class MetaTraining(OuterLoop):
 
     def train_tasks(self, indices: range) -> TaskTensors:
         settings = self.settings
+        meta_step = indices.start // settings.tasks_per_step
         return generation_tasks(
             self.bank,
             "train",
             self.seed,
             indices,
-            settings.k_shot,
+            drawn_shots(self.seed, meta_step, settings.smallest_k_shot, settings.k_shot),
             settings.n_query,
             settings.inner.steps,
             settings.networks.noise_size,
@@ -160,7 +162,7 @@ def meta_train(
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     kept = {name: value for name, value in state.items() if not name.startswith(CRITIC)}
-    trained = replace(start, parameters=detached(kept))
+    trained = replace(start, parameters=detached(kept), k_shots=(settings.smallest_k_shot, settings.k_shot))
     task_map, steps = sampling_map(trained, settings), settings.validation_steps
     temperature = best_temperature(bank, embed, task_map, trained, settings, seed, steps)
     provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step, made_from=origin)

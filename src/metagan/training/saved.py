@@ -22,7 +22,7 @@ from metagan.parameters import (
     Section,
     valid_section,
 )
-from metagan.parameters.section import NonNegative
+from metagan.parameters.section import NonNegative, Positive
 
 FORMAT = 2
 
@@ -65,12 +65,25 @@ class EmbedderHeader(Header):
 
 
 class GanHeader(Header):
-    """The meta-model or the joint GAN; `inner` has the update rule with its settings."""
+    """The meta-model or the joint GAN; `inner` has the update rule with its settings.
+
+    `k_shots`: the fewest and the most support images that the meta-model was trained with.
+    """
 
     kind: Literal["meta_model", "joint_gan"]
     architecture: GanArchitecture
     inner: InnerLoop
     temperature: Temperature = AS_TRAINED
+    k_shots: tuple[Positive, Positive] | None = None
+
+    def check_shots(self, name: str, k_shot: int) -> None:
+        """Raises UserError when `name` has another number of support images than the model was trained with."""
+        if self.k_shots and not self.k_shots[0] <= k_shot <= self.k_shots[1]:
+            fewest, most = self.k_shots
+            raise UserError(
+                f"{name}: the meta-model was trained with {fewest} to {most} support images, not {k_shot}; train with "
+                "meta_train.smallest_k_shot and meta_train.k_shot around it, or take as many as it knows"
+            )
 
 
 class GeneratorHeader(Header):

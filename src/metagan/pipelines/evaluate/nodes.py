@@ -48,6 +48,8 @@ def evaluate(
         joint_gan=joint_gan.identity("joint_gan"),
     )
     settings, training = Evaluate.model_validate(evaluate), MetaTrain.model_validate(meta_train)
+    for k_shot in settings.use.k_shots:
+        meta_model.header.check_shots("evaluate.use.k_shots", k_shot)
     embed, judge = (load_embedder(saved, bank) for saved in (evaluation_embedder, judge_embedder))
     samplers, rates = build_samplers(bank, embed, meta_model, joint_gan, training, settings, seed)
     result = evaluate_generation(bank, embed, judge, samplers, settings, seed, progress=True, source=bank.source)

@@ -7,9 +7,9 @@ from metagan.nets.encoder import Encoder
 from metagan.nets.generator import Generator
 
 
-def drawing_encoder(channels: int = 1) -> Encoder:
+def drawing_encoder(exemplars: int = 1) -> Encoder:
     """An encoder whose heads are no longer at zero."""
-    encoder = Encoder(channels, width=8)
+    encoder = Encoder(1, width=8, exemplars=exemplars)
     with torch.no_grad():
         for head in encoder.to_maps:
             head.weight.normal_()
@@ -18,8 +18,8 @@ def drawing_encoder(channels: int = 1) -> Encoder:
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 16), (1, 64)])
 def test_it_has_the_shapes_of_the_generators_maps_and_adds_nothing_at_first(channels: int, size: int) -> None:
-    maps = Encoder(channels, width=8)(torch.rand(5, channels, size, size))
-    expected = Generator(channels, size, width=8, noise_size=4, context_size=0).maps
+    maps = Encoder(channels, width=8, exemplars=3)(torch.rand(5, channels, size, size))
+    expected = Generator(channels, size, width=8, noise_size=4, context_size=0, exemplars=3).maps
     assert [part.shape for part in maps] == [part.shape for part in expected]
     assert all((part == 0).all() for part in maps)
 
@@ -32,3 +32,15 @@ def test_a_set_is_its_mean_whatever_its_order_and_size() -> None:
         assert not torch.allclose(small, large)
     for part, turned in zip(whole, encoder(support.flip(0)), strict=True):
         torch.testing.assert_close(part, turned)
+
+
+@pytest.mark.parametrize("k_shot", [1, 2, 3, 4, 8])
+def test_every_exemplar_starts_from_its_share_of_the_set(k_shot: int) -> None:
+    """Image k belongs to exemplar k modulo 3; where images are fewer, exemplar e has image e modulo their number."""
+    several, single, support = drawing_encoder(3), drawing_encoder(), torch.rand(k_shot, 1, 16, 16)
+    single.load_state_dict(several.state_dict())
+    maps = several(support)
+    for exemplar in range(3):
+        share = support[exemplar::3] if k_shot >= 3 else support[exemplar % k_shot][None]
+        for part, expected in zip(maps, single(share), strict=True):
+            torch.testing.assert_close(part[exemplar], expected[0])

@@ -34,7 +34,9 @@ def test_an_image_never_depends_on_the_others_of_its_batch() -> None:
 
 
 def test_every_map_and_weight_has_a_gradient() -> None:
-    network = generator(channels=3)
+    network = Generator(3, 16, width=8, noise_size=5, context_size=0, exemplars=2)
+    with torch.no_grad():
+        network.maps[0][0] += 1  # equal exemplars mix to the same whatever their shares
     gradients = torch.autograd.grad(network(torch.randn(4, 5)).square().sum(), list(network.parameters()))
     assert all(gradient.abs().max() > 0 for gradient in gradients)
 
@@ -43,11 +45,23 @@ def test_full_size_map_sets_the_ink_of_each_pixel() -> None:
     """The last map is added to the logits, so that a large one paints its pixel whatever the noise."""
     network = generator()
     with torch.no_grad():
-        network.maps[2][0, 3, 7] = 50.0
-        network.maps[2][0, 4, 7] = -50.0
+        network.maps[2][:, 0, 3, 7] = 50.0
+        network.maps[2][:, 0, 4, 7] = -50.0
         images = network(torch.randn(3, 5))
     assert (images[:, 0, 3, 7] > 0.999).all()
     assert (images[:, 0, 4, 7] < 0.001).all()
+
+
+def test_noise_says_which_exemplar_an_image_is_drawn_by() -> None:
+    """Of two exemplars, one all ink and one without, the mixing weights take one, the other, or what lies between."""
+    network = Generator(1, 16, width=8, noise_size=2, context_size=0, exemplars=2)
+    with torch.no_grad():
+        network.mixing.weight.copy_(100 * torch.eye(2))
+        network.maps[2][0], network.maps[2][1] = 50.0, -50.0
+        inked, empty, between = network(torch.tensor([[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]]))
+    assert (inked == 1).all()
+    assert (empty == 0).all()
+    assert ((between > 0.1) & (between < 0.9)).all()
 
 
 def test_without_context_there_is_no_film() -> None:

@@ -21,7 +21,7 @@ from metagan.training.gan import (
     initial_rules,
     load_gan,
 )
-from metagan.training.saved import GanHeader, Provenance, SavedModel, Temperature, saved_model
+from metagan.training.saved import GanHeader, Provenance, SavedModel, Shots, Temperature, saved_model
 
 ARCHITECTURE = GanArchitecture(
     channels=1,
@@ -149,7 +149,7 @@ def test_settings_reach_the_learner(bank: TaskBank, make_settings: Callable[...,
 
 def saved() -> SavedModel[GanHeader]:
     inner = InnerLoop(gan_loss="relativistic", r1=0.3)
-    gan = Gan(ARCHITECTURE, inner, initial_networks(ARCHITECTURE, 0), Temperature(0.5, 2.0), (1, 5))
+    gan = Gan(ARCHITECTURE, inner, initial_networks(ARCHITECTURE, 0), Temperature(0.5, 2.0), Shots(1, 5))
     return gan.save("meta_model", Provenance(seed=5))
 
 
@@ -160,6 +160,7 @@ def test_a_gan_survives_a_file_that_holds_no_code() -> None:
     gan = load_gan(saved_model(torch.load(file, weights_only=True)), "meta_model", ARCHITECTURE)
     learner = gan.learner()
     assert (learner.gan_loss, learner.r1, gan.temperature) == ("relativistic", 0.3, Temperature(0.5, 2.0))
+    assert gan.k_shots == Shots(1, 5)
     expected = initial_networks(ARCHITECTURE, 0)
     assert gan.parameters.keys() == expected.keys()
     assert all(torch.equal(value, expected[name]) for name, value in gan.parameters.items())
@@ -170,7 +171,9 @@ def test_a_model_knows_how_many_support_images_it_was_trained_with() -> None:
     header = saved().header
     header.check_shots("evaluate.use.k_shots", 1)
     header.check_shots("evaluate.use.k_shots", 5)
-    with pytest.raises(UserError, match=r"evaluate\.use\.k_shots: .* 1 to 5 support images, not 6"):
+    with pytest.raises(
+        UserError, match=r"evaluate\.use\.k_shots: 6, but the meta-model was trained with 1 to 5 "
+    ):
         header.check_shots("evaluate.use.k_shots", 6)
 
 

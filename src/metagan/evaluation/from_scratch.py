@@ -16,7 +16,7 @@ from metagan.nets.threads import intra_op_threads
 from metagan.tasks.sampling import LARGEST_JITTER, moved
 
 BATCH_SIZE = 64
-LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
+LEARNING_RATE, WEIGHT_DECAY = 1e-2, 1e-2
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from metagan.nets.upsampling import SmoothPixelShuffle
 
 
 class Encoder(nn.Module):
-    """(K, channels, H, W) in [0, 1] -> what is added to the generator's maps, coarsest first.
+    """(K, channels, H, W) in [0, 1] -> what is added to the generator's maps, (exemplars, ...), coarsest first.
 
-    Features of every image at half and quarter size are averaged over the set, as in a prototype (Snell et al. 2017)
-    or a deep set (Zaheer et al. 2017), so that any K will do. At first it adds nothing.
+    Features of every image at half and quarter size are averaged over the share of the set that an exemplar has, as in
+    a prototype (Snell et al. 2017) or a deep set (Zaheer et al. 2017), so that any K will do. At first it adds nothing.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, exemplars: int = 1) -> None:
         super().__init__()
+        self.exemplars = exemplars
         fine_width = width // 2
         self.fine = nn.Conv2d(4 * channels, fine_width, 3, padding=1)
         self.fine_again = nn.Conv2d(fine_width, fine_width, 3, padding=1)
@@ -33,7 +35,14 @@ class Encoder(nn.Module):
     def forward(self, support: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine = self.activation(self.fine_again(self.activation(self.fine(self.unshuffle(support)))))
         coarse = self.activation(self.coarse_again(self.activation(self.coarse(self.unshuffle(fine)))))
-        fine, coarse = fine.mean(0, keepdim=True), coarse.mean(0, keepdim=True)
-        maps = (self.to_maps[0](coarse), self.to_maps[1](fine), self.up(self.to_maps[2](fine)))
-        first, second, third = (values.squeeze(0) for values in maps)
-        return first, second, third
+        shares = _shares(len(support), self.exemplars).to(support)
+        fine, coarse = (torch.einsum("ek,kchw->echw", shares, values) for values in (fine, coarse))
+        return self.to_maps[0](coarse), self.to_maps[1](fine), self.up(self.to_maps[2](fine))
+
+
+def _shares(k_shot: int, exemplars: int) -> Tensor:
+    """(exemplars, K) weights, rows of sum 1: the images go round the exemplars, and round the images if those are
+    fewer."""
+    rounds = min(k_shot, exemplars)
+    owns = torch.arange(k_shot) % rounds == (torch.arange(exemplars) % rounds)[:, None]
+    return owns / owns.sum(1, keepdim=True)

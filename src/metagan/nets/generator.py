@@ -17,6 +17,7 @@ class Generator(nn.Module):
     Noise draws a coarse map at a quarter of the size; two sub-pixel stages refine it. `maps` are
     learned maps at a quarter, half and full size, added where that size is reached: what a class looks like lives
     there, so that an inner step on them redraws while the convolutions, shared by all tasks, keep making strokes.
+    There are `exemplars` of each size, (exemplars, channels, H, W), of which noise mixes one for each image.
     With `context_size` > 0 a context vector scales and shifts the channels of every stage (FiLM, Perez et al. 2018,
     used as in CAVIA, Zintgraf et al. 2019, section 3.2). With `largest_shift` > 0 noise also bends what was
     drawn, by up to that many pixels; with `redrawing_width` > 0 convolutions then redraw it. Pixels can be exactly 0
@@ -32,6 +33,7 @@ class Generator(nn.Module):
         context_size: int,
         largest_shift: int = 0,
         redrawing_width: int = 0,
+        exemplars: int = 1,
     ) -> None:
         super().__init__()
         self.shape = (width, image_size // 4, image_size // 4)
@@ -41,11 +43,13 @@ class Generator(nn.Module):
         nn.init.normal_(self.noise.weight, std=0.1 / noise_size**0.5)
         self.maps = nn.ParameterList(
             [
-                nn.Parameter(0.1 * torch.randn(self.shape)),
-                nn.Parameter(torch.zeros(fine_width, image_size // 2, image_size // 2)),
-                nn.Parameter(torch.full((channels, image_size, image_size), -2.0)),
+                nn.Parameter(0.1 * torch.randn(self.shape).repeat(exemplars, 1, 1, 1)),
+                nn.Parameter(torch.zeros(exemplars, fine_width, image_size // 2, image_size // 2)),
+                nn.Parameter(torch.full((exemplars, channels, image_size, image_size), -2.0)),
             ]
         )
+        self.mixing = nn.Linear(noise_size, exemplars, bias=False)
+        nn.init.normal_(self.mixing.weight, std=2 / noise_size**0.5)
         self.coarse = nn.Conv2d(width, width, 3, padding=1)
         self.coarse_up = nn.Conv2d(width, 4 * fine_width, 3, padding=1)
         self.fine = nn.Conv2d(fine_width, fine_width, 3, padding=1)
@@ -59,11 +63,13 @@ class Generator(nn.Module):
         self.ink = Ink()
 
     def forward(self, noise: Tensor) -> Tensor:
-        coarse = self.noise(noise).unflatten(1, self.shape) + self.maps[0]
+        shares = self.mixing(noise).softmax(1)
+        coarse_map, fine_map, full_map = (torch.einsum("ne,echw->nchw", shares, maps) for maps in self.maps)
+        coarse = self.noise(noise).unflatten(1, self.shape) + coarse_map
         coarse = self._modulate(self.coarse(self.activation(coarse)), 0)
-        fine = self.up(self.coarse_up(self.activation(coarse))) + self.maps[1]
+        fine = self.up(self.coarse_up(self.activation(coarse))) + fine_map
         fine = self._modulate(self.fine(self.activation(fine)), 2 * self.shape[0])
-        drawn = self.up(self.fine_up(self.activation(fine))) + self.maps[2]
+        drawn = self.up(self.fine_up(self.activation(fine))) + full_map
         if self.bending is not None:
             drawn = self.bending(drawn, noise)
         return self.ink(drawn if self.redrawing is None else self.redrawing(drawn, noise))

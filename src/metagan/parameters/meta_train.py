@@ -31,6 +31,7 @@ class Networks(Section):
     context_size: Annotated[int, Field(ge=0, le=512)] = 0
     largest_shift: Annotated[int, Field(ge=0, le=16)] = 0
     redrawing_width: Annotated[int, Field(ge=0, le=512)] = 0
+    exemplars: Annotated[int, Field(ge=1, le=32)] = 1
     encoder: bool = False
 
 

@@ -19,7 +19,7 @@ from metagan.nets.generator import Generator
 from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
-from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Temperature, detached
+from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Shots, Temperature, detached
 
 PLAYERS = ("generator", "discriminator")
 
@@ -36,7 +36,7 @@ class Gan:
     inner: InnerLoop
     parameters: Parameters
     temperature: Temperature = AS_TRAINED
-    k_shots: tuple[int, int] | None = None
+    k_shots: Shots | None = None
 
     @property
     def networks(self) -> Parameters:
@@ -105,7 +105,7 @@ def architecture_of(bank: TaskBank, settings: MetaTrain) -> GanArchitecture:
 
 def generator_arguments(architecture: GanArchitecture) -> dict[str, Any]:
     """What `Generator` is made with."""
-    shared = {"channels", "image_size", "noise_size", "context_size", "largest_shift", "redrawing_width"}
+    shared = {"channels", "image_size", "noise_size", "context_size", "largest_shift", "redrawing_width", "exemplars"}
     return {**architecture.model_dump(include=shared), "width": architecture.generator_width}
 
 
@@ -125,7 +125,11 @@ def build_learner(
             image_size=architecture.image_size,
             width=architecture.discriminator_width,
         )
-        encoder = Encoder(architecture.channels, architecture.generator_width) if architecture.encoder else None
+        encoder = (
+            Encoder(architecture.channels, architecture.generator_width, architecture.exemplars)
+            if architecture.encoder
+            else None
+        )
     return GanLearner(
         generator=generator,
         discriminator=discriminator,
@@ -192,8 +196,10 @@ def initial_rules(inner: InnerLoop, networks: Parameters, seed: int = 0) -> tupl
     A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
     """
     rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
-    coarsest = networks["generator.maps.0"][0].numel()
-    finer = {name: value[0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")}
+    coarsest = networks["generator.maps.0"][0, 0].numel()
+    finer = {
+        name: value[0, 0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")
+    }
     rules = rules_of(inner, networks)
     adapted = adapted_tensors(inner, networks)
     first = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in adapted}

@@ -25,7 +25,7 @@ from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Gan, architecture_of, initial_critic, initial_gan
 from metagan.training.outer_loop import Options, OuterLoop, Row, best_average, step_weights
 from metagan.training.sampling import sample_trajectory, sampling_map
-from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, detached
+from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, Shots, detached
 from metagan.training.temperature import best_temperature
 
 CRITIC = "critic."
@@ -162,7 +162,7 @@ def meta_train(
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     kept = {name: value for name, value in state.items() if not name.startswith(CRITIC)}
-    trained = replace(start, parameters=detached(kept), k_shots=(settings.smallest_k_shot, settings.k_shot))
+    trained = replace(start, parameters=detached(kept), k_shots=Shots(settings.smallest_k_shot, settings.k_shot))
     task_map, steps = sampling_map(trained, settings), settings.validation_steps
     temperature = best_temperature(bank, embed, task_map, trained, settings, seed, steps)
     provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step, made_from=origin)

@@ -41,6 +41,13 @@ class Temperature(NamedTuple):
 AS_TRAINED = Temperature()
 
 
+class Shots(NamedTuple):
+    """The fewest and the most support images of a task."""
+
+    fewest: Positive
+    most: Positive
+
+
 class Provenance(Section):
     """The training that made the weights: its seed, its time, the meta-step that was kept, and the content hashes of
     all that it was given."""
@@ -65,24 +72,21 @@ class EmbedderHeader(Header):
 
 
 class GanHeader(Header):
-    """The meta-model or the joint GAN; `inner` has the update rule with its settings.
-
-    `k_shots`: the fewest and the most support images that the meta-model was trained with.
-    """
+    """The meta-model or the joint GAN; `inner` has the update rule with its settings, and `k_shots` what the meta-model
+    was trained with."""
 
     kind: Literal["meta_model", "joint_gan"]
     architecture: GanArchitecture
     inner: InnerLoop
     temperature: Temperature = AS_TRAINED
-    k_shots: tuple[Positive, Positive] | None = None
+    k_shots: Shots | None = None
 
     def check_shots(self, name: str, k_shot: int) -> None:
         """Raises UserError when `name` has another number of support images than the model was trained with."""
-        if self.k_shots and not self.k_shots[0] <= k_shot <= self.k_shots[1]:
-            fewest, most = self.k_shots
+        if self.k_shots and not self.k_shots.fewest <= k_shot <= self.k_shots.most:
             raise UserError(
-                f"{name}: the meta-model was trained with {fewest} to {most} support images, not {k_shot}; train with "
-                "meta_train.smallest_k_shot and meta_train.k_shot around it, or take as many as it knows"
+                f"{name}: {k_shot}, but the meta-model was trained with {self.k_shots.fewest} to {self.k_shots.most} "
+                "support images (meta_train.smallest_k_shot and k_shot): take as many, or train again"
             )
 
 

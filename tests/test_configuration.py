@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from metagan.checks import InputError, check
 from metagan.configuration import RESOLVERS
-from metagan.hooks import InputError, ParameterHook
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +27,7 @@ def refusal(project: Path, environment: str | None = None) -> str:
     )
     context = SimpleNamespace(config_loader=loader, project_path=project, env=environment)
     with pytest.raises(InputError) as caught:
-        ParameterHook().after_context_created(context)  # type: ignore[arg-type]
+        check(context)  # type: ignore[arg-type]
     return caught.value.format_message()
 
 
@@ -64,10 +64,17 @@ def test_a_file_that_cannot_be_read_is_named(content: bytes, expected: str, envi
     assert "\n" not in said
 
 
-def test_a_catalog_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["catalog.yml", "mlflow.yml", "credentials.yml"])
+def test_any_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
     project = project_in(tmp_path)
-    (project / "conf/local/catalog.yml").write_text("report:\n\ttype: text\n")
-    assert refusal(project).startswith("conf/local/catalog.yml, line 2, column 1: found character '\\t'")
+    file = project / "conf/local" / name
+    file.write_text("server:\n\turi: text\n")
+    assert refusal(project).startswith(f"conf/local/{name}, line 2, column 1: found character '\\t'")
+    file.write_bytes("server: é\n".encode("latin-1"))
+    assert refusal(project).startswith(f"conf/local/{name}, line 1, column 9: is no UTF-8")
+    file.unlink()
+    file.mkdir()
+    assert refusal(project) == f"conf/local/{name}, cannot be read (Is a directory)"
 
 
 def test_an_interpolation_that_leads_nowhere_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 
 from metagan import dvc_stage
-from metagan.hooks import InputError, LockHook
+from metagan.checks import InputError
+from metagan.hooks import LockHook
 
 
 def context(

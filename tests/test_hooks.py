@@ -14,8 +14,9 @@ from joblib import Parallel, delayed
 from kedro.io import DataCatalog
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 
+from metagan.checks import InputError
 from metagan.evaluation.confidence import mean_and_ci95
-from metagan.hooks import FOREIGN, ErrorHook, InputError, TrackingHook, _git_state, run_name
+from metagan.hooks import FOREIGN, ErrorHook, TrackingHook, _git_state, run_name
 from metagan.io import JSONDataset, TaskBankDataset, WeightsDataset
 from metagan.parameters import ImageFolder, Tasks
 from metagan.tasks import splits

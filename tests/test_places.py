@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from metagan.checks import _pipelines
 from metagan.errors import UserError
-from metagan.hooks import _pipelines
 from metagan.parameters import validate
 from metagan.places import check_inputs, check_readable, check_writable, name_user
 

@@ -71,8 +71,7 @@ def test_another_number_of_processes_than_was_asked_for_is_refused(name: str, mo
 
 
 @pytest.mark.parametrize(
-    ("trainer", "helps"),
-    [({}, False), ({"devices": 2}, False), ({"devices": 2, "strategy": "ddp"}, True), ({"devices": "many"}, False)],
+    ("trainer", "helps"), [({}, False), ({"devices": 2}, False), ({"devices": 2, "strategy": "ddp"}, True)]
 )
 def test_only_a_helper_loses_the_hooks_that_write(
     trainer: dict[str, object], helps: bool, monkeypatch: pytest.MonkeyPatch
@@ -81,8 +80,7 @@ def test_only_a_helper_loses_the_hooks_that_write(
 
     monkeypatch.setenv("RANK", "1")
     hooks = PluginManager("kedro")
-    for hook in (*settings.HOOKS, mlflow_hook):
-        hooks.register(hook)
+    hooks.register(mlflow_hook)
     parameters = {"trainer": trainer}
     loader = OmegaConfigLoader(str(ROOT / "conf"), runtime_params=parameters, **settings.CONFIG_LOADER_ARGS)
     settings.CONTEXT_CLASS(
@@ -90,7 +88,7 @@ def test_only_a_helper_loses_the_hooks_that_write(
     )
     found = {type(hook).__name__ for hook in hooks.get_plugins()}
     writing = {"DatabaseHook", "LockHook", "MlflowHook", "TrackingHook", "TrainingHook", "WriterHook"}
-    assert {"ErrorHook", "ParameterHook"} <= found
+    assert "ErrorHook" in found
     assert found & writing == (set() if helps else writing)
     assert ("HelperHook" in found) == helps
 

@@ -44,7 +44,10 @@ def fault(conf: Path, environments: Iterable[str]) -> str | None:
 
 
 def _fault_of(file: Path) -> str | None:
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
     try:
         values = OmegaConf.load(io.StringIO(content.decode("utf-8")))
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""The context of a run: which hooks it has is known before any of them is called."""
+"""The context of a run: first what is wrong is refused, then the hooks come that the process needs."""
 
 from __future__ import annotations
 
@@ -8,30 +8,25 @@ from kedro.framework.context import KedroContext
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 from metagan import scheduler
+from metagan.checks import InputError, check
 from metagan.errors import UserError
-from metagan.hooks import DatabaseHook, HelperHook, InputError, LockHook, TrackingHook, TrainingHook, WriterHook
-from metagan.parameters import Trainer
-
-OF_THE_FIRST_PROCESS = (DatabaseHook, LockHook, MlflowHook, TrackingHook, TrainingHook, WriterHook)
 
 
 class Context(KedroContext):
-    """Takes the hooks that write away from a process that only helps with the trainings of another."""
+    """Registers the hooks of this project itself: without those that write where a process only helps another."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        parameters = check(self)
         try:
-            helper = scheduler.variables() and scheduler.is_helper(self._trainer())
+            helper = bool(scheduler.variables()) and scheduler.is_helper(parameters.trainer)
         except UserError as error:
             raise InputError(str(error)) from None
+        from metagan.hooks import hooks_of  # takes seconds, and who is refused need not wait for them
+
         if helper:
             for hook in self._hook_manager.get_plugins():
-                if isinstance(hook, OF_THE_FIRST_PROCESS):
+                if isinstance(hook, MlflowHook):
                     self._hook_manager.unregister(hook)
-            self._hook_manager.register(HelperHook())
-
-    def _trainer(self) -> Trainer:
-        try:
-            return Trainer.model_validate(self.config_loader["parameters"].get("trainer", {}))
-        except Exception:  # ParameterHook says in a moment what is wrong with them
-            return Trainer()
+        for hook in hooks_of(helper):
+            self._hook_manager.register(hook)

@@ -1,9 +1,8 @@
-"""What happens around a run: parameters are checked first, and the MLflow run tells the truth."""
+"""What happens around a run: one at a time writes, and the MLflow run tells the truth."""
 
 from __future__ import annotations
 
 import atexit
-import glob
 import os
 import signal
 import subprocess
@@ -13,10 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import click
 import mlflow
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, MemoryDataset
@@ -25,78 +22,22 @@ from mlflow.environment_variables import MLFLOW_TRACKING_URI
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_BRANCH, MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 from omegaconf import OmegaConf
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError
 
 from metagan import dvc_stage
-from metagan.configuration import fault
+from metagan.checks import InputError
 from metagan.errors import UserError
 from metagan.io.database import SCHEME, VERSION_TAG, opened, path_of
 from metagan.io.mlflow_version import VERSION
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.lock import WRITES_ADAPTATION, WRITES_LEADERBOARD, FolderLock
-from metagan.parameters import validate
-from metagan.places import check_inputs, check_writable
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
 
-PARTS_OF_PIPELINES = (
-    "tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces", "only_missing_outputs",
-)  # fmt: skip
-"""Options of `kedro run` that leave nodes out."""
 FOREIGN = {MLFLOW_GIT_COMMIT, MLFLOW_GIT_BRANCH, MLFLOW_GIT_REPO_URL}
 """What MLflow itself says of any git repository around the command that runs."""
 LONGEST_RUN_NAME = 250  # that every tracking database takes
-
-
-class InputError(click.ClickException, ValueError):
-    """What the command line shows as its message alone, without a traceback."""
-
-
-class ParameterHook:
-    """Refuses bad parameters before any work starts, even before the tracking database is made."""
-
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: KedroContext) -> None:
-        """Check conf/<environment>/parameters*.yml and `--params`."""
-        loader = context.config_loader
-        try:
-            parameters, _ = loader["parameters"], loader["catalog"]
-        except Exception as error:  # of as many kinds as a file can be wrong in
-            told = self._what_is_wrong(context, error)
-            if told is None:
-                raise
-            raise InputError(told) from None
-        try:
-            check_inputs(validate(parameters), _pipelines())
-            check_writable(context.project_path / "data")
-        except UserError as error:
-            raise InputError(str(error)) from None
-
-    @staticmethod
-    def _what_is_wrong(context: KedroContext, error: Exception) -> str | None:
-        """In one line with the name of the file, if a person can mend it."""
-        loader = context.config_loader
-        conf = Path(loader.conf_source)
-        environment = loader.env or loader.default_run_env
-        if isinstance(error, MissingConfigException):
-            known = sorted(path.name for path in conf.iterdir() if path.is_dir())
-            if environment not in known:
-                return f"--env: {environment!r} is not one of {', '.join(known)}"
-            if glob.escape(str(conf)) != str(conf):
-                return f"{conf}: Kedro finds nothing below a name with brackets: rename the folder, or move the project"
-        if found := fault(conf, dict.fromkeys((loader.base_env, environment))):
-            return found
-        return " ".join(str(error).split()) if isinstance(error, ValueError | OmegaConfBaseException) else None
-
-
-def _pipelines() -> set[str]:
-    """The pipelines that `kedro run` was asked for in full; none where it is not this command that calls Kedro."""
-    command = click.get_current_context(silent=True)
-    options = command.params if command else {}
-    if "pipelines" not in options or any(options.get(name) for name in PARTS_OF_PIPELINES):
-        return set()
-    return {*options["pipelines"], options["pipeline"] or ""} - {""} or {"__default__"}
 
 
 class LockHook:
@@ -206,7 +147,7 @@ class HelperHook:
 class TrainingHook:
     """Until a run has succeeded, the next one finds its ended trainings."""
 
-    @hook_impl
+    @hook_impl(trylast=True)
     def after_pipeline_run(self) -> None:
         """The result of every training is saved by now."""
         forget_ended()
@@ -308,6 +249,17 @@ class TrackingHook:
         )
         settings.tracking.run.name = dvc_stage.experiment() or "dvc repro"
         settings.tracking.run.id = runs[0].info.run_id if runs else None
+
+
+def hooks_of(helper: bool) -> tuple[object, ...]:
+    """Those of a process that only helps with the trainings of another, or of one that does a run.
+
+    Of those that ask to be first, the last one is the first.
+    """
+    if helper:
+        return HelperHook(), ErrorHook()
+    tracking = TrackingHook()
+    return DatabaseHook(tracking.opening), LockHook(), tracking, TrainingHook(), WriterHook(), ErrorHook()
 
 
 def run_name(run_params: dict[str, Any]) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-
-from lightning.pytorch.utilities import rank_zero_only
+import sys
 
 from metagan.errors import UserError
 from metagan.parameters import Trainer
@@ -52,4 +51,5 @@ def is_helper(trainer: Trainer) -> bool:
 def _forget(names: list[str]) -> None:
     for name in names:
         del os.environ[name]
-    rank_zero_only.rank = 0  # Lightning has read it when it was imported
+    if lightning := sys.modules.get("lightning.pytorch.utilities"):  # which has read them when it was imported
+        lightning.rank_zero_only.rank = 0

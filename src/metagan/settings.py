@@ -14,22 +14,8 @@ with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of
 
 from metagan.configuration import RESOLVERS
 from metagan.context import Context
-from metagan.hooks import (
-    DatabaseHook,
-    ErrorHook,
-    LockHook,
-    ParameterHook,
-    TrackingHook,
-    TrainingHook,
-    WriterHook,
-)
 
 CONTEXT_CLASS = Context
-tracking = TrackingHook()
-# The last of those that ask to be first is the first.
-HOOKS = (
-    DatabaseHook(tracking.opening), LockHook(), ParameterHook(), tracking, TrainingHook(), WriterHook(), ErrorHook(),
-)  # fmt: skip
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -64,3 +64,9 @@ def test_tables_and_arrays_say_what_they_were_made_from() -> None:
 def test_a_result_of_before_is_refused_with_the_remedy() -> None:
     with pytest.raises(UserError, match=r"^robustness: does not say what it was made from, .* pipeline evaluate_"):
         made_from("robustness", {"models": []})
+
+
+@pytest.mark.parametrize("content", [None, [], "text", 1.5])
+def test_what_is_no_table_says_nothing_of_itself(content: object) -> None:
+    with pytest.raises(UserError, match=r"^generation: does not say what it was made from"):
+        made_from("generation", content)  # type: ignore[arg-type]

@@ -143,8 +143,8 @@ def project(copy_project: Callable[[str], Project]) -> Project:
     return copy_project("places")
 
 
-def smoke(project: Project, *prefix: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
-    return project.run(*prefix, "kedro", "run", "--env", "smoke", folder=folder)
+def smoke(project: Project, *prefix: str, folder: str = ".", workers: int = 1) -> subprocess.CompletedProcess[str]:
+    return project.run(*prefix, "kedro", "run", "--env", "smoke", "--params", f"tasks.workers={workers}", folder=folder)
 
 
 def check_works(done: subprocess.CompletedProcess[str]) -> None:
@@ -177,15 +177,18 @@ class TestSmokeJob:
         check_says_why(smoke(project, *BARE_USER), "may not write there")
 
     @as_root
-    def test_with_a_home_that_cannot_be_written(self, project: Project, tmp_path: Path) -> None:
-        tmp_path.chmod(0o555)
-        check_works(smoke(project, "env", f"HOME={tmp_path}", *LIKE_A_USER))
-
-    def test_without_git(self, project: Project, tmp_path: Path) -> None:
-        """Not only no repository: no command of this name."""
-        for name in ("env", "sh", "uname", "python3"):
-            (tmp_path / name).symlink_to(shutil.which(name) or name)
-        check_works(smoke(project, "env", f"PATH={Path(sys.executable).parent}:{tmp_path}"))
+    def test_in_a_cramped_place(self, project: Project, tmp_path: Path) -> None:
+        """A home that cannot be written, no command of the name git, and a /dev/shm of 1 MiB."""
+        home, commands = tmp_path / "home", tmp_path / "commands"
+        home.mkdir(mode=0o555)
+        commands.mkdir()
+        for name in ("env", "sh", "mount", "setpriv", "uname"):
+            (commands / name).symlink_to(shutil.which(name) or name)
+        mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm"
+        if subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True).returncode:
+            pytest.skip("the system lets nobody mount a /dev/shm of 1 MiB")
+        place = ("env", f"HOME={home}", f"PATH={Path(sys.executable).parent}:{commands}", *LIKE_A_USER)
+        check_works(smoke(project, "unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", *place, workers=2))
 
     def test_in_a_work_tree_with_a_detached_head(self, project: Project) -> None:
         project.git("worktree", "add", "--quiet", "--detach", "beside")
@@ -193,13 +196,6 @@ class TestSmokeJob:
         check_works(done)
         shutil.rmtree(project.path / "beside")
         project.git("worktree", "prune")
-
-    @as_root
-    def test_with_little_shared_memory(self, project: Project) -> None:
-        mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm"
-        if subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True).returncode:
-            pytest.skip("the system lets nobody mount a /dev/shm of 1 MiB")
-        check_works(smoke(project, "unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"))
 
     @pytest.mark.parametrize("version", ["3.12", "3.13"])
     def test_with_another_python(self, project: Project, version: str) -> None:

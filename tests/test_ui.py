@@ -6,11 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
 
 from metagan import ui
+
+if TYPE_CHECKING:
+    from conftest import Project
 
 SERVER = """
 import http.server, sys, time
@@ -26,7 +30,8 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])
 def start(folder: Path, mlflow: str, port: str) -> subprocess.Popen[str]:
     """The command with a module in the place of MLflow."""
     (folder / "mlflow.py").write_text(mlflow)
-    command = [sys.executable, "-c", f"import sys; from metagan.ui import main; sys.exit(main({port!r}))"]
+    guard = "import contextlib; from metagan import ui; ui.opened = contextlib.nullcontext"  # it needs the real one
+    command = [sys.executable, "-c", f"{guard}; raise SystemExit(ui.main({port!r}))"]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -80,3 +85,39 @@ def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> 
 def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ui.main(port) == 1
     assert "is not a number from 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"no database", b""])
+def test_a_database_is_looked_at_before_a_server_opens_it(
+    content: bytes, tmp_path: Path, free_port: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(content * 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.setattr(ui.subprocess, "Popen", lambda _: pytest.fail("started") if content else sys.exit("started"))
+        if content:
+            assert ui.main(free_port()) == 1
+        else:
+            with pytest.raises(SystemExit, match="started"):
+                ui.main(free_port())
+    said = capsys.readouterr().err
+    assert said.startswith(f"{database} is damaged (file is not a database): move it away") == bool(content)
+
+
+@pytest.mark.slow
+def test_beside_a_first_run_in_a_fresh_clone(
+    copy_project: Callable[[str], Project], free_port: Callable[[], str]
+) -> None:
+    project = copy_project("ui")
+    port = free_port()
+    server = project.start(sys.executable, "-m", "metagan.ui", port)
+    try:
+        run = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks")
+        server.wait_for("Runs and charts: ")
+        assert run.process.wait() == 0, run.said()
+        assert urlopen(f"http://127.0.0.1:{port}/health", timeout=10).status == 200
+        assert "Traceback" not in server.said() + run.said()
+        assert [found.info.status for found in project.runs()] == ["FINISHED"]
+    finally:
+        server.kill()

@@ -45,7 +45,7 @@ def short(content_hash: str) -> str:
 
 def made_from(name: str, result: Mapping[str, Any]) -> MadeFrom:
     """What a result says of itself, a table of JSON or arrays. Raises UserError for one that says nothing."""
-    if "made_from" not in result:
+    if not isinstance(result, Mapping) or "made_from" not in result:
         raise UserError(
             f"{name}: does not say what it was made from, being of an earlier metagan: run the pipeline "
             f"{PIPELINES[name]} again"

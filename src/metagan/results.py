@@ -27,11 +27,15 @@ def read(project: Path) -> dict[str, ResultFile]:
     """All result files by name; UserError for one that is no JSON."""
     files: dict[str, ResultFile] = {}
     for path in sorted((project / FOLDER).glob("*.json")):
-        try:
-            files[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: {error}") from error
+        files[path.stem] = _content(path)
     return files
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error})") from error
 
 
 def current_parameters(project: Path, environment: str) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def recorded(project: Path, environment: str, title: str, order: int, command: s
     path = project / "data/08_reporting/generation.json"
     if not path.is_file():
         raise UserError(f"{path} is not there: run {command} first")
-    generation = json.loads(path.read_text(encoding="utf-8"))
+    generation = _content(path)
     parameters = current_parameters(project, environment)
     return {
         "title": title,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -9,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
+
+from metagan.errors import UserError
+from metagan.io.database import SCHEME, opened
 
 HOST = "127.0.0.1"
 PAGE = "#/experiments/1/runs?workflowType=machine_learning"
@@ -21,8 +25,15 @@ def main(port: str) -> int:
         return _refuse(f"PORT: {port} is not a number from 1 to 65535")
     if _is_taken(int(port)):
         return _refuse(f"PORT: {port} is taken on this machine; choose another, as in make ui PORT=5001")
-    database = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", port, "--backend-store-uri", database]
+    database = Path.cwd() / "mlflow.db"
+    try:
+        if not database.exists() or os.access(database, os.W_OK):  # one that can only be read needs no guard
+            with opened(database):
+                pass
+    except UserError as error:
+        return _refuse(str(error))
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", port]
+    command += ["--backend-store-uri", f"{SCHEME}{database}"]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = subprocess.Popen(command)
     try:

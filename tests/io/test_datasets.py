@@ -4,12 +4,22 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from kedro.io import DatasetError
 from PIL import Image, ImageSequence
 
-from metagan.io import AnimationDataset, ArraysDataset, FolderDataset, TaskBankDataset, WeightsDataset
+from metagan.errors import UserError
+from metagan.io import (
+    AnimationDataset,
+    ArraysDataset,
+    CSVDataset,
+    FolderDataset,
+    JSONDataset,
+    TaskBankDataset,
+    WeightsDataset,
+)
 from metagan.parameters import EmbedderArchitecture, Tasks
 from metagan.tasks.bank import plan_bank
 from metagan.training.saved import EmbedderHeader, SavedModel
@@ -140,3 +150,25 @@ def test_an_animation_keeps_its_frames_and_rests_on_the_last(tmp_path: Path) -> 
     with pytest.raises(DatasetError):
         dataset.save([frames[0], "no picture"])  # type: ignore[list-item]
     assert [file.name for file in tmp_path.iterdir()] == ["movie.gif"]
+
+
+@pytest.mark.parametrize("name", ["generation.json", "history.csv"])
+def test_a_file_that_was_cut_off_is_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    dataset = JSONDataset(filepath=str(path)) if path.suffix == ".json" else CSVDataset(filepath=str(path))
+    saved = {"fid": [1.5, 2.5]} if path.suffix == ".json" else pd.DataFrame({"fid": [1.5, 2.5], "kid": [0.5, 1.5]})
+    dataset.save(saved)
+    whole = path.read_bytes()
+    for length in range(len(whole.rstrip())):
+        path.write_bytes(whole[:length])
+        if whole[:length].endswith(b"\n"):
+            continue  # a shorter table, and whole
+        with pytest.raises(DatasetError, match=rf"{name}: damaged \(.*\); run the pipeline again") as caught:
+            dataset.load()
+        cause: BaseException | None = caught.value
+        while not isinstance(cause, UserError):
+            assert cause is not None
+            cause = cause.__cause__
+    path.write_bytes(b"\xff" + whole)
+    with pytest.raises(DatasetError, match=rf"{name}: damaged"):
+        dataset.load()

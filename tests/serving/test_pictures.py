@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from metagan.errors import UserError
 from metagan.serving.pictures import from_base64, to_base64
 
 
@@ -44,7 +45,16 @@ BOMB = encoded(Image.new("1", (20_000, 20_000)), "PNG")
 @pytest.mark.parametrize("bad", ["no base64!", base64.b64encode(b"no picture").decode(), BOMB, BLANK])
 def test_what_is_no_picture_is_named(bad: str) -> None:
     good = to_base64(torch.eye(16)[None, None])
-    with pytest.raises(ValueError, match=r"^query: number 1 is no picture file as base64 text"):
+    with pytest.raises(ValueError, match=r"^query: number 1 cannot be read as a picture \("):
         from_base64("query", [*good, bad], 16, 1)
     with pytest.raises(ValueError, match=r"^query: holds no picture"):
         from_base64("query", [], 16, 1)
+
+
+def test_a_sample_of_one_colour_is_an_answer_but_no_question() -> None:
+    """A weak generator may draw one: that breaks no answer and no run, and whoever sends it back is told why."""
+    files = to_base64(torch.full((1, 1, 16, 16), 0.5))
+    with Image.open(io.BytesIO(base64.b64decode(files[0]))) as picture:
+        assert np.asarray(picture).tolist() == [[128] * 16] * 16
+    with pytest.raises(UserError, match=r"^pictures: number 0 cannot be read as a picture \(it shows nothing: "):
+        from_base64("pictures", files, 16, 1)

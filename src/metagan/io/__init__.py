@@ -1,24 +1,17 @@
-"""Kedro datasets of our own."""
+"""Kedro datasets of our own, each imported when it is first asked for: some take seconds."""
 
-from metagan.io.animation import AnimationDataset
-from metagan.io.arrays import ArraysDataset
-from metagan.io.atomic import CSVDataset, ImageDataset, JSONDataset, TextDataset
-from metagan.io.folder import FolderDataset
-from metagan.io.registry import RegistryDataset
-from metagan.io.runs import FinishedRunsDataset
-from metagan.io.task_bank import TaskBankDataset
-from metagan.io.weights import WeightsDataset
+import lazy_loader
 
-__all__ = [
-    "AnimationDataset",
-    "ArraysDataset",
-    "CSVDataset",
-    "FinishedRunsDataset",
-    "FolderDataset",
-    "ImageDataset",
-    "JSONDataset",
-    "RegistryDataset",
-    "TaskBankDataset",
-    "TextDataset",
-    "WeightsDataset",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "animation": ["AnimationDataset"],
+        "arrays": ["ArraysDataset"],
+        "atomic": ["CSVDataset", "ImageDataset", "JSONDataset", "TextDataset"],
+        "folder": ["FolderDataset"],
+        "registry": ["RegistryDataset"],
+        "runs": ["FinishedRunsDataset"],
+        "task_bank": ["TaskBankDataset"],
+        "weights": ["WeightsDataset"],
+    },
+)

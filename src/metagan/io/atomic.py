@@ -6,11 +6,13 @@ from copy import copy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset as PlainJSONDataset
 from kedro_datasets.pandas import CSVDataset as PlainCSVDataset
 from kedro_datasets.pillow import ImageDataset as PlainImageDataset
 from kedro_datasets.text import TextDataset as PlainTextDataset
 
+from metagan.errors import UserError
 from metagan.files import replaced
 
 
@@ -26,12 +28,29 @@ class Atomic:
             super(Atomic, beside).save(data)  # type: ignore[misc]
 
 
-class JSONDataset(Atomic, PlainJSONDataset):
+class Refusing(Atomic):
+    """Names the file where its content is damaged."""
+
+    def load(self) -> Any:
+        try:
+            return super().load()  # type: ignore[misc]
+        except DatasetError as error:
+            if isinstance(error.__cause__, ValueError):
+                raise _damaged(self._filepath, error.__cause__) from error
+            raise
+
+
+class JSONDataset(Refusing, PlainJSONDataset):
     """Plain values as JSON."""
 
 
-class CSVDataset(Atomic, PlainCSVDataset):
+class CSVDataset(Refusing, PlainCSVDataset):
     """A data frame as CSV."""
+
+    def load(self) -> Any:
+        if not Path(self._filepath).read_bytes().endswith(b"\n"):
+            raise _damaged(self._filepath, "its last line has no end")
+        return super().load()
 
 
 class ImageDataset(Atomic, PlainImageDataset):
@@ -40,3 +59,7 @@ class ImageDataset(Atomic, PlainImageDataset):
 
 class TextDataset(Atomic, PlainTextDataset):
     """A text, such as a page of HTML."""
+
+
+def _damaged(path: PurePosixPath, reason: object) -> UserError:
+    return UserError(f"{path}: damaged ({reason}); run the pipeline again that makes it (kedro run makes all)")

@@ -55,7 +55,7 @@ def _file(picture: str) -> io.BytesIO:
 def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: int) -> Tensor:
     """Picture files of any size and mode as images (n, channels, image_size, image_size) in [0, 1].
 
-    Raises UserError, which starts with `name`, for one that cannot be read.
+    Raises UserError, which starts with `name`, for one that cannot be read or is of one colour.
     """
     images = []
     for number, picture in enumerate(pictures):
@@ -63,7 +63,7 @@ def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: i
             images.append(read_picture(_file(picture), image_size, channels))
         except ValueError as error:
             told = error.__cause__ or error
-            raise UserError(f"{name}: number {number} is no picture file as base64 text ({told})") from error
+            raise UserError(f"{name}: number {number} cannot be read as a picture ({told})") from error
     if not images:
         raise UserError(f"{name}: holds no picture")
     return to_floats(np.stack(images))

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import foolbox
 import pytest
@@ -185,3 +188,12 @@ def test_auto_attack_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "pyautoattack", None)
     with pytest.raises(ValueError, match=r"robustness.auto_attack needs pyautoattack: pip install pyautoattack"):
         attack_images(half_plane, greyish(2), torch.arange(2), Threat("auto_attack", "linf", 0.1), seed=0)
+
+
+def test_it_needs_no_git(tmp_path: Path) -> None:
+    """GitPython, which foolbox imports, refuses to be imported where there is no command of that name."""
+    environment = {name: value for name, value in os.environ.items() if name != "GIT_PYTHON_REFRESH"}
+    environment["PATH"] = str(tmp_path)
+    command = [sys.executable, "-c", "import metagan.evaluation.judge"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from metagan.nets.embedder import Embedder
 from metagan.parameters import EmbedderArchitecture, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
-from metagan.training import meta_training
+from metagan.training import checkpoints, meta_training
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 
 SPLIT_SIZES = {"train": 8, "val": 5, "test": 3}
@@ -24,6 +24,12 @@ ONE_PROCESS = Trainer()
 Embedders = tuple[SavedModel[EmbedderHeader], SavedModel[EmbedderHeader]]
 MakeBank = Callable[..., TaskBank]
 MakeSettings = Callable[..., MetaTrain]
+
+
+@pytest.fixture(autouse=True)
+def saves_at_looks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training of seconds is not saved between looks, however busy the machine is."""
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", float("inf"))
 
 
 @pytest.fixture(scope="session")

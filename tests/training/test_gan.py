@@ -171,9 +171,7 @@ def test_a_model_knows_how_many_support_images_it_was_trained_with() -> None:
     header = saved().header
     header.check_shots("evaluate.use.k_shots", 1)
     header.check_shots("evaluate.use.k_shots", 5)
-    with pytest.raises(
-        UserError, match=r"evaluate\.use\.k_shots: 6, but the meta-model was trained with 1 to 5 "
-    ):
+    with pytest.raises(UserError, match=r"evaluate\.use\.k_shots: 6, but the meta-model was trained with 1 to 5 "):
         header.check_shots("evaluate.use.k_shots", 6)
 
 

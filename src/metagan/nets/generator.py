@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -48,8 +50,9 @@ class Generator(nn.Module):
                 nn.Parameter(torch.full((exemplars, channels, image_size, image_size), -2.0)),
             ]
         )
-        self.mixing = nn.Linear(noise_size, exemplars, bias=False)
-        nn.init.normal_(self.mixing.weight, std=2 / noise_size**0.5)
+        self.mixing = nn.Linear(noise_size, exemplars, bias=False) if exemplars > 1 else None
+        if self.mixing is not None:
+            nn.init.normal_(self.mixing.weight, std=2 / noise_size**0.5)
         self.coarse = nn.Conv2d(width, width, 3, padding=1)
         self.coarse_up = nn.Conv2d(width, 4 * fine_width, 3, padding=1)
         self.fine = nn.Conv2d(fine_width, fine_width, 3, padding=1)
@@ -63,8 +66,7 @@ class Generator(nn.Module):
         self.ink = Ink()
 
     def forward(self, noise: Tensor) -> Tensor:
-        shares = self.mixing(noise).softmax(1)
-        coarse_map, fine_map, full_map = (torch.einsum("ne,echw->nchw", shares, maps) for maps in self.maps)
+        coarse_map, fine_map, full_map = self._mixed(noise)
         coarse = self.noise(noise).unflatten(1, self.shape) + coarse_map
         coarse = self._modulate(self.coarse(self.activation(coarse)), 0)
         fine = self.up(self.coarse_up(self.activation(coarse))) + fine_map
@@ -73,6 +75,13 @@ class Generator(nn.Module):
         if self.bending is not None:
             drawn = self.bending(drawn, noise)
         return self.ink(drawn if self.redrawing is None else self.redrawing(drawn, noise))
+
+    def _mixed(self, noise: Tensor) -> Sequence[Tensor]:
+        """The maps of each image, coarsest first."""
+        if self.mixing is None:
+            return list(self.maps)
+        shares = self.mixing(noise).softmax(1)
+        return [torch.einsum("ne,echw->nchw", shares, exemplars) for exemplars in self.maps]
 
     def _modulate(self, maps: Tensor, first: int) -> Tensor:
         if self.film is None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from metagan.errors import UserError
+from metagan.nets.randomness import seeded
 from metagan.reinforcement.agent import Agent
 from metagan.reinforcement.problems import Family, Trials, encode
 
@@ -87,8 +88,7 @@ class Training:
 
     def __init__(self, family: Family, settings: Ppo, seed: int) -> None:
         self.family, self.settings, self.seed = family, settings, seed
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.agent = Agent(family, settings.hidden_size, settings.discount)
         self.optimiser = torch.optim.Adam(self.agent.parameters(), settings.learning_rate, eps=1e-5)
         self.done, self.skipped, self.skipped_in_a_row = 0, 0, 0

@@ -406,3 +406,31 @@ def test_what_python_cannot_write_out_is_told(load_parameters: LoadParameters) -
         for value in (10**5000, deep):
             said = message(replaced(base, name, value))
             assert said.startswith(name) and len(said) < 2000, name
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (
+            {"meta_train": {"inner": {"update_rule": "gap_aware"}}},
+            "meta_train.inner.update_rule.generator: gap_aware is for the discriminator alone; use sgd",
+        ),
+        (
+            {
+                "meta_train": {
+                    "inner": {
+                        "gan_loss": "hinge",
+                        "update_rule": {"generator": "sgd", "discriminator": "gap_aware_at_once"},
+                    }
+                }
+            },
+            "meta_train.inner.gan_loss: must be non_saturating with gap_aware_at_once, not hinge",
+        ),
+        (
+            {"classifier": {"inner": {"update_rule": "gap_aware"}}},
+            "classifier.inner.update_rule: gap_aware is for a GAN's discriminator alone; use sgd",
+        ),
+    ],
+)
+def test_the_gap_aware_rate_is_of_a_discriminator_that_cannot_saturate(raw: dict[str, Any], says: str) -> None:
+    assert message(raw) == says

@@ -36,7 +36,7 @@ class Agent(Section):
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.1
     entropy: NonNegative = 0.02
     discount: Discount = 0.99
-    trace_decay: Fraction = 0.3
+    trace_decay: Fraction = 0.9
 
 
 class Bandits(Section):

@@ -88,6 +88,12 @@ class Classifier(OuterLoop):
     adversary: AdversarySettings = AdversarySettings()
 
     @model_validator(mode="after")
+    def _rule_is_of_a_classifier(self) -> Classifier:
+        if self.inner.update_rule.startswith("gap_aware"):
+            raise ValueError(f"inner.update_rule: {self.inner.update_rule} is for a GAN's discriminator alone; use sgd")
+        return self
+
+    @model_validator(mode="after")
     def _rule_is_learned(self) -> Classifier:
         if self.method == "reptile" and (learned := learned_rules(self.inner.update_rule)):
             raise ValueError(f"inner.update_rule: {learned[0]} is learned, which reptile cannot do; use sgd")

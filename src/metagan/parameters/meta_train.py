@@ -21,7 +21,7 @@ from metagan.parameters.section import (
     Text,
     Width,
 )
-from metagan.parameters.update_rule import UpdateRuleNames, learned_rules
+from metagan.parameters.update_rule import UpdateRuleNames, learned_rules, of_each_player
 
 
 class Networks(Section):
@@ -53,6 +53,16 @@ class InnerLoop(Section):
     r1: NonNegative = 0.0
     r2: NonNegative = 0.0
     adapt_parameters: Text = "all"
+
+    @model_validator(mode="after")
+    def _gap_is_of_a_discriminator(self) -> InnerLoop:
+        """Their level is the loss of a non-saturating discriminator that cannot tell."""
+        rules = of_each_player(self.update_rule)
+        if rules["generator"].startswith("gap_aware"):
+            raise ValueError(f"update_rule.generator: {rules['generator']} is for the discriminator alone; use sgd")
+        if rules["discriminator"].startswith("gap_aware") and self.gan_loss != "non_saturating":
+            raise ValueError(f"gan_loss: must be non_saturating with {rules['discriminator']}, not {self.gan_loss}")
+        return self
 
     @field_validator("adapt_parameters")
     @classmethod

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, ValidationError
 from metagan.parameters.messages import line
 from metagan.parameters.section import Section
 
-FixedRuleName = Literal["sgd", "momentum", "adam"]
-LearnedRuleName = Literal["lslr", "meta_sgd", "recurrent"]
+FixedRuleName = Literal["sgd", "cosine", "momentum", "adam", "lookahead", "gap_aware", "gap_aware_at_once"]
+LearnedRuleName = Literal["lslr", "meta_sgd", "recurrent", "mlp"]
 UpdateRuleName = Literal[FixedRuleName, LearnedRuleName]
 
 
@@ -38,6 +38,11 @@ def _one_or_each(value: object) -> object:
 
 UpdateRuleNames = Annotated[UpdateRuleName | PlayerRules, BeforeValidator(_one_or_each)]
 """One name is one rule for both players, who share what it learns; or a name for each."""
+
+
+def of_each_player(names: UpdateRuleName | PlayerRules) -> dict[str, str]:
+    """The rule of each player by name."""
+    return {player: names if isinstance(names, str) else getattr(names, player) for player in PlayerRules.model_fields}
 
 
 def learned_rules(names: UpdateRuleName | PlayerRules) -> list[str]:

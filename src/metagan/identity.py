@@ -34,6 +34,7 @@ PIPELINES = {
     "robustness_pictures": "evaluate_robustness",
     "adapted_generator": "adapt",
     "adaptation": "adapt",
+    "rules": "compare_rules",
 }
 """Which pipeline makes what, by the names of the catalog."""
 

@@ -10,6 +10,7 @@ from metagan.pipelines import (
     classifier,
     compare_classifiers,
     compare_meta_gradients,
+    compare_rules,
     embedder,
     evaluate,
     evaluate_robustness,
@@ -37,6 +38,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "bandits": bandits.create_pipeline(),
         "compare_classifiers": compare_classifiers.create_pipeline(),
         "compare_meta_gradients": compare_meta_gradients.create_pipeline(),
+        "compare_rules": compare_rules.create_pipeline(),
         "leaderboard": leaderboard.create_pipeline(),
         "__default__": sum(stages.values(), Pipeline([])),
     }

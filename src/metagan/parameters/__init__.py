@@ -16,6 +16,7 @@ from metagan.parameters.classifier import (
     Pooling,
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
+from metagan.parameters.compare_rules import CompareRules
 from metagan.parameters.embedder import Embedder, EmbedderArchitecture, EmbedderNetwork
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.leaderboard import Leaderboard
@@ -47,6 +48,7 @@ __all__ = [
     "ClassifierNetwork",
     "CompareClassifiers",
     "CompareMetaGradients",
+    "CompareRules",
     "Embedder",
     "EmbedderArchitecture",
     "EmbedderNetwork",

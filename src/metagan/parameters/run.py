@@ -13,6 +13,7 @@ from metagan.parameters.adapt import Adapt
 from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import Classifier
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
+from metagan.parameters.compare_rules import CompareRules
 from metagan.parameters.embedder import Embedder
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.leaderboard import Leaderboard
@@ -37,6 +38,7 @@ class Parameters(Section):
     trainer: Trainer = Trainer()
     compare_classifiers: CompareClassifiers = CompareClassifiers()
     compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
+    compare_rules: CompareRules = CompareRules()
     robustness: Robustness = Robustness()
     adapt: Adapt = Adapt()
     report: Report = Report()

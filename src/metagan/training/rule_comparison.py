@@ -1,0 +1,182 @@
+"""Update rules against each other: one start, the same tasks, each fixed rule at its best pair of rates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metagan.evaluation.diversity import within_class_spread
+from metagan.evaluation.features import Embed, blank_where_diverged, diverged, embed_images
+from metagan.evaluation.two_sample import two_sample_on_pixels
+from metagan.evaluation.validation import metrics_of_features, validation_metrics
+from metagan.meta.adaptation import adapt
+from metagan.meta.differentiation import Differentiate, Parameters
+from metagan.meta.learners import GanLearner, TaskTensors
+from metagan.meta.task_parallel import TaskMap
+from metagan.meta.update_rules import RULE_PREFIX
+from metagan.parameters import CompareRules, InnerLoop, MetaTrain, valid_section
+from metagan.tasks.bank import TaskBank
+from metagan.training.data import generation_tasks, validation_tasks
+from metagan.training.gan import Gan
+from metagan.training.sampling import sample_trajectory
+
+COLLAPSED = 0.5
+"""Spread of a task's samples, over that of its real images, below which a generator counts as collapsed."""
+VANISHED = 1e-4
+"""Norm of the generator's gradient, over that of its first step, below which it counts as vanished."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What rules are measured with: unseen tasks, an embedder, and the settings of the comparison."""
+
+    bank: TaskBank
+    embed: Embed
+    settings: CompareRules
+    training: MetaTrain
+    seed: int
+
+
+def with_fixed_rule(start: Gan, rule: str, rates: tuple[float, float], steps: int) -> Gan:
+    """The same networks, with a rule whose schedule is of `steps` steps. Raises UserError when it does not fit the
+    losses."""
+    inner = start.inner.model_dump() | {
+        "update_rule": rule,
+        "generator_learning_rate": rates[0],
+        "discriminator_learning_rate": rates[1],
+        "steps": steps,
+    }
+    if rule.startswith("gap_aware"):
+        inner["update_rule"] = {"generator": "sgd", "discriminator": rule}
+    checked = valid_section("meta_train.inner", InnerLoop, inner)
+    return start.with_first_rules(**{name: getattr(checked, name) for name in inner})
+
+
+def tuned(judge: Judge, task_map: TaskMap, start: Gan, rule: str) -> tuple[Gan, tuple[float, float]]:
+    """The rule at the pair of rates that has the lowest FJD on val classes after `level_step` steps, and the pair."""
+    settings, step = judge.settings, judge.settings.level_step
+    tasks, classes = validation_tasks(judge.bank, judge.training, judge.seed, step)
+
+    def fjd(rates: tuple[float, float]) -> float:
+        samples = sample_trajectory(task_map, with_fixed_rule(start, rule, rates, step), tasks, (step,))
+        shown = tasks["support"], tasks["query"]
+        return validation_metrics(judge.embed, samples, *shown, np.array(classes), judge.seed)["fjd"][0]
+
+    best = min(product(settings.generator_rates, settings.discriminator_rates), key=fjd)
+    return with_fixed_rule(start, rule, best, step), best
+
+
+def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
+    """Curves over the steps on unseen classes, seconds of a step for each task, and how often adaptation goes wrong."""
+    settings, training = judge.settings, judge.training
+    last = max(settings.steps)
+    shape = (training.k_shot, training.n_query, last, training.networks.noise_size)
+    tasks, classes = generation_tasks(judge.bank, "test", judge.seed, range(settings.n_tasks), *shape)
+    started = time.perf_counter()
+    samples = sample_trajectory(task_map, gan, tasks, settings.steps)
+    seconds = (time.perf_counter() - started) / (last * settings.n_tasks)
+    whole = blank_where_diverged(samples)
+    made, shown, real = (embed_images(judge.embed, each) for each in (whole, tasks["support"], tasks["query"]))
+    curve = metrics_of_features(made, shown, real, np.array(classes), judge.seed)
+    if settings.judge_steps:
+        curve["two_sample"] = [
+            two_sample_on_pixels(whole[:, index], tasks["query"], np.array(classes), settings.judge_steps, judge.seed)[
+                "two_sample"
+            ]
+            for index in range(len(settings.steps))
+        ]
+    ratios = [within_class_spread(made[[task], -1]) / within_class_spread(real[[task]]) for task in range(len(real))]
+    fall = generator_gradients(task_map, gan, tasks, last)
+    return {
+        "curve": curve,
+        "seconds_per_step": seconds,
+        "diverged": diverged(samples[:, -1]).any(-1).double().mean().item(),
+        "collapsed": float(np.mean(np.array(ratios) < COLLAPSED)),
+        "vanished": (fall[:, 1] < VANISHED * fall[:, 0]).double().mean().item(),
+    }
+
+
+def generator_gradients(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: int) -> Tensor:
+    """(T, 2) norms of the gradient of the generator's inner loss before the first step and after the last."""
+
+    def norms(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        *_, (end, _) = adapt(learner, gan.rules, parameters, task, steps, differentiate, False)
+        found = []
+        for place, step in ((learner.start(gan_networks(parameters), task), 0), (end, steps - 1)):
+            own = {name: place[name] for name in gan.rules["generator"].tensors if name.startswith("generator.")}
+
+            def loss(candidate: Parameters, place: Parameters = place, step: int = step) -> Tensor:
+                return learner.inner_loss("generator", {**place, **candidate}, task, step)
+
+            _, gradients = differentiate(loss, own, False)
+            found.append(torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum().sqrt())
+        return torch.stack(found)
+
+    return task_map.results(norms, gan.parameters, tasks)
+
+
+def gan_networks(parameters: Parameters) -> Parameters:
+    """Without the meta-parameters of rules."""
+    return {name: value for name, value in parameters.items() if not name.startswith(RULE_PREFIX)}
+
+
+def compared(judge: Judge, task_map: TaskMap, starts: dict[str, Gan], learned: Gan) -> list[dict[str, Any]]:
+    """A row for each start and rule: the fixed ones, tuned, and the rule of `learned` from each start.
+
+    Steps and seconds to the level are those to the FJD that the best fixed rule has after `level_step` steps from the
+    same start; they are None where no measured step has it. The area is the mean of the FJD up to that step.
+    """
+    rows = []
+    for name, start in starts.items():
+        of_start = []
+        for rule in judge.settings.rules:
+            gan, rates = tuned(judge, task_map, start, rule)
+            of_start.append(_row(name, gan, rates, "", measured(judge, task_map, gan)))
+        gan = replace(learned, parameters={**learned.parameters, **start.networks})
+        best = min(_at_level(row, judge.settings) for row in of_start)
+        of_start.append(_row(name, gan, None, judge.training.meta_gradient, measured(judge, task_map, gan)))
+        rows += [{**row, **_speed(row, judge.settings, best)} for row in of_start]
+    return rows
+
+
+def _row(
+    start: str, gan: Gan, rates: tuple[float, float] | None, trained_by: str, found: dict[str, Any]
+) -> dict[str, Any]:
+    rules = gan.inner.update_rule
+    generator, discriminator = (rules, rules) if isinstance(rules, str) else (rules.generator, rules.discriminator)
+    return {
+        "start": start,
+        "rule_generator": generator,
+        "rule_discriminator": discriminator,
+        "rates": rates,
+        "trained_by": trained_by,
+        **found,
+    }
+
+
+def _at_level(row: dict[str, Any], settings: CompareRules) -> float:
+    return row["curve"]["fjd"][settings.steps.index(settings.level_step)]
+
+
+def _speed(row: dict[str, Any], settings: CompareRules, level: float) -> dict[str, Any]:
+    fjd = row["curve"]["fjd"]
+    reached = next((step for step, value in zip(settings.steps, fjd, strict=True) if value <= level), None)
+    return {
+        "steps_to_level": reached,
+        "seconds_to_level": None if reached is None else reached * row["seconds_per_step"],
+        "auc": area(settings.steps, fjd, settings.level_step),
+    }
+
+
+def area(steps: Sequence[int], values: Sequence[float], last: int) -> float:
+    """Mean of the values up to step `last`, by trapezoids."""
+    upto = [(step, value) for step, value in zip(steps, values, strict=True) if step <= last]
+    x, y = zip(*upto, strict=True)
+    return float(np.trapezoid(y, x) / (x[-1] - x[0]))

@@ -17,6 +17,7 @@ from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import Gan, architecture_of, initial_gan
 from metagan.training.rule_comparison import Judge, area, compared, generator_gradients, measured, with_fixed_rule
+from metagan.training.saved import Temperature
 
 SETTINGS = CompareRules(
     rules=("sgd", "adam"),
@@ -41,7 +42,8 @@ def setting(bank: TaskBank, make_settings: Callable[..., MetaTrain], embedders: 
 def test_every_start_has_every_rule_and_the_learned_one_keeps_what_it_learned(setting: Setting) -> None:
     judge, task_map, start = setting
     other = initial_gan(start.architecture, start.inner, 1)
-    rows = compared(judge, task_map, {"random": other, "meta": start}, start)
+    learned = replace(start, temperature=Temperature(0.5, 2.0))
+    rows = compared(judge, task_map, {"random": other, "meta": learned}, learned)
     assert [(row["start"], row["rule_generator"]) for row in rows] == [
         (name, rule) for name in ("random", "meta") for rule in ("sgd", "adam", "lslr")
     ]

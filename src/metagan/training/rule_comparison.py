@@ -139,7 +139,7 @@ def compared(judge: Judge, task_map: TaskMap, starts: dict[str, Gan], learned: G
         for rule in judge.settings.rules:
             gan, rates = tuned(judge, task_map, start, rule)
             of_start.append(_row(name, gan, rates, "", measured(judge, task_map, gan)))
-        gan = replace(learned, parameters={**learned.parameters, **start.networks})
+        gan = replace(start, inner=learned.inner, parameters={**learned.parameters, **start.networks})
         best = min(_at_level(row, judge.settings) for row in of_start)
         of_start.append(_row(name, gan, None, judge.training.meta_gradient, measured(judge, task_map, gan)))
         rows += [{**row, **_speed(row, judge.settings, best)} for row in of_start]

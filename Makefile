@@ -48,20 +48,12 @@ bench: $(STAMP)  ## time the meta-step against higher and torchopt
 compare: $(STAMP)  ## maml, fomaml and reptile for the same time (ENV=omniglot chooses conf/omniglot)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines tasks,embedder,compare_meta_gradients
 
-comma := ,
-empty :=
-space := $(empty) $(empty)
 METHOD ?= prototypical
-SHOTS ?= 1
-# A classifier with a head is trained for the ways that it is tested at. One network of the others answers for all shapes,
-# and is tested at one alone if WAYS is given.
-HEAD := $(filter maml fomaml reptile,$(METHOD))
-ROW := $(if $(HEAD),classifier.n_way=$(or $(WAYS),5))
-ROW += $(if $(filter-out reptile,$(METHOD)),classifier.k_shot=$(SHOTS))
-ROW += $(if $(HEAD)$(WAYS),robustness.n_way=$(or $(WAYS),5) robustness.k_shot=$(SHOTS))
+# Without WAYS and SHOTS, all cells of the row that one network gives.
+CELL := $(if $(WAYS)$(SHOTS),_$(or $(WAYS),5)w$(or $(SHOTS),1)s)
 
 reproduce: $(STAMP)  ## a published row on Omniglot (METHOD=prototypical WAYS=5 SHOTS=1)
-	$(BIN)/kedro run --env $(METHOD) --pipelines tasks,compare_classifiers --params "$(subst $(space),$(comma),$(strip $(ROW)))"
+	$(BIN)/kedro run --pipelines tasks,compare_classifiers --params recipe=$(METHOD)$(CELL)
 
 results: $(STAMP)  ## write docs/results.md; NAME=... records the last run there first
 	$(BIN)/python -m metagan.results $(NAME)

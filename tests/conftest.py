@@ -18,15 +18,14 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 import torch
-from kedro.config import OmegaConfigLoader
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[1]
-PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvc/.gitignore")
-PROJECT_FILES += (".dvcignore", ".gitignore", ".telemetry")
+PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "requirements.lock", "dvc.yaml")
+PROJECT_FILES += (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", ".telemetry")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,10 +46,13 @@ def shared_omniglot() -> Path:
 @pytest.fixture(scope="session")
 def load_parameters() -> Callable[..., dict[str, Any]]:
     """The parameters as `kedro run --env <environment> --params ...` sees them."""
-    from metagan.settings import CONFIG_LOADER_ARGS  # changes MLflow's environment: only for tests that ask
+    from metagan.settings import (  # changes MLflow's environment: only for tests that ask
+        CONFIG_LOADER_ARGS,
+        CONFIG_LOADER_CLASS,
+    )
 
     def load(environment: str, **runtime: Any) -> dict[str, Any]:
-        loader = OmegaConfigLoader(str(ROOT / "conf"), env=environment, runtime_params=runtime, **CONFIG_LOADER_ARGS)
+        loader = CONFIG_LOADER_CLASS(str(ROOT / "conf"), env=environment, runtime_params=runtime, **CONFIG_LOADER_ARGS)
         return loader["parameters"]
 
     return load

@@ -111,3 +111,20 @@ def test_ui_takes_a_port_and_hands_on_the_code(project: Path) -> None:
     program(project / ".venv/bin/python", 'printf %s "$*" > called; exit 3')
     assert make(project, "ui", "PORT=5001").returncode != 0
     assert (project / "called").read_text() == "-m metagan.ui 5001"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "recipe"),
+    [
+        ((), "prototypical"),
+        (("METHOD=maml", "WAYS=20", "SHOTS=1"), "maml_20w1s"),
+        (("METHOD=matching", "SHOTS=5"), "matching_5w5s"),
+        (("METHOD=reptile", "WAYS=20"), "reptile_20w1s"),
+    ],
+)
+def test_reproduce_names_a_recipe(arguments: tuple[str, ...], recipe: str, project: Path) -> None:
+    done = make(project, "reproduce", *arguments)
+    assert done.returncode == 0, done.stderr
+    called = (project / "called").read_text()
+    assert called == f"run --pipelines tasks,compare_classifiers --params recipe={recipe}"
+    assert f"\n{recipe}:" in (ROOT / "conf/base/recipes.yml").read_text(encoding="utf-8")

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from metagan.errors import UserError
-from metagan.meta.methods import METHODS
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import WITH_HEAD, Parameters, validate
+from metagan.parameters import Parameters, validate
 
 CONF = Path(__file__).parents[1] / "conf"
 RULES = ", ".join(map(repr, UPDATE_RULES))
@@ -248,10 +247,6 @@ def test_what_does_not_go_together_is_told_before_any_work(raw: dict[str, Any], 
     assert message(raw) == says
 
 
-def test_the_methods_with_a_head_are_those_that_fit_one_number_of_ways() -> None:
-    assert set(WITH_HEAD) == {name for name, method in METHODS.items() if not method.fits_any_way}
-
-
 def test_an_image_folder_needs_a_path() -> None:
     assert message({"tasks": {"source": "image_folder"}}).startswith("tasks.image_folder.path: must name a folder")
 
@@ -373,7 +368,7 @@ def test_any_value_of_any_parameter_is_taken_or_told_in_a_line(most: int, load_p
 
 def test_a_boolean_is_no_number(load_parameters: LoadParameters) -> None:
     base = load_parameters("base")
-    switches = {"turn_classes", "jitter", "multi_step_loss", "per_step_batch_norm", "random_start", "auto_attack"}
+    switches = {"multi_step_loss", "per_step_batch_norm", "random_start", "auto_attack"}
     switches |= {"encoder"}
     for name in leaves():
         for value in (True, [True]):

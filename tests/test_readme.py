@@ -64,7 +64,7 @@ def test_no_deprecated_option_is_named(folder: str) -> None:
 
 
 def test_commands_are_found() -> None:
-    assert {"kedro run --env gpu", "kedro run --pipelines evaluate"} <= set(commands("kedro"))
+    assert {"kedro run --pipelines evaluate"} <= set(commands("kedro"))
     assert "make adapt IMAGES=DIR" in commands("make")
     assert "dvc push" in commands("dvc")
     assert sum("trainer.num_nodes=2" in command for command in commands("kedro")) == 1

@@ -216,16 +216,17 @@ def task_loss(meta_gradient: str, rules: Rules, weights: Sequence[float]) -> Tas
 def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
     """One GAN meta-step on tasks of random pixels; Reptile learns no rates and takes the fixed ones."""
     training, size, channels = settings.meta_train, settings.tasks.image_size, settings.tasks.channels
+    shape = (channels, size, size)
     inner, count, noise_size = training.inner, training.tasks_per_step, training.networks.noise_size
     embedder = settings.embedder.objective
     embed = Embedder(channels, embedder.width, embedder.feature_size, size).requires_grad_(False)
-    architecture = GanArchitecture(channels=channels, image_size=size, **training.networks.model_dump())
+    architecture = GanArchitecture(shape=shape, **training.networks.model_dump())
     gan = initial_gan(architecture, inner, settings.seed)
     if meta_gradient == "reptile":
         gan = gan.with_first_rules(update_rule="sgd")
     tasks = {
-        "support": torch.rand(count, training.k_shot, channels, size, size),
-        "query": torch.rand(count, training.n_query, channels, size, size),
+        "support": torch.rand(count, training.k_shot, *shape),
+        "query": torch.rand(count, training.n_query, *shape),
         "inner_noise": torch.randn(count, inner.steps, 2, training.k_shot, noise_size),
         "outer_noise": torch.randn(count, training.n_query, noise_size),
     }

@@ -9,8 +9,12 @@ import psutil
 import yaml
 from kedro.framework.context import KedroContext
 
+from metagan.parameters.folder import local_path
+
 IMAGE_FOLDER = "METAGAN_IMAGE_FOLDER"
 TASK_BANK = "data/02_intermediate/task_bank"
+PICTURES = "pictures"
+"""The variable in dvc.yaml that names the folder of an image_folder."""
 
 
 def is_stage() -> bool:
@@ -59,3 +63,18 @@ def overrides(context: KedroContext) -> list[str]:
     if os.environ.get(IMAGE_FOLDER):
         found.append(IMAGE_FOLDER)
     return found
+
+
+def unseen_pictures(context: KedroContext) -> Path | None:
+    """The folder of pictures that this stage would draw, where dvc.yaml does not name it."""
+    if os.environ.get("DVC_STAGE") != "tasks":
+        return None
+    tasks = context.config_loader["parameters"].get("tasks", {})
+    if tasks.get("source") != "image_folder" or not (path := tasks.get("image_folder", {}).get("path")):
+        return None
+    described = yaml.safe_load((context.project_path / "dvc.yaml").read_text(encoding="utf-8"))
+    named = {}
+    for variables in described.get("vars", []):
+        named |= variables if isinstance(variables, dict) else {}
+    folder, seen = (context.project_path / local_path(str(name)) for name in (path, named.get(PICTURES, "")))
+    return None if folder.resolve() == seen.resolve() else folder

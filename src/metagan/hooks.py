@@ -27,6 +27,7 @@ from omegaconf.errors import InterpolationResolutionError
 from metagan import dvc_stage
 from metagan.checks import InputError
 from metagan.errors import UserError
+from metagan.files import shown
 from metagan.io.database import SCHEME, VERSION_TAG, opened, path_of
 from metagan.io.mlflow_version import VERSION
 from metagan.io.outbox import install, is_away
@@ -50,6 +51,10 @@ class LockHook:
             raise InputError(
                 f"DVC would record a result without knowing of {', '.join(unseen)}: write the values into conf/base,"
                 " or try them with dvc exp run -S conf/base/FILE.yml:NAME=VALUE"
+            )
+        if folder := dvc_stage.unseen_pictures(context):
+            raise InputError(
+                f"DVC would not see another picture in {shown(folder)}: name the folder in dvc.yaml, as vars: pictures"
             )
 
 

@@ -14,12 +14,15 @@ with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of
 
 from metagan.configuration import RESOLVERS
 from metagan.context import Context
+from metagan.recipes import ConfigLoader
 
 CONTEXT_CLASS = Context
+CONFIG_LOADER_CLASS = ConfigLoader
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
+    "config_patterns": {"recipes": ["recipes.yml"]},
     "custom_resolvers": RESOLVERS,
 }

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metagan.domains import stored_example
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 
@@ -31,7 +32,7 @@ def make_bank() -> Callable[..., TaskBank]:
         images = (pictures[:, None] + noise).clip(0, 255).astype(np.uint8).reshape(-1, 1, size, size)
         classes = tuple(ClassRecord(f"class {i}", "group", "test", n_images) for i in range(n_classes))
         offsets = np.arange(n_classes + 1) * n_images
-        return TaskBank(images, offsets, classes, "pictures", size, 1, content_hash="")
+        return TaskBank(images, offsets, classes, "pictures", stored_example("image", (1, size, size)), content_hash="")
 
     return make
 

@@ -71,7 +71,7 @@ def test_unseen_classes_are_familiar(trained: tuple[Embedder, TaskBank]) -> None
 @pytest.mark.parametrize("draw", [noise, slopes])
 def test_noise_and_photographs_are_not(trained: tuple[Embedder, TaskBank], draw: object) -> None:
     embedder, bank = trained
-    distance, limit, unlike = familiarity(embedder, bank, draw(bank.image_size), 0)  # type: ignore[operator]
+    distance, limit, unlike = familiarity(embedder, bank, draw(bank.example.shape[-1]), 0)  # type: ignore[operator]
     assert distance > 1.1 * limit
     assert unlike.any()
 
@@ -85,7 +85,7 @@ def test_noise_and_photographs_are_not(trained: tuple[Embedder, TaskBank], draw:
 def test_the_pictures_that_are_unlike_are_told_from_the_others(trained: tuple[Embedder, TaskBank]) -> None:
     embedder, bank = trained
     pictures = generation_task(bank, "test", 1, 0, COUNT, 0).support
-    pictures[2] = noise(bank.image_size)[0].round()
+    pictures[2] = noise(bank.example.shape[-1])[0].round()
     assert familiarity(embedder, bank, pictures, 0).unlike.tolist() == [False, False, True, False, False]
 
 

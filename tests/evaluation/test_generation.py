@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metagan.domains.image import image
 from metagan.evaluation.features import embed_images
 from metagan.evaluation.frechet import frechet_distance, frechet_joint_distance
 from metagan.evaluation.generation import (
@@ -212,7 +213,7 @@ def test_distances_are_means_over_two_folds(make_bank: MakeBank, embed: Embed) -
     queries = query.features
     samples = np.random.default_rng(0).normal(size=queries.shape)
     made = Images(query.pixels, samples, samples)
-    metrics = arm_metrics(made, Reference(support, query, queries, classes), SETTINGS, seed=0)
+    metrics = arm_metrics(made, Reference(image, support, query, queries, classes), SETTINGS, seed=0)
 
     conditions = np.repeat(support.features.mean(axis=1), 4, axis=0)
     folds = [
@@ -230,7 +231,7 @@ def test_real_against_real_is_the_floor_that_perfect_samples_reach(make_bank: Ma
     images = _embedded(embed, torch.stack([task.query for task in tasks]))
     settings = SETTINGS.model_copy(update={"n_tasks": 60, "n_query": 12})
     query, others = images.part(slice(0, 12)), images.part(slice(12, 24))
-    real = Reference(support, query, query.features, np.arange(60))
+    real = Reference(image, support, query, query.features, np.arange(60))
     floor, perfect = (arm_metrics(made, real, settings, seed=0) for made in (query, others))
     for metric in ("fid", "fjd", "density", "coverage", "precision", "recall", "recognisability", "diversity"):
         assert perfect[metric] == pytest.approx(floor[metric], rel=0.1)
@@ -243,7 +244,7 @@ def test_copies_of_the_support_set_are_recognised_no_better_than_other_real_imag
     features = generator.normal(size=(60, 1, 16)) + 1.5 * generator.normal(size=(60, 16, 16))
     support, query = (Images(part[..., None, None, None], part, part) for part in np.split(features, [4], axis=1))
     settings = SETTINGS.model_copy(update={"n_tasks": 60, "n_query": 12})
-    real = Reference(support, query, query.features, np.arange(60))
+    real = Reference(image, support, query, query.features, np.arange(60))
     copies = support.part(np.arange(12) % 4)
     copycat, floor = (arm_metrics(made, real, settings, seed=0)["recognisability"] for made in (copies, query))
     interval = 1.96 * np.sqrt(floor * (1 - floor) * (1 / (60 * 4) + 1 / (60 * 12)))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metagan.domains.image import image
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.evaluation.judge import EpisodeModel
 from metagan.evaluation.robustness import AdaptEpisode, RobustnessResult, evaluate_robustness
@@ -68,7 +69,7 @@ def result(pictures: Pictures) -> RobustnessResult:
 def evaluate(
     adapt: AdaptEpisode, pictures: Pictures, settings: Robustness = SETTINGS, **more: object
 ) -> RobustnessResult:
-    return evaluate_robustness(adapt, pictures.support_of, settings, seed=0, progress=False, **more)
+    return evaluate_robustness(image, adapt, pictures.support_of, settings, seed=0, progress=False, **more)
 
 
 def rows(result: RobustnessResult, **wanted: object) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from metagan.domains.image import image
 from metagan.errors import UserError
 from metagan.evaluation.two_sample import null_interval, two_sample_on_features, two_sample_on_pixels
 
@@ -37,7 +38,7 @@ def smooth(images: Tensor) -> Tensor:
 
 def test_real_images_are_not_told_from_real_images() -> None:
     low, high = null_interval(CLASSES, N_EACH)
-    found = two_sample_on_pixels(OTHERS, REAL, CLASSES, 80, seed=0)
+    found = two_sample_on_pixels(image, OTHERS, REAL, CLASSES, 80, seed=0)
     assert all(low <= value <= high for value in found.values()), found
 
 
@@ -54,7 +55,7 @@ def test_real_images_are_not_told_from_real_images() -> None:
 def test_what_a_person_would_see_is_told(fault: object, binarised: bool) -> None:
     torch.manual_seed(0)
     low, high = null_interval(CLASSES, N_EACH)
-    found = two_sample_on_pixels(fault(OTHERS), REAL, CLASSES, 80, seed=0)  # type: ignore[operator]
+    found = two_sample_on_pixels(image, fault(OTHERS), REAL, CLASSES, 80, seed=0)  # type: ignore[operator]
     assert found["two_sample"] > 0.95
     if binarised:
         assert found["two_sample_binarised"] > high
@@ -63,7 +64,7 @@ def test_what_a_person_would_see_is_told(fault: object, binarised: bool) -> None
 
 
 def test_what_eight_bits_do_not_hold_is_not_told() -> None:
-    found = two_sample_on_pixels(OTHERS + 0.001, REAL, CLASSES, 80, seed=0)
+    found = two_sample_on_pixels(image, OTHERS + 0.001, REAL, CLASSES, 80, seed=0)
     low, high = null_interval(CLASSES, N_EACH)
     assert low <= found["two_sample"] <= high
 
@@ -73,17 +74,17 @@ def test_the_test_half_has_other_classes_than_the_training_half() -> None:
     generator = torch.Generator().manual_seed(3)
     marks = (torch.rand(N_CLASSES, 1, 1, 16, 16, generator=generator) > 0.5).float()
     made, real = marks * OTHERS, (1 - marks) * REAL
-    assert two_sample_on_pixels(made, real, CLASSES, 80, seed=0)["two_sample"] < 0.7
+    assert two_sample_on_pixels(image, made, real, CLASSES, 80, seed=0)["two_sample"] < 0.7
     repeated = np.zeros(N_CLASSES, dtype=int)
     with pytest.raises(UserError, match=r"evaluate\.n_tasks: .* at least 2 classes"):
-        two_sample_on_pixels(made, real, repeated, 80, seed=0)
+        two_sample_on_pixels(image, made, real, repeated, 80, seed=0)
 
 
 def test_the_seed_decides_everything() -> None:
     torch.manual_seed(1)
-    first = two_sample_on_pixels(smooth(OTHERS), REAL, CLASSES, 80, seed=0)
+    first = two_sample_on_pixels(image, smooth(OTHERS), REAL, CLASSES, 80, seed=0)
     torch.manual_seed(2)
-    assert two_sample_on_pixels(smooth(OTHERS), REAL, CLASSES, 80, seed=0) == first
+    assert two_sample_on_pixels(image, smooth(OTHERS), REAL, CLASSES, 80, seed=0) == first
 
 
 def test_features_of_one_distribution_are_not_told_and_shifted_ones_are() -> None:

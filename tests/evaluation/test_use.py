@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metagan.domains.image import image
 from metagan.evaluation.from_scratch import Trial, accuracies
 from metagan.evaluation.use import TRAINING_SETS, use
 from metagan.parameters import Evaluate
@@ -87,7 +88,7 @@ def test_the_number_of_cores_and_the_state_of_the_global_generator_change_nothin
 ) -> None:
     generator = torch.Generator().manual_seed(0)
     images, labels = torch.rand(40, 1, 16, 16, generator=generator), torch.arange(40) % 4
-    trials = [Trial([(images, labels)], (images, labels), 4, seed, jitter=True) for seed in range(3)]
+    trials = [Trial(image, [(images, labels)], (images, labels), 4, seed, jitter=True) for seed in range(3)]
     torch.manual_seed(1)
     first = accuracies(trials, 20)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
@@ -100,7 +101,7 @@ def test_labels_that_say_nothing_leave_a_classifier_at_chance() -> None:
     generator = torch.Generator().manual_seed(0)
     images, others = torch.rand(2, 400, 1, 16, 16, generator=generator)
     labels = torch.randint(4, (2, 400), generator=generator)
-    found = accuracies([Trial([(images, labels[0])], (others, labels[1]), 4, seed) for seed in range(3)], 80)
+    found = accuracies([Trial(image, [(images, labels[0])], (others, labels[1]), 4, seed) for seed in range(3)], 80)
     assert np.mean(found) == pytest.approx(0.25, abs=0.05)
 
 

@@ -26,7 +26,7 @@ OUTPUTS = {
     for name, entry in ENTRIES.items()
     if "filepath" in entry and entry["type"] not in ("metagan.io.FolderDataset", "metagan.io.TaskBankDataset")
 }
-HEADER = EmbedderHeader(architecture=EmbedderArchitecture(width=8, feature_size=8, channels=1, image_size=16))
+HEADER = EmbedderHeader(architecture=EmbedderArchitecture(width=8, feature_size=8, shape=(1, 16, 16)))
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
 SMALL_AND_LARGE: dict[str, tuple[Any, Any]] = {
     ".json": ({"fid": 1.0}, {"fid": NOISE.tolist()}),

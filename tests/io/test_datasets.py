@@ -24,7 +24,7 @@ from metagan.parameters import EmbedderArchitecture, Tasks
 from metagan.tasks.bank import plan_bank
 from metagan.training.saved import EmbedderHeader, SavedModel
 
-ARCHITECTURE = EmbedderArchitecture(width=8, feature_size=8, channels=1, image_size=16)
+ARCHITECTURE = EmbedderArchitecture(width=8, feature_size=8, shape=(1, 16, 16))
 MODEL = SavedModel(EmbedderHeader(architecture=ARCHITECTURE), {"layer": torch.arange(6.0).reshape(2, 3)})
 
 

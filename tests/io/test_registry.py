@@ -10,14 +10,14 @@ import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from metagan.domains.image import generator_arguments
 from metagan.io import RegistryDataset
 from metagan.io.registry import Candidate
 from metagan.nets.generator import Generator
 from metagan.parameters import GanArchitecture
-from metagan.training.gan import generator_arguments
 from metagan.training.saved import GeneratorHeader, SavedModel
 
-ARCHITECTURE = GanArchitecture(channels=1, image_size=16, noise_size=4, generator_width=8)
+ARCHITECTURE = GanArchitecture(shape=(1, 16, 16), noise_size=4, generator_width=8)
 Register = Callable[..., None]
 
 

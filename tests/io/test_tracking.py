@@ -7,6 +7,7 @@ import mlflow
 import pytest
 import torch
 
+from metagan.domains import stored_example
 from metagan.io.tracking import grid_logger, nested_runs, run_logger
 
 
@@ -30,7 +31,7 @@ def test_a_training_logs_into_the_active_run_and_does_not_end_it(run: mlflow.Act
 
 
 def test_sample_grids_are_kept_by_step(run: mlflow.ActiveRun) -> None:
-    show = grid_logger(run_logger())
+    show = grid_logger(run_logger(), stored_example("image", (1, 16, 16)))
     assert show is not None
     show(torch.rand(2, 3, 1, 8, 8), 10)
     show(torch.rand(2, 3, 3, 8, 8), 20)
@@ -42,7 +43,7 @@ def test_sample_grids_are_kept_by_step(run: mlflow.ActiveRun) -> None:
 def test_outside_a_run_nothing_is_logged() -> None:
     assert mlflow.active_run() is None
     assert run_logger() is None
-    assert grid_logger(run_logger()) is None
+    assert grid_logger(run_logger(), stored_example("image", (1, 16, 16))) is None
 
 
 def active_run() -> mlflow.ActiveRun:

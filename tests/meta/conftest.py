@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from metagan.domains.image import image
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.update_rules import initialised, shared_rule
@@ -51,7 +52,13 @@ def encoder_and_critic() -> dict[str, object]:
         encoder, critic = Encoder(1, width=4).double(), Critic(1, SIZE, width=3).double()
     for network in (encoder, critic):
         network.activation = nn.Softplus()
-    return {"encoder": encoder, "start_weight": 0.3, "critic": critic, "critic_weight": 0.7}
+    return {
+        "encoded": image.gan.encoded,
+        "encoder": encoder,
+        "start_weight": 0.3,
+        "critic": critic,
+        "critic_weight": 0.7,
+    }
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from metagan.domains import stored_example
 from metagan.errors import UserError
 from metagan.parameters import validate
 from metagan.parameters.folder import local_path
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
 from metagan.tasks.sources.base import ClassRecord
-from metagan.tasks.sources.image_folder import image_folder_source
+from metagan.tasks.sources.image_folder import image_folder
 
 NAMES = (
     b"it's",
@@ -40,7 +41,8 @@ NAMES = (
 @pytest.fixture
 def bank() -> TaskBank:
     images = np.zeros((2, 1, 16, 16), np.uint8)
-    return TaskBank(images, np.array([0, 2]), (ClassRecord("a", "", "train", 2),), "dark", 16, 1, content_hash="")
+    classes, example = (ClassRecord("a", "", "train", 2),), stored_example("image", (1, 16, 16))
+    return TaskBank(images, np.array([0, 2]), classes, "dark", example, content_hash="")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,7 +87,7 @@ def test_names_of_classes_can_be_written_down(name: bytes, tmp_path: Path) -> No
         for picture in ("1.png", "2.png"):
             Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(folder / picture)
     parameters = validate({"tasks": {"source": "image_folder", "image_folder": {"path": str(tmp_path / "all")}}})
-    source = image_folder_source(parameters.tasks, 0, tmp_path)
+    source = image_folder(parameters.tasks, 0, tmp_path)
     names = [record.name for record in source.classes]
     assert len(set(names)) == 10
     for shown in names:

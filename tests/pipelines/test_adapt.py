@@ -15,11 +15,11 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
+from metagan.domains.image import generator_arguments
 from metagan.io import WeightsDataset
 from metagan.lock import FolderLock
 from metagan.nets.generator import Generator
 from metagan.pipelines.adapt.nodes import metrics
-from metagan.training.gan import generator_arguments
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -174,7 +174,7 @@ def test_colour_pictures_are_trained_on_reported_and_adapted_to(
     shapes(tmp_path / "shapes", 20)
     project = copy_project("colour")
     parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'shapes'},tasks.channels=3"
-    parameters += f",tasks.image_size={size},meta_train.turn_classes=false"
+    parameters += f",tasks.image_size={size},meta_train.stream=[]"
     done = project.run("kedro", "run", "--env", "smoke", "--params", parameters)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("contact_sheet", "samples"):

@@ -200,7 +200,7 @@ class TestBadInput:
         done = project.run("kedro", "run", "--env", "smoke", "--params", "tasks.source=letters")
         assert done.returncode != 0
         assert done.stderr.strip() == (
-            "Error: tasks.source: 'letters' is not one of 'glyphs', 'digits', 'omniglot', 'image_folder'"
+            "Error: tasks.source: 'letters' is not one of 'glyphs', 'digits', 'omniglot', 'colours', 'image_folder'"
         )
         assert not (project.path / "mlflow.db").exists()
         assert [path.name for path in (project.path / "data").rglob("*") if path.is_file()] == [".gitkeep"] * 5
@@ -208,9 +208,7 @@ class TestBadInput:
     def test_an_unknown_environment_is_named(self, smoke: Project) -> None:
         done = smoke.run("kedro", "run", "--env", "omniglott")
         assert done.returncode != 0
-        assert done.stderr.strip().startswith(
-            "Error: --env: 'omniglott' is not one of adml, adversaries, aq, augment, base"
-        )
+        assert done.stderr.strip().startswith("Error: --env: 'omniglott' is not one of base, colour, local, omniglot")
 
     def test_the_shared_server_must_be_named(self, smoke: Project) -> None:
         done = smoke.run("kedro", "run", "--env", "remote", "--pipelines", "tasks")

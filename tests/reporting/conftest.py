@@ -78,6 +78,7 @@ def make_generation() -> dict:
 
     return {
         "source": "omniglot",
+        "on_paper": True,
         "split": "test",
         "n_tasks": 100,
         "n_classes": 100,
@@ -230,8 +231,8 @@ def results() -> Results:
         },
         data_card={
             "source": "omniglot",
-            "image_size": 28,
-            "channels": 1,
+            "domain": "image",
+            "shape": [1, 28, 28],
             "content_hash": "7c563fb7d98dbd312c5e0ccb87230ca9d7e8a13d672e5de6186245e7905ed43e",
             "licence": "MIT (Lake, Salakhutdinov, Tenenbaum 2015)",
             "splits": {

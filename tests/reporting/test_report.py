@@ -108,7 +108,7 @@ def test_pictures_hold_the_samples_with_dark_ink_on_white(results):
 
 
 def test_photographs_are_not_turned_into_negatives(results):
-    generation = results.generation | {"source": "image_folder"}
+    generation = results.generation | {"on_paper": False}
     page = build(results, generation=generation)
     shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 1: support"])
     assert np.array_equal(shown[:28, :28], results.pictures["support"][0, 0, 0])
@@ -118,7 +118,7 @@ def test_photographs_are_not_turned_into_negatives(results):
 def test_colour_pictures_stay_in_colour(results, draw_pictures):
     pictures = draw_pictures(n_classes=2, channels=3, size=64)
     pictures["real"][:, :, 0] = 9
-    page = build(results, pictures=pictures, generation=results.generation | {"source": "image_folder"})
+    page = build(results, pictures=pictures, generation=results.generation | {"on_paper": False})
     shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 2: real, unseen"])
     assert np.array_equal(shown[:64, :64], pictures["real"][1, 0].transpose(1, 2, 0))
     assert "pictures smooth" in {a.get("class") for a in page.named("div")}

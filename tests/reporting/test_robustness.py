@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from metagan.reporting.accuracies import epsilon
 from metagan.reporting.report import build_report
-from metagan.reporting.robustness import comparison_page, epsilon, robustness_section
+from metagan.reporting.robustness import comparison_page, robustness_section
 
 LINF, L2 = (0.0, 8 / 255, 0.1, 0.3), (0.5, 2.0)
 HOSTILE = '<script>alert("1")</script>&\'"'

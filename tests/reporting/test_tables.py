@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metagan.reporting.tables import METRICS, best, card, decimals, duration, flatten, number, values
+from metagan.reporting.generation import values
+from metagan.reporting.measures import METRICS, best
+from metagan.reporting.tables import card, decimals, duration, flatten, number
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 

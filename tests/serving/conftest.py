@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from metagan.domains import stored_example
 from metagan.parameters import Classifier, GanArchitecture, InnerLoop
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 from metagan.training.adapted_generator import adapt_generator
-from metagan.training.classifier import architecture_of, initial_classifier, with_statistics
+from metagan.training.classifier import architecture_of, initial_classifier
+from metagan.training.classifier_training import with_statistics
 from metagan.training.gan import initial_gan
 from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, Provenance, SavedModel
 
@@ -31,7 +33,7 @@ def decoded(files: list[str]) -> Tensor:
 @pytest.fixture(scope="session")
 def meta_model() -> SavedModel[GanHeader]:
     networks = {"generator_width": 8, "discriminator_width": 8, "noise_size": 4, "largest_shift": 1}
-    architecture = GanArchitecture(channels=1, image_size=SIZE, **networks)
+    architecture = GanArchitecture(shape=(1, SIZE, SIZE), **networks)
     gan = initial_gan(architecture, InnerLoop(steps=2), 0)
     gan.parameters["generator.noise.weight"] *= 30  # so loud that no two samples are alike
     return gan.save("meta_model", Provenance())
@@ -54,7 +56,7 @@ def classifier() -> SavedModel[ClassifierHeader]:
     settings = Classifier.model_validate({"n_way": 2, "n_query": 2, "network": {"width": 8}})
     images = np.random.default_rng(0).integers(0, 256, (12, 1, SIZE, SIZE), np.uint8)
     classes = tuple(ClassRecord(f"class {number}", "group", "train", 4) for number in range(3))
-    bank = TaskBank(images, np.arange(4) * 4, classes, "noise", SIZE, 1, "hash")
+    bank = TaskBank(images, np.arange(4) * 4, classes, "noise", stored_example("image", (1, SIZE, SIZE)), "hash")
     learner, _, state = initial_classifier(bank, settings, 0)
     header = ClassifierHeader(architecture=architecture_of(bank, settings), settings=settings)
     return SavedModel(header, with_statistics(state, learner, bank, settings, 0))

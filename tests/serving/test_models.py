@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from PIL import Image, ImageFile
 from torch import Tensor
 
+from metagan.domains.image import generator_arguments
 from metagan.nets.generator import Generator
 from metagan.parameters import ClassifierInner
 from metagan.serving import limits
@@ -28,7 +29,6 @@ from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.classifier import load_classifier
 from metagan.training.data import task_noise
-from metagan.training.gan import generator_arguments
 from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, SavedModel
 
 from .conftest import decoded

@@ -16,7 +16,7 @@ from metagan.serving.pictures import from_base64, to_base64
 def test_images_come_back_and_are_png_files(channels: int) -> None:
     images = torch.randint(256, (2, channels, 16, 16)) / 255
     files = to_base64(images)
-    torch.testing.assert_close(from_base64("pictures", files, 16, channels), images)
+    torch.testing.assert_close(from_base64("pictures", files, (channels, 16, 16)), images)
     with Image.open(io.BytesIO(base64.b64decode(files[1]))) as picture:
         assert picture.format == "PNG"
         pixels = np.asarray(picture).reshape(16, 16, channels).transpose(2, 0, 1)
@@ -32,7 +32,7 @@ def encoded(picture: Image.Image, file_format: str) -> str:
 def test_a_photo_of_another_size_is_read_as_the_model_needs_it() -> None:
     photo = Image.new("RGB", (40, 30), "white")
     photo.paste("black", (0, 16, 40, 30))
-    image = from_base64("pictures", [encoded(photo, "JPEG")], 16, 1)
+    image = from_base64("pictures", [encoded(photo, "JPEG")], (1, 16, 16))
     assert image.shape == (1, 1, 16, 16)
     torch.testing.assert_close(image[0, 0, 0], torch.ones(16))
     torch.testing.assert_close(image[0, 0, -1], torch.zeros(16))
@@ -46,9 +46,9 @@ BOMB = encoded(Image.new("1", (20_000, 20_000)), "PNG")
 def test_what_is_no_picture_is_named(bad: str) -> None:
     good = to_base64(torch.eye(16)[None, None])
     with pytest.raises(ValueError, match=r"^query: number 1 cannot be read as a picture \("):
-        from_base64("query", [*good, bad], 16, 1)
+        from_base64("query", [*good, bad], (1, 16, 16))
     with pytest.raises(ValueError, match=r"^query: holds no picture"):
-        from_base64("query", [], 16, 1)
+        from_base64("query", [], (1, 16, 16))
 
 
 def test_a_sample_of_one_colour_is_an_answer_but_no_question() -> None:
@@ -57,4 +57,4 @@ def test_a_sample_of_one_colour_is_an_answer_but_no_question() -> None:
     with Image.open(io.BytesIO(base64.b64decode(files[0]))) as picture:
         assert np.asarray(picture).tolist() == [[128] * 16] * 16
     with pytest.raises(UserError, match=r"^pictures: number 0 cannot be read as a picture \(it shows nothing: "):
-        from_base64("pictures", files, 16, 1)
+        from_base64("pictures", files, (1, 16, 16))

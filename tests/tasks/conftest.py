@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from metagan.domains import stored_example
 from metagan.tasks.bank import BankPlan, TaskBank
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
 
@@ -30,7 +31,8 @@ def numbered_source(channels: int = 1, image_size: int = 16, counts: tuple[int, 
     """Class i in split i modulo 3, group i modulo 2."""
     classes = tuple(ClassRecord(f"class {i}", f"group {i % 2}", SPLITS[i % 3], n) for i, n in enumerate(counts))
     drawings = tuple(partial(numbered_images, i, n, channels, image_size) for i, n in enumerate(counts))
-    return Source("numbered", "made for tests", image_size, channels, classes, drawings)
+    example = stored_example("image", (channels, image_size, image_size))
+    return Source("numbered", "made for tests", example, classes, drawings)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from metagan.domains import stored_example
 from metagan.errors import UserError
 from metagan.parameters import Adapt
 from metagan.tasks.bank import TaskBank
@@ -28,7 +29,8 @@ def make_bank() -> MakeBank:
         images[..., 5:11, 5:11] = 255 - background if background is not None else 255
         classes = tuple(ClassRecord(str(i), "", "train", 2) for i in range(10))
         flat = images.reshape(-1, channels, 16, 16)
-        return TaskBank(flat, np.arange(11) * 2, classes, "squares", 16, channels, content_hash="")
+        example = stored_example("image", (channels, 16, 16))
+        return TaskBank(flat, np.arange(11) * 2, classes, "squares", example, content_hash="")
 
     return make
 

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metagan.domains import stored_example
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import Episode, drawn_shots, episode, generation_task, jittered, turned
+from metagan.tasks.sampling import drawn_shots, episode, generation_task
 from metagan.tasks.sources.base import ClassRecord
 
 N_CLASSES, N_IMAGES = 7, 12
@@ -24,7 +25,8 @@ def memory_bank() -> TaskBank:
     images[:, 0, 0, 1] = np.tile(np.arange(N_IMAGES), N_CLASSES)
     images[:, 0, 0, 2] = 255
     classes = tuple(ClassRecord(f"class {i}", "group", "train", N_IMAGES) for i in range(N_CLASSES))
-    return TaskBank(images, np.arange(N_CLASSES + 1) * N_IMAGES, classes, "memory", 16, 1, "hash")
+    example = stored_example("image", (1, 16, 16))
+    return TaskBank(images, np.arange(N_CLASSES + 1) * N_IMAGES, classes, "memory", example, "hash")
 
 
 BANK = memory_bank()
@@ -106,75 +108,6 @@ def test_class_indices_restrict_the_classes() -> None:
     half = np.array([1, 4, 6])
     assert {generation_task(BANK, "train", 0, i, 1, 1, class_indices=half).class_index for i in range(9)} == {1, 4, 6}
     assert set(episode(BANK, "train", 0, 0, 3, 1, 1, class_indices=half).class_indices) == {1, 4, 6}
-
-
-def test_turning_gives_each_class_one_of_four_quarter_turns() -> None:
-    drawn = episode(BANK, "train", 0, 0, N_CLASSES, 2, 2)
-    seen = set()
-    for index in range(10):
-        result = turned(drawn, 0, index)
-        assert result.class_indices == drawn.class_indices
-        for row in range(N_CLASSES):
-            turns = [
-                turn for turn in range(4) if torch.equal(result.support[row], drawn.support[row].rot90(turn, (2, 3)))
-            ]
-            assert len(turns) == 1 and torch.equal(result.query[row], drawn.query[row].rot90(turns[0], (2, 3)))
-            seen.add(turns[0])
-    assert seen == {0, 1, 2, 3}
-    assert isinstance(result, Episode) and torch.equal(turned(drawn, 0, 3).support, turned(drawn, 0, 3).support)
-
-
-def spots(x: float, y: float) -> Episode:
-    """Five classes of the same picture: a soft spot so many pixels right of and below the centre."""
-    places = torch.arange(28) - 13.5
-    spot = torch.exp(-((places[None, :] - x) ** 2 + (places[:, None] - y) ** 2) / 4)
-    return Episode(spot.expand(5, 2, 1, 28, 28), spot.expand(5, 3, 1, 28, 28), tuple(range(5)))
-
-
-def centres(drawn: Episode) -> torch.Tensor:
-    """(n, 2) centre of gravity of each image, in pixels right of and below the centre."""
-    images, places = torch.cat([drawn.support, drawn.query], 1).flatten(0, 2), torch.arange(28) - 13.5
-    weights = images.sum((1, 2))
-    return torch.stack([(images.sum(1) @ places) / weights, (images.sum(2) @ places) / weights], 1)
-
-
-@given(seeds, indices)
-def test_jitter_moves_every_image_by_itself_and_a_little(seed: int, index: int) -> None:
-    drawn = spots(0, 0)
-    result = jittered(drawn, seed, index)
-    assert result.class_indices == drawn.class_indices
-    assert result.support.shape == drawn.support.shape and result.query.shape == drawn.query.shape
-    assert result.support.min() >= 0 and result.support.max() <= 1
-    assert len(centres(result).unique(dim=0)) == 25
-    # A shift of two pixels each way in the source, seen through the stretch and the shear.
-    assert 0.01 < centres(result).norm(dim=1).max() < 2 * 2**0.5 * 1.3
-    again, other = jittered(drawn, seed, index), jittered(drawn, seed, index + 1)
-    assert torch.equal(again.query, result.query) and not torch.equal(other.query, result.query)
-
-
-@pytest.mark.parametrize(("place", "largest"), [(0, 0.2), (1, 0.12), (2, 0.12), (3, 0.12), (4, 1 / 7), (5, 1 / 7)])
-def test_each_part_of_the_jitter_does_what_it_says(place: int, largest: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metagan.tasks.sampling.LARGEST_JITTER", tuple(largest * (i == place) for i in range(6)))
-    x, y = centres(jittered(spots(4, -3), 0, 0)).double().unbind(1)
-    moved = [
-        torch.atan2(y, x) - np.arctan2(-3, 4),  # turned about the centre
-        (x / 4).log(),
-        (y / -3).log(),
-        (x - 4) / 3,  # sheared by its height
-        (x - 4) / 14,
-        (y + 3) / 14,
-    ]
-    kept = [x.hypot(y) - 5, y + 3, x - 4, y + 3, y + 3, x - 4]
-    assert largest * 0.8 < moved[place].abs().max() < largest * 1.05
-    assert moved[place].min() < 0 < moved[place].max()
-    assert kept[place].abs().max() < 0.05
-
-
-def test_no_jitter_and_an_empty_image_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    paper = Episode(torch.full((2, 1, 3, 16, 16), 0.7), torch.full((2, 2, 3, 16, 16), 0.7), (0, 1))
-    assert torch.allclose(jittered(paper, 0, 0).query, paper.query)
-    monkeypatch.setattr("metagan.tasks.sampling.LARGEST_JITTER", (0.0,) * 6)
-    assert torch.allclose(jittered(spots(3, 2), 0, 0).support, spots(3, 2).support, atol=1e-5)
 
 
 def test_errors_name_the_parameter() -> None:

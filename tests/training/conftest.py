@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from metagan.nets.embedder import Embedder
+from metagan.domains import domain_of, stored_example
 from metagan.parameters import EmbedderArchitecture, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
@@ -48,8 +48,7 @@ def make_bank() -> MakeBank:
             np.arange(n_classes + 1) * N_IMAGES,
             classes,
             "pictures",
-            SIZE,
-            1,
+            stored_example("image", (1, SIZE, SIZE)),
             content_hash=f"{noise} {seed}",
         )
 
@@ -90,12 +89,12 @@ def make_settings() -> MakeSettings:
 @pytest.fixture(scope="session")
 def embedders() -> Embedders:
     """An evaluation and an objective embedder, as `train_embedder` returns them."""
-    architecture = EmbedderArchitecture(channels=1, width=8, feature_size=8, image_size=SIZE)
+    architecture = EmbedderArchitecture(width=8, feature_size=8, shape=(1, SIZE, SIZE))
     networks = []
     for seed in range(2):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            networks.append(Embedder(**architecture.model_dump()))
+            networks.append(domain_of(architecture).embedder(architecture))
     first, second = (SavedModel(EmbedderHeader(architecture=architecture), made.state_dict()) for made in networks)
     return first, second
 

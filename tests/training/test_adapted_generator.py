@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metagan.domains.image import generator_arguments
 from metagan.io import WeightsDataset
 from metagan.meta.task_parallel import TaskMap
 from metagan.nets.generator import Generator
@@ -16,7 +17,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.arms import make_sampler
 from metagan.training.data import sampling_tasks
-from metagan.training.gan import architecture_of, generator_arguments, initial_gan, load_gan
+from metagan.training.gan import architecture_of, initial_gan, load_gan
 from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, Temperature
 
 TEMPERATURE = Temperature(strokes=0.4, bending=1.9)
@@ -58,7 +59,7 @@ def test_the_weights_alone_draw_the_samples(
 def test_pictures_of_another_shape_are_refused(
     meta_model: SavedModel[GanHeader], embedders: tuple[SavedModel[EmbedderHeader], ...]
 ) -> None:
-    with pytest.raises(ValueError, match=r"another architecture \(channels is 1, not 3, image_size is 16, not 20\)"):
+    with pytest.raises(ValueError, match=r"another architecture \(shape is \(1, 16, 16\), not \(3, 20, 20\)\)"):
         adapt_generator(meta_model, torch.rand(3, 3, 20, 20), 1, 2, 0, progress=False)
     with pytest.raises(ValueError, match="weights of kind 'meta_model' are needed, not 'embedder'"):
         adapt_generator(embedders[0], torch.rand(3, 1, 16, 16), 1, 2, 0, progress=False)

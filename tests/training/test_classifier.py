@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from metagan.domains import stored_example
 from metagan.errors import UserError
 from metagan.evaluation.robustness import evaluate_robustness
 from metagan.meta.methods import METHODS
@@ -20,14 +21,17 @@ from metagan.pipelines.classifier.nodes import train as train_one
 from metagan.pipelines.classifier.nodes import train_natural_twin
 from metagan.pipelines.evaluate_robustness import nodes as evaluation
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import TaskStream, task_stream
 from metagan.training.classifier import (
-    STATISTICS_EPISODES,
-    ClassifierTraining,
     FewShotClassifier,
     architecture_of,
     few_shot_classifier,
     initial_classifier,
     load_classifier,
+)
+from metagan.training.classifier_training import (
+    STATISTICS_EPISODES,
+    ClassifierTraining,
     train_classifier,
     with_statistics,
 )
@@ -103,7 +107,7 @@ def accuracy_on_val(saved: Saved, bank: TaskBank, k_shot: int) -> float:
     classifier = load_classifier(saved)
     right = []
     for index in range(LOOKS):
-        task = episode_task(bank, "val", 0, index, WAYS, k_shot, QUERIES)
+        task = episode_task(task_stream(bank, 0), "val", index, WAYS, k_shot, QUERIES)
         right.append(
             (classifier.predictor(task)(task["query"]).argmax(1) == task["query_labels"]).float().mean().item()
         )
@@ -125,7 +129,7 @@ def test_a_saved_classifier_does_what_its_training_saw(
     in_memory, from_disk = load_classifier(saved), load_classifier(loaded)
     natural = []
     for index in range(LOOKS):
-        task = episode_task(bank, "val", 0, index, *SHAPE)
+        task = episode_task(task_stream(bank, 0), "val", index, *SHAPE)
         logits = from_disk.predictor(task)(task["query"])
         assert torch.equal(logits, in_memory.predictor(task)(task["query"]))
         assert not logits.requires_grad
@@ -171,7 +175,7 @@ def test_training_learns(train: Train, make_bank: Callable[..., TaskBank], make_
     before, after = untrained(make_bank(noise=90.0), settings), load_classifier(saved)
     accuracies = {"before": 0.0, "after": 0.0}
     for index in range(40):
-        task = episode_task(make_bank(noise=90.0), "val", 99, index, 4, SHOTS, QUERIES)
+        task = episode_task(task_stream(make_bank(noise=90.0), 99), "val", index, 4, SHOTS, QUERIES)
         for name, classifier in (("before", before), ("after", after)):
             recognised = classifier.predictor(task)(task["query"]).argmax(1) == task["query_labels"]
             accuracies[name] += recognised.float().mean().item() / 40
@@ -185,7 +189,7 @@ def test_a_prediction_depends_on_other_queries_only_if_transductive(
 ) -> None:
     classifier = untrained(bank, make_classifier(method=method, network={"batch_norm": batch_norm}))
     assert classifier.is_transductive == (batch_norm == "transductive")
-    task = episode_task(bank, "val", 0, 0, *SHAPE)
+    task = episode_task(task_stream(bank, 0), "val", 0, *SHAPE)
     predict, query = classifier.predictor(task), task["query"]
     first = predict(query)[:1]
     for others in (query[:0], 1 - query[1:], query[1:] * 0.1):
@@ -202,7 +206,7 @@ def test_population_statistics_are_means_over_train_episodes(
     state = with_statistics(start, learner, bank, settings, 3)
     seen = []
     for index in range(STATISTICS_EPISODES):
-        task = episode_task(bank, "train", 3, index, *SHAPE, settings.turn_classes)
+        task = episode_task(task_stream(bank, 3, settings.stream), "train", index, *SHAPE)
         seen.append(found := [])
         with torch.no_grad():
             learner.network(torch.cat([task["support"], task["query"]]), found=found)
@@ -268,15 +272,15 @@ def test_jitter_moves_train_images_and_no_others(
 ) -> None:
     drawn = []
 
-    def noted(bank: TaskBank, split: str, *rest: Any, **named: Any) -> dict[str, torch.Tensor]:
-        task = episode_task(bank, split, *rest, **named)
+    def noted(stream: TaskStream, split: str, *rest: Any, **named: Any) -> dict[str, torch.Tensor]:
+        task = episode_task(stream, split, *rest, **named)
         drawn.append((split, torch.cat([task["support"], task["query"]])))
         return task
 
-    monkeypatch.setattr("metagan.training.classifier.episode_task", noted)
-    settings = make_classifier(method="maml", turn_classes=False)
-    for jitter in (False, True):
-        train(settings.model_copy(update={"jitter": jitter}), folder=str(jitter))
+    monkeypatch.setattr("metagan.training.classifier_training.episode_task", noted)
+    settings = make_classifier(method="maml")
+    for wrappers in ((), ("jittered",)):
+        train(settings.model_copy(update={"stream": wrappers}), folder="-".join(wrappers))
     half = len(drawn) // 2
     for (split, images), (other, jittered) in zip(drawn[:half], drawn[half:], strict=True):
         assert split == other
@@ -301,10 +305,23 @@ def test_the_average_of_the_best_look_is_kept(
     assert not same(saved.state, states[2])
 
 
-def test_fewer_val_classes_than_ways_are_enough(train: Train, make_classifier: MakeSettings) -> None:
+def test_fewer_val_classes_than_ways_are_enough(
+    train: Train, make_classifier: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """6 ways of 8 train classes; validation makes do with the 5 val classes."""
-    _, history = train(make_classifier(method="maml", n_way=6, meta_steps=2))
-    assert 0 <= history[0]["val/accuracy"] <= 1
+    ways = {"train": set(), "val": set()}
+
+    def noted(stream: TaskStream, split: str, *rest: Any, **named: Any) -> dict[str, torch.Tensor]:
+        task = episode_task(stream, split, *rest, **named)
+        ways[split].add(len(task["query_labels"].unique()))
+        return task
+
+    monkeypatch.setattr("metagan.training.classifier_training.episode_task", noted)
+    settings = make_classifier(method="maml", n_way=6, meta_steps=2)
+    _, history = train(settings)
+    assert ways == {"train": {6}, "val": {5}}
+    queries = 5 * settings.n_query * settings.validation_tasks
+    assert history[0]["val/accuracy"] * queries == pytest.approx(round(history[0]["val/accuracy"] * queries), abs=1e-3)
 
 
 def test_the_natural_twin_differs_in_nothing_but_the_adversary(
@@ -394,7 +411,7 @@ def saved(bank: TaskBank, make_classifier: MakeSettings) -> Callable[..., Saved]
 def test_episodes_of_the_evaluation_are_adapted_to(bank: TaskBank, saved: Callable[..., Saved]) -> None:
     classifier = saved(method="maml")
     adapt = adapted_episodes(classifier, bank, "test", 0, *SHAPE)
-    task, other = (episode_task(bank, "test", 0, index, *SHAPE) for index in (1, 2))
+    task, other = (episode_task(task_stream(bank, 0), "test", index, *SHAPE) for index in (1, 2))
     model = adapt(1, None)
     assert torch.equal(model.query, task["query"])
     assert torch.equal(model.labels, task["query_labels"])
@@ -408,7 +425,7 @@ def test_episodes_of_the_evaluation_are_adapted_to(bank: TaskBank, saved: Callab
 def test_adaptation_under_attack_has_the_starts_of_its_norm(bank: TaskBank, saved: Callable[..., Saved]) -> None:
     """An adversary on the support set is there on new tasks too; l2 starts are normal, not uniform."""
     classifier = saved(method="maml", adversary={"where": "support", "norm": "l2", "epsilon": 2.0})
-    task = episode_task(bank, "test", 0, 0, *SHAPE, norm="l2")
+    task = episode_task(task_stream(bank, 0), "test", 0, *SHAPE, norm="l2")
     expected = load_classifier(classifier).predictor(task)(task["query"])
     model = adapted_episodes(classifier, bank, "test", 0, *SHAPE)(0, None)
     assert torch.equal(model.predict(task["query"]), expected)
@@ -486,8 +503,8 @@ def test_images_of_another_size_are_refused(
     measure: Callable[..., Any], saved: Callable[..., Saved], bank: TaskBank, method: str
 ) -> None:
     images = bank.images.repeat(2, axis=2).repeat(2, axis=3)
-    larger = replace(bank, images=images, image_size=32)
-    says = r"^classifier: trained on images of \(channels, size\) \(1, 16\), but the task bank has \(1, 32\)"
+    larger = replace(bank, images=images, example=stored_example("image", (1, 32, 32)))
+    says = r"^classifier: trained on examples of domain image and shape \(1, 16, 16\), but the task bank has .*32, 32\)"
     with pytest.raises(ValueError, match=says):
         measure(saved(method=method), of=larger)
 
@@ -530,7 +547,9 @@ def test_robust_accuracy_is_the_same_in_every_run_and_with_any_number_of_threads
 
     def measured(workers: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         adapt = adapted_episodes(saved, *shape)
-        found = evaluate_robustness(adapt, support_sets(*shape), settings, 0, progress=False, workers=workers)
+        found = evaluate_robustness(
+            bank.domain, adapt, support_sets(*shape), settings, 0, progress=False, workers=workers
+        )
         return found.table, found.pictures
 
     table, pictures = measured(1)

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
 from metagan.training.data import TaskBatches, generation_tasks, task_noise
 
 SHAPE = (3, 4, 2, 5)  # k_shot, n_query, steps, noise_size
 
 
 def test_shapes_and_ranges_of_stacked_tasks(bank: TaskBank) -> None:
-    tasks, classes = generation_tasks(bank, "val", 0, range(4), *SHAPE)
+    tasks, classes = generation_tasks(task_stream(bank, 0), "val", range(4), *SHAPE)
     assert {name: tuple(value.shape) for name, value in tasks.items()} == {
         "support": (4, 3, 1, 16, 16),
         "query": (4, 4, 1, 16, 16),
@@ -25,20 +26,20 @@ def test_shapes_and_ranges_of_stacked_tasks(bank: TaskBank) -> None:
     assert set(classes) <= set(bank.splits["val"].tolist())
 
 
-@pytest.mark.parametrize("turn_classes", [False, True])
-def test_a_task_is_the_same_in_any_batch(bank: TaskBank, turn_classes: bool) -> None:
+@pytest.mark.parametrize("wrappers", [(), ("turned",), ("jittered", "turned")])
+def test_a_task_is_the_same_in_any_batch(bank: TaskBank, wrappers: tuple[str, ...]) -> None:
     """Task i depends on the seed and on i alone, so that any worker or rank can draw it."""
-    batch, classes = generation_tasks(bank, "train", 7, range(3, 8), *SHAPE, turn_classes)
-    alone, alone_class = generation_tasks(bank, "train", 7, range(5, 6), *SHAPE, turn_classes)
+    batch, classes = generation_tasks(task_stream(bank, 7, wrappers), "train", range(3, 8), *SHAPE)
+    alone, alone_class = generation_tasks(task_stream(bank, 7, wrappers), "train", range(5, 6), *SHAPE)
     assert alone_class == classes[2:3]
     assert all(torch.equal(batch[name][2:3], value) for name, value in alone.items())
-    other, _ = generation_tasks(bank, "train", 8, range(5, 6), *SHAPE, turn_classes)
+    other, _ = generation_tasks(task_stream(bank, 8, wrappers), "train", range(5, 6), *SHAPE)
     assert not any(torch.equal(other[name], value) for name, value in alone.items())
 
 
 def test_turning_turns_support_and_query_alike(bank: TaskBank) -> None:
-    plain, _ = generation_tasks(bank, "train", 0, range(12), *SHAPE)
-    turned, _ = generation_tasks(bank, "train", 0, range(12), *SHAPE, turn_classes=True)
+    plain, _ = generation_tasks(task_stream(bank, 0), "train", range(12), *SHAPE)
+    turned, _ = generation_tasks(task_stream(bank, 0, ["turned"]), "train", range(12), *SHAPE)
     turns = []
     for task in range(12):
         turns += [
@@ -66,7 +67,8 @@ def test_batches_go_on_from_any_meta_step(bank: TaskBank) -> None:
     """What resuming rests on."""
 
     def batches(start: int) -> TaskBatches:
-        return TaskBatches(lambda indices: generation_tasks(bank, "train", 0, indices, *SHAPE, True)[0], 2, start)
+        stream = task_stream(bank, 0, ["turned"])
+        return TaskBatches(lambda indices: generation_tasks(stream, "train", indices, *SHAPE)[0], 2, start)
 
     whole, rest = list(islice(batches(0), 4)), list(islice(batches(2), 2))
     for left, right in zip(whole[2:], rest, strict=True):

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from metagan.domains import DOMAINS
+from metagan.domains.image import image
 from metagan.errors import UserError
-from metagan.parameters import EmbedderNetwork, MetaTrain
+from metagan.parameters import EmbedderArchitecture, EmbedderNetwork, MetaTrain
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.sampling import Episode
+from metagan.tasks.streams import BankStream
 from metagan.training import embedder
 from metagan.training.embedder import few_shot_accuracy, load_embedder, prototype_logits, train_embedder
 from metagan.training.gan import architecture_of, initial_gan
@@ -37,9 +41,9 @@ def with_other_images(bank: TaskBank, classes: np.ndarray) -> TaskBank:
     return replace(bank, images=images)
 
 
-@pytest.mark.parametrize("turn_classes", [False, True])
-def test_only_train_classes_are_ever_seen(bank: TaskBank, turn_classes: bool) -> None:
-    settings = SETTINGS.model_copy(update={"turn_classes": turn_classes})
+@pytest.mark.parametrize("wrappers", [(), ("turned",)])
+def test_only_train_classes_are_ever_seen(bank: TaskBank, wrappers: tuple[str, ...]) -> None:
+    settings = SETTINGS.model_copy(update={"stream": wrappers})
     expected = trained(bank, settings)
     unseen = np.concatenate([bank.splits["val"], bank.splits["test"]])
     assert same(expected, trained(with_other_images(bank, unseen), settings))
@@ -58,19 +62,19 @@ def test_an_embedder_of_half_the_classes_never_sees_the_others(bank: TaskBank, h
 
 def test_the_two_roles_share_neither_start_nor_episodes(bank: TaskBank, monkeypatch: pytest.MonkeyPatch) -> None:
     starts, drawn = [], []
-    make, episode = embedder.Embedder, embedder.episode
+    make, draw = image.embedder, BankStream.episode
 
-    def recorded_network(**architecture: int) -> torch.nn.Module:
-        network = make(**architecture)
+    def recorded_network(architecture: EmbedderArchitecture) -> torch.nn.Module:
+        network = make(architecture)
         starts.append(network.head.weight.detach().clone())
         return network
 
-    def recorded_episode(*arguments: object, **named: object) -> object:
-        drawn.append(arguments[2:4])
-        return episode(*arguments, **named)
+    def recorded_episode(stream: BankStream, split: str, index: int, *shape: int) -> Episode:
+        drawn.append((stream.seed, index))
+        return draw(stream, split, index, *shape)
 
-    monkeypatch.setattr(embedder, "Embedder", recorded_network)
-    monkeypatch.setattr(embedder, "episode", recorded_episode)
+    monkeypatch.setitem(DOMAINS, "image", replace(image, embedder=recorded_network))
+    monkeypatch.setattr(BankStream, "episode", recorded_episode)
     assert not same(trained(bank), trained(bank, OTHER_ROLE))
     assert not torch.equal(*starts)
     assert drawn == [(0, 0), (0, 1), (0, 2), (1000, 0), (1000, 1), (1000, 2)]
@@ -120,10 +124,10 @@ def test_weights_of_another_kind_are_refused(bank: TaskBank, make_settings: Call
 
 def test_an_embedder_of_other_images_is_refused(bank: TaskBank) -> None:
     small = trained(bank)
-    architecture = small.header.architecture.model_copy(update={"image_size": 28})
+    architecture = small.header.architecture.model_copy(update={"shape": (1, 28, 28)})
     saved = replace(small, header=small.header.model_copy(update={"architecture": architecture}))
     with pytest.raises(
-        ValueError, match=r"^embedder: trained on images of \(channels, size\) \(1, 28\), but the task "
+        ValueError, match=r"^embedder: trained on examples of domain image and shape \(1, 28, 28\), but the task "
     ):
         load_embedder(saved, bank)
 

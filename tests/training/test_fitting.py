@@ -12,9 +12,9 @@ import torch
 from packaging.requirements import Requirement
 
 from metagan import files
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Trainer
 from metagan.training.checkpoints import AtomicCheckpoints, newest_whole
-from metagan.training.fitting import fingerprint
+from metagan.training.fitting import fingerprint, fit
 from metagan.training.saved import weights_hash
 
 
@@ -98,3 +98,28 @@ def test_no_lightning_without_a_safe_resume_is_allowed() -> None:
     assert "weights_only" in inspect.signature(L.Trainer.fit).parameters
     assert not allowed.specifier.contains("2.5.6")
     assert allowed.specifier.contains("2.6.0")
+
+
+@pytest.mark.parametrize(
+    ("asked", "has_gpu", "taken"),
+    [("auto", True, "gpu"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("gpu", False, "gpu")],
+)
+def test_a_gpu_is_used_where_there_is_one(
+    asked: str, has_gpu: bool, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without starting CUDA, after which no process could be forked."""
+    monkeypatch.setattr("metagan.training.fitting.CUDAAccelerator.is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "init", lambda: pytest.fail("CUDA was started"))
+    asked_for = {}
+
+    class RefusedError(Exception):
+        pass
+
+    def trainer(**arguments: object) -> None:
+        asked_for.update(arguments)
+        raise RefusedError
+
+    monkeypatch.setattr(L, "Trainer", trainer)
+    with pytest.raises(RefusedError):
+        fit(L.LightningModule(), tmp_path, None, Trainer(accelerator=asked))
+    assert asked_for["accelerator"] == taken

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from metagan.domains.image import image
 from metagan.errors import UserError
 from metagan.meta.update_rules import UPDATE_RULES, Signals
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain
@@ -24,8 +25,7 @@ from metagan.training.gan import (
 from metagan.training.saved import GanHeader, Provenance, SavedModel, Shots, Temperature, saved_model
 
 ARCHITECTURE = GanArchitecture(
-    channels=1,
-    image_size=16,
+    shape=(1, 16, 16),
     generator_width=8,
     discriminator_width=8,
     noise_size=4,
@@ -37,7 +37,7 @@ ARCHITECTURE = GanArchitecture(
 
 
 def adapted(pattern: str, architecture: GanArchitecture = ARCHITECTURE) -> set[str]:
-    _, rates = initial_rules(InnerLoop(adapt_parameters=pattern), initial_networks(architecture, 0))
+    _, rates = initial_rules(image, InnerLoop(adapt_parameters=pattern), initial_networks(architecture, 0))
     return {name.removeprefix("rule.") for name in rates} - {"schedule"}
 
 
@@ -86,7 +86,7 @@ def test_a_player_with_nothing_to_adapt_is_an_error(pattern: str, architecture: 
 def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
     inner = InnerLoop(generator_learning_rate=0.2, discriminator_learning_rate=0.05, update_rule=update_rule)
     networks = initial_networks(ARCHITECTURE.model_copy(update={"encoder": False}), 0)
-    rules, rates = initial_rules(inner, networks)
+    rules, rates = initial_rules(image, inner, networks)
     gradients = {name: torch.ones_like(value) for name, value in networks.items()}
     bound = rules["generator"]
     assert rules["discriminator"] is bound
@@ -102,7 +102,7 @@ def test_each_player_has_its_own_first_rate(update_rule: str) -> None:
 def test_each_player_may_have_a_rule_of_its_own() -> None:
     inner = InnerLoop.model_validate({"update_rule": {"generator": "adam", "discriminator": "lslr"}})
     networks = initial_networks(ARCHITECTURE, 0)
-    rules, rates = initial_rules(inner, networks)
+    rules, rates = initial_rules(image, inner, networks)
     assert {player: bound.rule for player, bound in rules.items()} == {
         player: UPDATE_RULES[name] for player, name in (("generator", "adam"), ("discriminator", "lslr"))
     }
@@ -200,10 +200,10 @@ def test_weights_of_another_kind_are_refused() -> None:
 
 
 def test_another_architecture_is_refused_with_what_differs() -> None:
-    wanted = ARCHITECTURE.model_copy(update={"image_size": 28, "generator_width": 16})
+    wanted = ARCHITECTURE.model_copy(update={"shape": (1, 28, 28), "generator_width": 16})
     with pytest.raises(UserError, match="another architecture") as error:
         load_gan(saved(), "meta_model", wanted)
     told = str(error.value)
-    assert "(generator_width is 8, not 16, image_size is 16, not 28)" in told
+    assert "generator_width is 8, not 16" in told and "shape is (1, 16, 16), not (1, 28, 28)" in told
     assert "meta_model" in told
     assert "noise_size" not in told

@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+from metagan.domains.image import image
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.meta_gradients import META_GRADIENTS
@@ -222,7 +223,7 @@ def test_training_starts_from_the_seeded_networks(
     seen, settings = spy(), make_settings(meta_steps=2)
     train(settings, seed=3)
     networks = initial_networks(architecture_of(bank, settings), 3)
-    assert same(seen[0], {**networks, **initial_rules(settings.inner, networks)[1]})
+    assert same(seen[0], {**networks, **initial_rules(image, settings.inner, networks)[1]})
     assert not same(seen[0], seen[1])
 
 
@@ -234,7 +235,7 @@ def test_fixed_rates_are_never_updated(
     assert not any(name.startswith("rule.") for name in seen[0])
     rates = {name: value.item() for name, value in model.state.items() if name.startswith("rule.")}
     assert rates
-    _, first = initial_rules(InnerLoop(update_rule="sgd"), seen[0])
+    _, first = initial_rules(image, InnerLoop(update_rule="sgd"), seen[0])
     assert rates == pytest.approx({name: value.item() for name, value in first.items()})
 
 

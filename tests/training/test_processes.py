@@ -17,7 +17,8 @@ from metagan.meta.learners import TaskTensors
 from metagan.parameters import Classifier, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training
-from metagan.training.classifier import ClassifierTraining, initial_classifier
+from metagan.training.classifier import initial_classifier
+from metagan.training.classifier_training import ClassifierTraining
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fit
 from metagan.training.gan import architecture_of, initial_gan

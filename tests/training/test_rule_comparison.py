@@ -12,6 +12,7 @@ from metagan.errors import UserError
 from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import CompareRules, MetaTrain
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
 from metagan.training import rule_comparison
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
@@ -97,7 +98,7 @@ def test_the_gradient_of_the_generator_against_autograd(setting: Setting, bank: 
     """With rates of next to nothing, both ends are the start."""
     _, task_map, start = setting
     gan = with_fixed_rule(start, "sgd", (1e-9, 1e-9), 2)
-    tasks, _ = generation_tasks(bank, "test", 0, range(2), 3, 4, 2, 4)
+    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 2, 4)
     norms = generator_gradients(task_map, gan, tasks, 2)
     learner, task = gan.learner(), {name: value[1] for name, value in tasks.items()}
     for place, step in ((0, 0), (1, 1)):

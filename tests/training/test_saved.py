@@ -36,7 +36,10 @@ from metagan.training.saved import (
 )
 
 numbers = st.floats(0, 1e6)
-sizes = {"channels": st.sampled_from([1, 3]), "image_size": st.integers(4, 16).map(lambda quarter: 4 * quarter)}
+shapes = st.tuples(st.sampled_from([1, 3]), st.integers(4, 16)).map(
+    lambda drawn: (drawn[0], 4 * drawn[1], 4 * drawn[1])
+)
+sizes = {"shape": shapes}
 widths = st.integers(8, 512)
 provenances = st.builds(
     Provenance,
@@ -87,7 +90,7 @@ headers = st.one_of(
     ),
 )
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.steps": torch.tensor(3)}
-EMBEDDER = EmbedderHeader(architecture=EmbedderArchitecture(width=8, feature_size=8, channels=1, image_size=16))
+EMBEDDER = EmbedderHeader(architecture=EmbedderArchitecture(width=8, feature_size=8, shape=(1, 16, 16)))
 
 
 def through_a_file(content: object) -> Any:
@@ -136,8 +139,16 @@ def test_what_every_header_has_cannot_be_left_out(needed: str, header: Header) -
         ({"format": FORMAT + 1}, f"weights of format {FORMAT + 1}, and not of format {FORMAT}: train again"),
         ({"extra": 1}, "embedder.extra: unknown parameter; known here are kind, format, "),
         (
-            {"architecture": {"width": 1 << 20, "feature_size": 8, "channels": 1, "image_size": 16}},
+            {"architecture": {"width": 1 << 20, "feature_size": 8, "shape": [1, 16, 16]}},
             "embedder.architecture.width: 1048576 is not valid: input should be less than or equal to 512",
+        ),
+        (
+            {"architecture": {"width": 8, "feature_size": 8, "shape": [1, 16, 20]}},
+            "shape: (1, 16, 20) is no image (channels, size, size) with 1 or 3 channels and a size from 16 to 64 ",
+        ),
+        (
+            {"architecture": {"width": 8, "feature_size": 8, "domain": "smell", "shape": [1]}},
+            "domain: 'smell' is not one of image",
         ),
         ({"provenance": {"seconds": -1.0}}, "embedder.provenance.seconds: -1.0 is not valid: "),
     ],
@@ -152,7 +163,7 @@ def test_a_refusal_says_what_is_wrong(damage: dict[str, Any], says: str) -> None
 def test_weights_of_before_the_header_are_told_by_their_format() -> None:
     old = {"kind": "embedder", "architecture": {"width": 8}, "state": STATE, "seconds": 1.0}
     with pytest.raises(
-        UserError, match=r"^weights of format 1, of an earlier metagan, and not of format 2: train again$"
+        UserError, match=rf"^weights of format 1, of an earlier metagan, and not of format {FORMAT}: train again$"
     ):
         saved_model(through_a_file(old))
 

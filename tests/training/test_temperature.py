@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from metagan.domains.image import image
 from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
 from metagan.training import temperature
 from metagan.training.data import generation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_networks
@@ -40,7 +42,7 @@ def start(bank: TaskBank, settings: MetaTrain) -> Gan:
 
 def test_one_temperature_for_both_is_louder_noise(start: Gan) -> None:
     learner, parameters = start.learner(), start.parameters
-    drawn = learner.generate(at_temperature(parameters, Temperature(0.6, 0.6)), NOISE)
+    drawn = learner.generate(at_temperature(image, parameters, Temperature(0.6, 0.6)), NOISE)
     torch.testing.assert_close(drawn, learner.generate(parameters, 0.6 * NOISE))
     assert not torch.allclose(drawn, learner.generate(parameters, NOISE), atol=1e-3)
 
@@ -50,18 +52,19 @@ def test_each_kind_of_noise_has_its_own(start: Gan) -> None:
     learner, parameters = start.learner(), start.parameters
 
     def spread(strokes: float, bending: float) -> float:
-        return learner.generate(at_temperature(parameters, Temperature(strokes, bending)), NOISE).std(0).max().item()
+        loud = at_temperature(image, parameters, Temperature(strokes, bending))
+        return learner.generate(loud, NOISE).std(0).max().item()
 
     assert spread(0, 0) == pytest.approx(0, abs=1e-6)
     assert min(spread(1, 0), spread(0, 1)) > 1e-3
-    still = at_temperature(parameters, Temperature(0, 1))
+    still = at_temperature(image, parameters, Temperature(0, 1))
     changed = {name for name, value in parameters.items() if not torch.equal(still[name], value)}
     assert changed == {"generator.noise.weight"}
 
 
 def test_a_generator_that_does_not_bend(bank: TaskBank, make_settings: Callable[..., MetaTrain]) -> None:
     networks = initial_networks(architecture_of(bank, make_settings(networks={"largest_shift": 0})), 0)
-    quiet = at_temperature(networks, Temperature(0.5, 2.0))
+    quiet = at_temperature(image, networks, Temperature(0.5, 2.0))
     assert quiet.keys() == networks.keys()
     assert torch.equal(quiet["generator.noise.weight"], 0.5 * networks["generator.noise.weight"])
 
@@ -116,7 +119,7 @@ def test_what_is_judged_are_samples_of_val_classes_after_the_steps_that_are_aske
     settings = settings.model_copy(update={"validation_tasks": 7})
     best_temperature(bank, nn.Flatten(), task_map, start, settings, 3, (1, 3))
     made, shown, real, classes, _ = seen
-    tasks, expected_classes = generation_tasks(bank, "val", 3, range(7), 3, 4, 3, 4)
+    tasks, expected_classes = generation_tasks(task_stream(bank, 3), "val", range(7), 3, 4, 3, 4)
     assert classes.tolist() == expected_classes
     assert np.array_equal(shown, tasks["support"].flatten(2).numpy())
     assert np.array_equal(real, tasks["query"].flatten(2).numpy())

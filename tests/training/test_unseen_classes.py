@@ -15,7 +15,7 @@ from metagan.parameters import Classifier, EmbedderNetwork, Evaluate, MetaTrain,
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
-from metagan.training.classifier import train_classifier
+from metagan.training.classifier_training import train_classifier
 from metagan.training.embedder import load_embedder, train_embedder
 from metagan.training.gan import architecture_of, initial_gan
 from metagan.training.joint_training import train_joint_gan

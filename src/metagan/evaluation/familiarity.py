@@ -7,12 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
-from torch import Tensor
+from torch import Tensor, nn
 
 from metagan.evaluation.features import embed_images
-from metagan.nets.embedder import Embedder
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import generation_task, to_floats
+from metagan.tasks.sampling import generation_task
 
 TRAIN_IMAGES, VAL_TASKS = 2000, 100
 
@@ -29,14 +28,14 @@ class Familiarity(NamedTuple):
     unlike: NDArray[np.bool_]
 
 
-def familiarity(embedder: Embedder, bank: TaskBank, pictures: Tensor, seed: int) -> Familiarity:
+def familiarity(embedder: nn.Module, bank: TaskBank, pictures: Tensor, seed: int) -> Familiarity:
     """How far pictures (K, C, H, W) in [0, 1] are from the train images, and how far val tasks of K images are.
 
     Mahalanobis distance of the activations of all blocks (Lee et al. 2018, arXiv 1807.03888, without its classes):
     the embedder's output alone is as near for noise as for letters.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(bank.places("train"))[:TRAIN_IMAGES])
-    images = to_floats(bank.images[chosen])
+    images = bank.domain.to_tensor(bank.images[chosen])
     fitted = LedoitWolf().fit(embed_images(embedder.activations, images))
 
     def distances(images: Tensor) -> NDArray[np.float64]:

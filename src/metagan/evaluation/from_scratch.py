@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from joblib import Parallel, delayed
-from torch import Tensor
+from torch import Tensor, nn
 
+from metagan.domains import Domain
 from metagan.nets.randomness import seeded
-from metagan.nets.small_classifier import SmallClassifier
 from metagan.nets.threads import intra_op_threads
-from metagan.tasks.sampling import LARGEST_JITTER, moved
 
 BATCH_SIZE = 64
 LEARNING_RATE, WEIGHT_DECAY = 1e-2, 1e-2
@@ -25,9 +24,10 @@ class Trial:
 
     parts: (images (N, C, H, W) in [0, 1], labels (N,) int64) pairs; each has an equal share of every batch.
     test: likewise one pair, from which nothing is learned. `jitter` moves every training image a little, anew each
-    time that it is seen; see `tasks.sampling.moved`.
+    time that it is seen, as the domain moves them.
     """
 
+    domain: Domain
     parts: Sequence[tuple[Tensor, Tensor]]
     test: tuple[Tensor, Tensor]
     n_classes: int
@@ -48,13 +48,12 @@ def accuracies(trials: Sequence[Trial], steps: int) -> list[float]:
         )
 
 
-def _initial(trial: Trial) -> SmallClassifier:
-    images = trial.test[0]
+def _initial(trial: Trial) -> nn.Module:
     with seeded(trial.seed):
-        return SmallClassifier(images.shape[1], images.shape[-1], trial.n_classes)
+        return trial.domain.judge(tuple(trial.test[0].shape[1:]), trial.n_classes)
 
 
-def _accuracy(network: SmallClassifier, trial: Trial, steps: int) -> float:
+def _accuracy(network: nn.Module, trial: Trial, steps: int) -> float:
     generator = torch.Generator().manual_seed(trial.seed)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
@@ -65,8 +64,9 @@ def _accuracy(network: SmallClassifier, trial: Trial, steps: int) -> float:
             images = torch.cat([part[row] for (part, _), row in zip(trial.parts, rows, strict=True)])
             labels = torch.cat([part[row] for (_, part), row in zip(trial.parts, rows, strict=True)])
             if trial.jitter:
-                changes = 2 * torch.rand(len(images), len(LARGEST_JITTER), generator=generator) - 1
-                images = moved(images, changes * torch.tensor(LARGEST_JITTER))
+                largest = trial.domain.largest_changes
+                changes = 2 * torch.rand(len(images), len(largest), generator=generator) - 1
+                images = trial.domain.move(images, changes * torch.tensor(largest))
             optimiser.zero_grad()
             F.cross_entropy(network(images), labels).backward()
             optimiser.step()

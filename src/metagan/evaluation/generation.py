@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from metagan.domains import Domain
 from metagan.errors import UserError
 from metagan.evaluation.diversity import diversity
 from metagan.evaluation.features import Embed, blank_where_diverged, diverged, embed_images
@@ -23,7 +25,7 @@ from metagan.evaluation.use import Sampler, use
 from metagan.parameters import Evaluate
 from metagan.parameters.evaluate import headline_step
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import GenerationTask, generation_task, to_bytes, to_floats
+from metagan.tasks.sampling import GenerationTask, generation_task
 
 Metrics = dict[str, float]
 
@@ -66,6 +68,7 @@ class Reference:
     (D,), D >= T; alternatives (D, Q, F): features of the query images of all D tasks.
     """
 
+    domain: Domain
     support: Images
     query: Images
     alternatives: np.ndarray
@@ -100,27 +103,17 @@ def evaluate_generation(
     real = _reference(bank, embed, judge, settings, seed)
     # Before any arm adapts, which is what takes long: too few images for a metric show here.
     single = _without_adaptation(real, settings, seed)
-
     images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
-    per_step = {
-        name: [
-            arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed)
-            for made in steps
-        ]
-        for name, steps in images.items()
-    }
+
+    def metrics(made: Images) -> Metrics:
+        return arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed)
+
+    per_step = {name: [metrics(made) for made in steps] for name, steps in images.items()}
     usefulness = use(bank, arms, headline_step(settings.steps), settings, seed)
-    tables = {name: {key: [_rounded(m[key]) for m in steps] for key in steps[0]} for name, steps in per_step.items()}
-    tables |= {name: {key: _rounded(value) for key, value in metrics.items()} for name, metrics in single.items()}
-    for name, estimates in usefulness["by_step"].items():
-        tables[name]["use"] = [estimate["mean"] for estimate in estimates]
-    # Both give a classifier the support images themselves.
-    for name in single:
-        tables[name]["use"] = usefulness["by_shots"][str(settings.k_shot)]["support"]["mean"]
-    shown = slice(settings.picture_classes)
     return GenerationResult(
         {
             "source": bank.source if source is None else source,
+            "on_paper": bank.example.on_paper,
             "split": settings.split,
             "n_tasks": settings.n_tasks,
             "n_classes": len(np.unique(real.task_classes)),
@@ -128,18 +121,46 @@ def evaluate_generation(
             "n_query": settings.n_query,
             "n_way": n_way_of(real.classes),
             "steps": list(settings.steps),
-            "arms": tables,
+            "arms": _tables(per_step, single, usefulness, settings.k_shot),
             "two_sample_null": list(null_interval(real.task_classes, settings.n_query)),
             "use": usefulness,
-            "gap_closed": [
-                _rounded(gap_closed(scratch["fjd"], ours["fjd"], single["real"]["fjd"]))
-                for scratch, ours in zip(per_step["scratch"], per_step["adapted"], strict=True)
-            ],
+            "gap_closed": _gaps(per_step, single["real"]["fjd"]),
             "diverged": {name: [_rounded(share) for share in shares] for name, shares in failures.items()},
         },
-        {"support": real.support.pixels[shown], "real": real.query.pixels[shown]}
-        | {name: np.stack([made.pixels[shown] for made in steps], axis=1) for name, steps in images.items()},
+        _pictures(real, images, slice(settings.picture_classes)),
     )
+
+
+def _pictures(real: Reference, images: Mapping[str, Sequence[Images]], shown: slice) -> dict[str, np.ndarray]:
+    """Of the first tasks."""
+    samples = {name: np.stack([made.pixels[shown] for made in steps], axis=1) for name, steps in images.items()}
+    return {"support": real.support.pixels[shown], "real": real.query.pixels[shown]} | samples
+
+
+def _gaps(per_step: Mapping[str, Sequence[Metrics]], real: float) -> list[float]:
+    """The gap closed by `adapted` after each step."""
+    pairs = zip(per_step["scratch"], per_step["adapted"], strict=True)
+    return [_rounded(gap_closed(scratch["fjd"], adapted["fjd"], real)) for scratch, adapted in pairs]
+
+
+def _tables(
+    per_step: Mapping[str, Sequence[Metrics]],
+    single: Mapping[str, Metrics],
+    usefulness: Mapping[str, Any],
+    k_shot: int,
+) -> dict[str, dict[str, Any]]:
+    """For each arm its metrics: a list by step, or one number of an arm that does not adapt."""
+    tables: dict[str, dict[str, Any]] = {
+        name: {key: [_rounded(metrics[key]) for metrics in steps] for key in steps[0]}
+        for name, steps in per_step.items()
+    }
+    tables |= {name: {key: _rounded(value) for key, value in metrics.items()} for name, metrics in single.items()}
+    for name, estimates in usefulness["by_step"].items():
+        tables[name]["use"] = [estimate["mean"] for estimate in estimates]
+    # Both give a classifier the support images themselves.
+    for name in single:
+        tables[name]["use"] = usefulness["by_shots"][str(k_shot)]["support"]["mean"]
+    return tables
 
 
 def arm_metrics(made: Images, real: Reference, settings: Evaluate, seed: int) -> Metrics:
@@ -191,8 +212,8 @@ def _without_adaptation(real: Reference, settings: Evaluate, seed: int) -> dict[
 
 
 def _two_sample(made: Images, query: Images, real: Reference, settings: Evaluate, seed: int) -> Metrics:
-    pixels = (to_floats(images.pixels) for images in (made, query))
-    on_pixels = two_sample_on_pixels(*pixels, real.task_classes, settings.judge_steps, seed)
+    pixels = (real.domain.to_tensor(images.pixels) for images in (made, query))
+    on_pixels = two_sample_on_pixels(real.domain, *pixels, real.task_classes, settings.judge_steps, seed)
     return on_pixels | two_sample_on_features(made.judged, query.judged, real.task_classes, seed)
 
 
@@ -215,7 +236,7 @@ def _adapt(
             for name, sampler in arms.items():
                 samples = sampler(supports, settings.steps, settings.n_query, _group_seed(seed, group)).detach().cpu()
                 failures[name].append(diverged(samples))
-                groups[name].append(_seen(blank_where_diverged(samples), embed, judge))
+                groups[name].append(_seen(bank.domain, blank_where_diverged(samples), embed, judge))
                 bar.update(len(tasks))
     images = {name: _joined(parts) for name, parts in groups.items()}
     return (
@@ -227,8 +248,8 @@ def _adapt(
     )
 
 
-def _seen(images: Tensor, embed: Embed, judge: Embed) -> Images:
-    return Images(to_bytes(images), embed_images(embed, images), embed_images(judge, images))
+def _seen(domain: Domain, images: Tensor, embed: Embed, judge: Embed) -> Images:
+    return Images(domain.to_stored(images), embed_images(embed, images), embed_images(judge, images))
 
 
 def _joined(parts: list[Images]) -> Images:
@@ -258,15 +279,15 @@ def _reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, s
     classes: list[int] = []
     for group in _groups(max(settings.n_tasks, N_WAY)):
         tasks = _draw(bank, settings, seed, group)
-        support.append(_seen(torch.stack([task.support for task in tasks]), embed, judge))
-        query.append(_seen(torch.stack([task.query for task in tasks]), embed, judge))
+        support.append(_seen(bank.domain, torch.stack([task.support for task in tasks]), embed, judge))
+        query.append(_seen(bank.domain, torch.stack([task.query for task in tasks]), embed, judge))
         classes.extend(task.class_index for task in tasks)
     supports, queries = _joined(support), _joined(query)
     count = settings.n_tasks
     of_tasks = (
         Images(images.pixels[:count], images.features[:count], images.judged[:count]) for images in (supports, queries)
     )
-    return Reference(*of_tasks, alternatives=queries.features, classes=np.array(classes))
+    return Reference(bank.domain, *of_tasks, alternatives=queries.features, classes=np.array(classes))
 
 
 def _groups(n_tasks: int) -> list[range]:

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from metagan.domains import Domain
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.evaluation.gradient_masking import masking_accuracies, masking_checks
 from metagan.evaluation.judge import (
@@ -26,7 +27,6 @@ from metagan.evaluation.judge import (
 )
 from metagan.nets.threads import intra_op_threads
 from metagan.parameters import Robustness
-from metagan.tasks.sampling import to_bytes
 
 AdaptEpisode = Callable[[int, Tensor | None], EpisodeModel]
 """(index of an episode, images (N * K, C, H, W) in place of its support set's) -> the network adapted to it.
@@ -58,6 +58,7 @@ class RobustnessResult:
 
 
 def evaluate_robustness(
+    domain: Domain,
     adapt: AdaptEpisode,
     support_of: SupportSet,
     settings: Robustness,
@@ -94,10 +95,7 @@ def evaluate_robustness(
         return _share(standing), robust, masking_accuracies(model, standing, own_seed, source)
 
     natural, robust, masking = zip(*_in_threads(measure, settings.episodes, workers, progress), strict=True)
-    rows = [("clean", threat) for threats in groups for threat in threats]
-    rows += [("poisoned", threat) for threat in poison]
-    checked = [accuracies for accuracies in masking if accuracies]
-    n_way = len(support_of(0)[1].unique())
+    rows = [("clean", threat) for threats in groups for threat in threats] + [("poisoned", it) for it in poison]
     table = {
         "episodes": settings.episodes,
         "natural": mean_and_ci95(natural),
@@ -106,11 +104,15 @@ def evaluate_robustness(
             | mean_and_ci95(accuracies)
             for (support, threat), accuracies in zip(rows, zip(*robust, strict=True), strict=True)
         ],
-        "masking_checks": masking_checks(
-            {name: np.array([accuracies[name] for accuracies in checked]) for name in checked[0]}, n_way
-        ),
+        "masking_checks": _checks([found for found in masking if found], support_of),
     }
-    return RobustnessResult(table, _pictures(adapt(0, None), settings, _episode_seed(seed, 0)))
+    return RobustnessResult(table, _pictures(domain, adapt(0, None), settings, _episode_seed(seed, 0)))
+
+
+def _checks(checked: Sequence[dict[str, float]], support_of: SupportSet) -> dict[str, Any]:
+    """The checks against gradient masking, on the accuracies of some episodes."""
+    n_way = len(support_of(0)[1].unique())
+    return masking_checks({name: np.array([accuracies[name] for accuracies in checked]) for name in checked[0]}, n_way)
 
 
 def _threats(settings: Robustness) -> list[list[Threat]]:
@@ -150,7 +152,7 @@ def _in_threads(measure: Callable[[int], Outcome], episodes: int, workers: int |
         return list(tqdm(outcomes, "attacking", episodes, unit="episode", disable=not progress))
 
 
-def _pictures(model: EpisodeModel, settings: Robustness, seed: int) -> dict[str, np.ndarray]:
+def _pictures(domain: Domain, model: EpisodeModel, settings: Robustness, seed: int) -> dict[str, np.ndarray]:
     threat = Threat("pgd", "linf", PICTURE_EPSILON, settings.steps)
     attacked = attack_images(model.predict, model.query, model.labels, threat, seed)
     with torch.no_grad():
@@ -158,8 +160,8 @@ def _pictures(model: EpisodeModel, settings: Robustness, seed: int) -> dict[str,
     shown = [int((model.labels == label).nonzero()[0]) for label in model.labels.unique()[:PICTURES]]
     names = ("label", "clean_prediction", "attacked_prediction")
     return {
-        "clean": to_bytes(model.query[shown]),
-        "attacked": to_bytes(attacked[shown]),
+        "clean": domain.to_stored(model.query[shown]),
+        "attacked": domain.to_stored(attacked[shown]),
         **{name: labels[shown].cpu().numpy() for name, labels in zip(names, (model.labels, *predictions), strict=True)},
         "eps": np.array(PICTURE_EPSILON),
     }

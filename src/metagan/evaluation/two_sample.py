@@ -14,9 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from metagan.domains import Domain
 from metagan.errors import UserError
 from metagan.evaluation.from_scratch import Trial, accuracies
-from metagan.tasks.sampling import to_bytes, to_floats
 
 SEEDS = 3
 UNITS, EPOCHS = 20, 100  # of the network on features: section 4
@@ -38,7 +38,9 @@ def null_interval(classes: np.ndarray, n_each: int) -> tuple[float, float]:
     return 0.5 - reach, 0.5 + reach
 
 
-def two_sample_on_pixels(made: Tensor, real: Tensor, classes: np.ndarray, steps: int, seed: int) -> dict[str, float]:
+def two_sample_on_pixels(
+    domain: Domain, made: Tensor, real: Tensor, classes: np.ndarray, steps: int, seed: int
+) -> dict[str, float]:
     """Accuracy of networks, trained for `steps`, that tell images (T, n, C, H, W) in [0, 1] made for T classes from
     real ones.
 
@@ -49,10 +51,10 @@ def two_sample_on_pixels(made: Tensor, real: Tensor, classes: np.ndarray, steps:
         UserError: there is only one class.
     """
     check_halves(classes)
-    pair = [to_floats(to_bytes(images)) for images in (made, real)]
+    pair = [domain.to_tensor(domain.to_stored(images)) for images in (made, real)]
     views = {"two_sample": pair, "two_sample_binarised": [(images >= 0.5).float() for images in pair]}
     halvings = list(enumerate(_halvings(classes, seed)))
-    trials = [_trial(images, half, seed + number) for images in views.values() for number, half in halvings]
+    trials = [_trial(domain, images, half, seed + number) for images in views.values() for number, half in halvings]
     found = np.reshape(accuracies(trials, steps), (len(views), SEEDS))
     return dict(zip(views, found.mean(1).tolist(), strict=True))
 
@@ -85,13 +87,13 @@ def _halvings(classes: np.ndarray, seed: int) -> list[np.ndarray]:
     return [np.isin(classes, generator.permutation(names)[: len(names) // 2]) for generator in generators]
 
 
-def _trial(pair: Sequence[Tensor], half: np.ndarray, seed: int) -> Trial:
+def _trial(domain: Domain, pair: Sequence[Tensor], half: np.ndarray, seed: int) -> Trial:
     chosen = torch.from_numpy(half)
     train = [(images[chosen].flatten(0, 1), label) for label, images in enumerate(pair)]
     test = [(images[~chosen].flatten(0, 1), label) for label, images in enumerate(pair)]
     parts = [(images, torch.full((len(images),), label)) for images, label in train]
     images, labels = zip(*[(images, torch.full((len(images),), label)) for images, label in test], strict=True)
-    return Trial(parts, (torch.cat(images), torch.cat(labels)), 2, seed)
+    return Trial(domain, parts, (torch.cat(images), torch.cat(labels)), 2, seed)
 
 
 def _labelled(made: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metagan.domains import Domain
 from metagan.evaluation.confidence import Estimate, mean_and_ci95
 from metagan.evaluation.features import blank_where_diverged
 from metagan.evaluation.from_scratch import Trial, accuracies
 from metagan.evaluation.recognisability import N_WAY
 from metagan.parameters import Evaluate
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import generation_task, to_bytes, to_floats
+from metagan.tasks.sampling import generation_task
 
 Sampler = Callable[[Tensor, tuple[int, ...], int, int], Tensor]
 """(supports (T, K, C, H, W), steps, n, seed) -> samples (T, len(steps), n, C, H, W) in [0, 1]."""
@@ -32,13 +33,15 @@ TRAINING_SETS = ("support", "support_jitter", "as_many_samples", "samples", "sup
 class Group:
     """Classes that one classifier is to tell apart: support (N, K, C, H, W) and query (N, Q, C, H, W) in [0, 1]."""
 
+    domain: Domain
     support: Tensor
     query: Tensor
     seed: int
 
     def trial(self, parts: Sequence[Tensor], jitter: bool = False) -> Trial:
         """A classifier trained on parts (N, n, C, H, W), each of them real or made for the N classes in order."""
-        return Trial([_labelled(part) for part in parts], _labelled(self.query), len(self.query), self.seed, jitter)
+        labelled = [_labelled(part) for part in parts]
+        return Trial(self.domain, labelled, _labelled(self.query), len(self.query), self.seed, jitter)
 
 
 def use(bank: TaskBank, arms: Mapping[str, Sampler], step: int, settings: Evaluate, seed: int) -> dict[str, Any]:
@@ -90,14 +93,14 @@ def _groups(bank: TaskBank, settings: Evaluate, seed: int) -> list[Group]:
             for index in range(first, first + n_way)
         ]
         support, query = (torch.stack([getattr(task, part) for task in tasks]) for part in ("support", "query"))
-        groups.append(Group(support, query, seed + number))
+        groups.append(Group(bank.domain, support, query, seed + number))
     return groups
 
 
 def _by_shots(group: Group, sampler: Sampler, k_shot: int, step: int, settings: Evaluate) -> list[Trial]:
     """One trial for each of TRAINING_SETS."""
     support = group.support[:, :k_shot]
-    samples = _draw(sampler, support, (step,), settings.use.samples, group.seed)[:, 0]
+    samples = _draw(group, sampler, support, (step,), settings.use.samples)[:, 0]
     return [
         group.trial([support]),
         group.trial([support], jitter=True),
@@ -109,13 +112,14 @@ def _by_shots(group: Group, sampler: Sampler, k_shot: int, step: int, settings: 
 
 def _by_step(group: Group, sampler: Sampler, settings: Evaluate) -> list[Trial]:
     support = group.support[:, : settings.k_shot]
-    samples = _draw(sampler, support, settings.steps, settings.use.samples, group.seed)
+    samples = _draw(group, sampler, support, settings.steps, settings.use.samples)
     return [group.trial([samples[:, step]]) for step in range(len(settings.steps))]
 
 
-def _draw(sampler: Sampler, support: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
-    """Samples as they would be saved: in 8 bits."""
-    return to_floats(to_bytes(blank_where_diverged(sampler(support, steps, n, seed).detach().cpu())))
+def _draw(group: Group, sampler: Sampler, support: Tensor, steps: tuple[int, ...], n: int) -> Tensor:
+    """Samples as they would be stored."""
+    samples = blank_where_diverged(sampler(support, steps, n, group.seed).detach().cpu())
+    return group.domain.to_tensor(group.domain.to_stored(samples))
 
 
 def _labelled(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,9 +20,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from torch import Tensor
 
 from metagan.io import mlflow_version, outbox
+from metagan.parameters import StoredExample
 from metagan.reporting.figures import sample_grid
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import to_bytes
 
 log = logging.getLogger(__name__)
 DIGEST_LENGTH = 36  # the longest that MLflow takes
@@ -102,13 +102,13 @@ def run_logger(prefix: str = "") -> RunLogger | None:
     return RunLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri(), prefix=prefix)
 
 
-def grid_logger(logger: RunLogger | None, on_paper: bool = True) -> Callable[[Tensor, int], None] | None:
+def grid_logger(logger: RunLogger | None, example: StoredExample) -> Callable[[Tensor, int], None] | None:
     """Logs validation samples (rows, columns, C, H, W) in [0, 1] as a picture of the run, by meta-step."""
     if logger is None:
         return None
 
     def show(samples: Tensor, meta_step: int) -> None:
-        picture = sample_grid(to_bytes(samples), on_paper)
+        picture = sample_grid(example, samples)
         logger.experiment.log_image(logger.run_id, picture, key="validation_samples", step=meta_step, synchronous=True)
 
     return show

@@ -6,19 +6,18 @@ A file for each `conf/base/parameters_*.yml`; `messages` has the words of a refu
 from metagan.parameters.adapt import Adapt
 from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import (
-    WITH_HEAD,
     AdversarySettings,
     Classifier,
     ClassifierArchitecture,
     ClassifierInner,
     ClassifierNetwork,
-    MethodName,
     Pooling,
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
 from metagan.parameters.embedder import Embedder, EmbedderArchitecture, EmbedderNetwork
 from metagan.parameters.evaluate import Evaluate
+from metagan.parameters.example import Example, StoredExample
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.meta_train import (
     GanArchitecture,
@@ -29,6 +28,7 @@ from metagan.parameters.meta_train import (
     OuterObjective,
     WarmUp,
 )
+from metagan.parameters.method import WITH_HEAD, MethodName
 from metagan.parameters.outer_loop import OuterLoop
 from metagan.parameters.report import Report
 from metagan.parameters.robustness import Robustness
@@ -53,6 +53,7 @@ __all__ = [
     "EmbedderArchitecture",
     "EmbedderNetwork",
     "Evaluate",
+    "Example",
     "GanArchitecture",
     "Glyphs",
     "ImageFolder",
@@ -70,6 +71,7 @@ __all__ = [
     "Report",
     "Robustness",
     "Section",
+    "StoredExample",
     "Tasks",
     "Trainer",
     "WarmUp",

@@ -6,14 +6,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from metagan.parameters.example import Example
+from metagan.parameters.method import MethodName
 from metagan.parameters.outer_loop import OuterLoop
-from metagan.parameters.section import Channels, ImageSize, NonNegative, Plural, Positive, Section
+from metagan.parameters.section import NonNegative, Plural, Positive, Section
 from metagan.parameters.update_rule import UpdateRuleName, learned_rules
-
-MethodName = Literal["maml", "fomaml", "reptile", "anil", "prototypical", "matching", "matching_fce", "fine_tune"]
-
-WITH_HEAD = ("maml", "fomaml", "reptile", "anil", "fine_tune")
-"""Methods whose classifier fits one number of ways."""
 
 ClassifierWidth = Annotated[int, Field(ge=4, le=512)]
 Pooling = Literal["max", "stride"]
@@ -25,11 +22,9 @@ class ClassifierNetwork(Section):
     batch_norm: Literal["transductive", "inductive"] = "inductive"
 
 
-class ClassifierArchitecture(Section):
+class ClassifierArchitecture(Example):
     """What a method builds its network from; `base_classes` is the number of train classes."""
 
-    channels: Channels
-    image_size: ImageSize
     width: ClassifierWidth
     pooling: Pooling
     n_way: Annotated[int, Field(ge=2, le=100_000)]
@@ -80,7 +75,6 @@ class Classifier(OuterLoop):
     k_shot: Positive = 1
     n_query: Positive = 10
     validation_shots: Positive | None = None
-    jitter: bool = False
     network: ClassifierNetwork = ClassifierNetwork()
     inner: ClassifierInner = ClassifierInner()
     multi_step_loss: bool = False

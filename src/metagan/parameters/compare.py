@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from metagan.parameters.classifier import MethodName
+from metagan.parameters.method import MethodName
 from metagan.parameters.section import Name, OneOrMore, Positive, Section
 
 

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from metagan.parameters.section import Channels, Count, ImageSize, Plural, Positive, Section, Width
+from metagan.parameters.example import Example
+from metagan.parameters.section import Count, Plural, Positive, Section, Width
+from metagan.parameters.stream import Wrappers
 
 EmbedderWidth = Annotated[Width, Field(multiple_of=8)]  # eight groups of channels are normalised together
 
@@ -22,17 +24,15 @@ class EmbedderNetwork(Section):
     n_query: Positive = 5
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     class_half: Literal["first", "second", "all"] = "all"
-    turn_classes: bool = True
+    stream: Wrappers = ("turned",)
     seed_offset: Count = 0
 
 
-class EmbedderArchitecture(Section):
-    """What saved weights of an embedder may say of its network."""
+class EmbedderArchitecture(Example):
+    """What saved weights of an embedder may say of its network, and of the examples that it takes."""
 
     width: EmbedderWidth
     feature_size: Width
-    channels: Channels
-    image_size: ImageSize
 
 
 class Embedder(Section):

@@ -7,12 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from metagan.parameters.example import Example
 from metagan.parameters.outer_loop import OuterLoop
 from metagan.parameters.section import (
-    Channels,
     Count,
     Fraction,
-    ImageSize,
     NonNegative,
     Plural,
     Positive,
@@ -22,6 +21,9 @@ from metagan.parameters.section import (
     Width,
 )
 from metagan.parameters.update_rule import UpdateRuleNames, learned_rules, of_each_player
+
+MetaGradientName = Literal["maml", "fomaml", "reptile"]
+"""A new meta-gradient's name goes here; its file has the same name."""
 
 
 class Networks(Section):
@@ -35,11 +37,8 @@ class Networks(Section):
     encoder: bool = False
 
 
-class GanArchitecture(Networks):
-    """What saved weights of a GAN may say of its networks."""
-
-    channels: Channels
-    image_size: ImageSize
+class GanArchitecture(Example, Networks):
+    """What saved weights of a GAN may say of its networks, and of the examples that they take."""
 
 
 class InnerLoop(Section):
@@ -126,7 +125,7 @@ class MetaTrain(OuterLoop):
 
     section: ClassVar[str] = "meta_train"
 
-    meta_gradient: Literal["maml", "fomaml", "reptile"] = "maml"
+    meta_gradient: MetaGradientName = "maml"
     k_shot: Positive = 8
     smallest_k_shot: Positive = 1
     n_query: Plural = 12

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from metagan.parameters.section import Fraction, Positive, Section
+from metagan.parameters.stream import Wrappers
 
 
 class OuterLoop(Section):
@@ -15,7 +16,7 @@ class OuterLoop(Section):
     section: ClassVar[str]
 
     tasks_per_step: Positive = 4
-    turn_classes: bool = True
+    stream: Wrappers = ("turned",)
     meta_steps: Positive | None = 300
     minutes: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3

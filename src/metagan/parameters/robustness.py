@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from metagan.parameters.classifier import WITH_HEAD, Classifier
+from metagan.parameters.classifier import Classifier
+from metagan.parameters.method import WITH_HEAD
 from metagan.parameters.section import NonNegative, OneOrMore, Plural, Positive, Section, Several
 
 Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from metagan.parameters.folder import Folder, PathText
 from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Section
 
+SourceName = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
+"""A new source's name goes here; its file has the same name."""
+
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20
 COLOURS_PER_CLASS = 24
@@ -34,7 +37,7 @@ class ImageFolder(Section):
 class Tasks(Section):
     """Which images the tasks are made of."""
 
-    source: Literal["glyphs", "digits", "omniglot", "colours", "image_folder"] = "glyphs"
+    source: SourceName = "glyphs"
     image_size: ImageSize = 28
     channels: Channels = 1
     workers: Count = 0

@@ -12,7 +12,7 @@ from metagan.parameters.section import Positive, Section
 class Trainer(Section):
     """Where trainings run: the kind of device, and the processes that share the tasks of a step."""
 
-    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Positive = 1
     num_nodes: Positive = 1
     strategy: Literal["ddp_fork", "ddp"] = "ddp_fork"

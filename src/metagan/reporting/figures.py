@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
+from metagan.domains import domain_of
+from metagan.domains.image import tile
 from metagan.errors import UserError
+from metagan.parameters import StoredExample
 
 PICTURE_STEPS = (0, 1, 5, 20)
-TILE_COLUMNS = 4
 TILE_LIMIT = 8
 FRAME_LIMIT = 16
-SEPARATOR = 222
 
 
 def picture_steps(steps: Sequence[int]) -> list[int]:
@@ -40,22 +42,6 @@ def check_pictures(pictures: Mapping[str, np.ndarray], steps: Sequence[int]) -> 
             raise UserError(f"pictures.{name} must be uint8 ({wanted}), got {images.dtype} {images.shape}")
 
 
-def tile(images: np.ndarray, on_paper: bool = True, columns: int = TILE_COLUMNS) -> Image.Image:
-    """uint8 images (n, C, H, W) in rows of `columns`, a light line between them; unused places stay white.
-
-    Grey images, whose ink is bright, are inverted to dark ink on white when `on_paper`.
-    """
-    n, channels, height, width = images.shape
-    pixels = 255 - images if channels == 1 and on_paper else images
-    rows = -(-n // columns)
-    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, dtype=np.uint8)
-    for index, image in enumerate(pixels):
-        top, left = index // columns * (height + 1), index % columns * (width + 1)
-        canvas[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1] = SEPARATOR
-        canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
-    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
-
-
 def data_uri(picture: Image.Image) -> str:
     """The picture as a PNG inside its own address."""
     return f"data:image/png;base64,{base64_png(picture)}"
@@ -68,12 +54,11 @@ def base64_png(picture: Image.Image) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def sample_grid(images: np.ndarray, on_paper: bool = True, magnification: int = 2) -> Image.Image:
-    """uint8 images (R, n, C, H, W) as a picture of R rows of n images."""
-    if images.dtype != np.uint8 or images.ndim != 5 or images.shape[2] not in (1, 3):
-        raise ValueError(f"images must be uint8 (R, n, 1 or 3, H, W), got {images.dtype} {images.shape}")
-    flat = images.reshape(-1, *images.shape[2:])
-    return _magnified(tile(flat, on_paper, columns=images.shape[1]), magnification)
+def sample_grid(example: StoredExample, samples: Tensor, magnification: int = 2) -> Image.Image:
+    """Samples (R, n, C, H, W) in [0, 1] as a picture of R rows of n."""
+    domain = domain_of(example)
+    stored = domain.to_stored(samples.flatten(0, 1))
+    return _magnified(domain.picture(stored, example.on_paper, samples.shape[1]), magnification)
 
 
 def picture_grid(images: np.ndarray, columns: int = 8, magnification: int = 2) -> Image.Image:

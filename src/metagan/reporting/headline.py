@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metagan.reporting import tables
-from metagan.reporting.tables import Arm, Generation
+from metagan.reporting.generation import Generation, values
+from metagan.reporting.measures import Arm
 
 TRAINING_SETS = {
     "support": "{k} real image{s}",
@@ -59,7 +59,7 @@ def use_rows(generation: Generation) -> list[UseRow]:
 
 def value_at(generation: Generation, arm: str, metric: str, step: int) -> float:
     """A metric of an arm after `step` steps; the only one of an arm that does not adapt."""
-    numbers = tables.values(generation, arm, metric)
+    numbers = values(generation, arm, metric)
     return numbers[0] if len(numbers) == 1 else numbers[generation["steps"].index(step)]
 
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from metagan.parameters.evaluate import HEADLINE_STEP
+from metagan.parameters.leaderboard import LowerIsBetter, RankedBy
 from metagan.reporting import tables
+from metagan.reporting.measures import HEADLINE_EPSILON
 from metagan.reporting.templates import template
 
-GOALS = {
-    "two_sample": -math.inf,
-    "use": math.inf,
-    "recognisability": math.inf,
-    "fjd": -math.inf,
-    "gap_closed": math.inf,
-    "natural_accuracy": math.inf,
-    "robust_accuracy": math.inf,
-    "seconds": -math.inf,
-}
-RESULTS = [name for name in GOALS if name != "seconds"]
 LABELS = {
     "run": "run",
     "date": "started (UTC)",
@@ -38,9 +28,10 @@ LABELS = {
     "gap_closed": f"gap closed, {HEADLINE_STEP} steps",
     "episodes": "episodes",
     "natural_accuracy": "natural accuracy",
-    "robust_accuracy": f"under PGD, ε = {tables.HEADLINE_EPSILON}",
+    "robust_accuracy": f"under PGD, ε = {HEADLINE_EPSILON}",
     "seconds": "time",
 }
+RESULTS = [name for name in LABELS if name in get_args(RankedBy) and name != "seconds"]
 
 
 def rank_runs(runs: pd.DataFrame, metric: str, ui: str) -> pd.DataFrame:
@@ -51,7 +42,7 @@ def rank_runs(runs: pd.DataFrame, metric: str, ui: str) -> pd.DataFrame:
     """
     measured = [run for run in runs.to_dict("records") if any(isinstance(value, Mapping) for value in run.values())]
     board = pd.DataFrame([_row(run, ui) for run in measured], columns=[*LABELS, "link"])
-    return board.sort_values(metric, ascending=GOALS[metric] < 0, na_position="last", kind="stable")
+    return board.sort_values(metric, ascending=metric in get_args(LowerIsBetter), na_position="last", kind="stable")
 
 
 def leaderboard_page(board: pd.DataFrame, metric: str) -> str:
@@ -78,7 +69,7 @@ def _row(run: Mapping[str, Any], ui: str) -> dict[str, Any]:
         "gap_closed": _by_step(run, "gap_closed").get(HEADLINE_STEP),
         "episodes": shape,
         "natural_accuracy": natural.get(0),
-        "robust_accuracy": robust.get(round(1000 * tables.HEADLINE_EPSILON)),
+        "robust_accuracy": robust.get(round(1000 * HEADLINE_EPSILON)),
         "seconds": (run["end_time"] - run["start_time"]).total_seconds(),
         "link": f"{ui.rstrip('/')}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}",
     }

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from metagan.reporting.charts import Line, line_chart, marker_symbol
 from metagan.reporting.figures import after
-from metagan.reporting.tables import METRICS, number
+from metagan.reporting.measures import METRICS
+from metagan.reporting.tables import number
 
 COLOURS = ("#0067a5", "#c44f00", "#00805f", "#8a4a86")
 MARKERS = ("circle", "square", "triangle", "")

@@ -54,14 +54,14 @@ class FewShotClassifier(ServedModel):
 
     def answer(self, query: list[str], support: dict[str, list[str]]) -> list[dict[str, float]]:
         architecture = self.model.header.architecture
-        shape = architecture.image_size, architecture.channels
-        images = [from_base64(f"support.{name}", pictures, *shape) for name, pictures in support.items()]
-        probabilities = self.probabilities(from_base64("query", query, *shape), images)
+        shape = architecture.shape
+        images = [from_base64(f"support.{name}", pictures, shape) for name, pictures in support.items()]
+        probabilities = self.probabilities(from_base64("query", query, shape), images)
         return [dict(zip(support, row.tolist(), strict=True)) for row in probabilities]
 
     def example(self) -> dict[str, Any]:
         architecture = self.model.header.architecture
-        shape = architecture.n_way, architecture.channels, architecture.image_size, architecture.image_size
+        shape = architecture.n_way, *architecture.shape
         pictures = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         files = to_base64(pictures)
         return {"query": files[:1], "support": {f"class {number}": [file] for number, file in enumerate(files)}}

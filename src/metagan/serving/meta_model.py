@@ -49,13 +49,13 @@ class MetaModel(ServedModel):
 
     def answer(self, pictures: list[str], n: int = SAMPLES, seed: int = 0, steps: int = STEPS) -> list[str]:
         architecture = self.model.header.architecture
-        support = from_base64("pictures", pictures, architecture.image_size, architecture.channels)
+        support = from_base64("pictures", pictures, architecture.shape)
         return self.adapt(support, steps, seed).answer(n, seed)
 
     def example(self) -> dict[str, Any]:
         architecture = self.model.header.architecture
-        size = architecture.image_size
-        square = torch.zeros(3, architecture.channels, size, size)
+        size = architecture.shape[-1]
+        square = torch.zeros(3, *architecture.shape)
         square[..., size // 4 : -size // 4, size // 4 : -size // 4] = 1
         return {"pictures": to_base64(square), "n": 2, "seed": 1, "steps": 1}
 

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from metagan.domains.image import tile, to_bytes, to_floats
 from metagan.errors import UserError
-from metagan.reporting.figures import base64_png, tile
+from metagan.reporting.figures import base64_png
 from metagan.serving.limits import MOST_PIXELS_OF_A_PICTURE
-from metagan.tasks.sampling import to_bytes, to_floats
 from metagan.tasks.sources.picture_files import FORMATS, read_picture
 
 
@@ -52,15 +52,15 @@ def _file(picture: str) -> io.BytesIO:
     return io.BytesIO(base64.b64decode(picture, validate=True))
 
 
-def from_base64(name: str, pictures: Sequence[str], image_size: int, channels: int) -> Tensor:
-    """Picture files of any size and mode as images (n, channels, image_size, image_size) in [0, 1].
+def from_base64(name: str, pictures: Sequence[str], shape: tuple[int, ...]) -> Tensor:
+    """Picture files of any size and mode as images (n, *shape) in [0, 1].
 
     Raises UserError, which starts with `name`, for one that cannot be read or is of one colour.
     """
     images = []
     for number, picture in enumerate(pictures):
         try:
-            images.append(read_picture(_file(picture), image_size, channels))
+            images.append(read_picture(_file(picture), shape[-1], shape[0]))
         except ValueError as error:
             told = error.__cause__ or error
             raise UserError(f"{name}: number {number} cannot be read as a picture ({told})") from error

@@ -1,6 +1,7 @@
 """The task bank: all images of a source as one memory-mapped array, with its classes and their splits.
 
-A bank is a folder of two files: `images.npy`, uint8 (N, C, H, W) in class order, and `bank.json`, the class table.
+A bank is a folder of two files: `images.npy`, (N, *shape) in class order, and `bank.json`, what an example is and the
+class table.
 """
 
 from __future__ import annotations
@@ -22,20 +23,21 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from metagan.domains import Domain, domain_of, stored_example
 from metagan.errors import UserError
 from metagan.files import FULL, is_abandoned, process_name
-from metagan.parameters import Tasks
+from metagan.parameters import Example, StoredExample, Tasks, valid_section
 from metagan.tasks.sources import SOURCES
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
 
-FORMAT = 1
+FORMAT = 2
 BUILD = "kedro run --pipelines tasks"
 ClassIndices: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TaskBank:
-    """Images uint8 (N, C, H, W); class i owns images[offsets[i]:offsets[i + 1]].
+    """Images (N, *shape), as `example` says; class i owns images[offsets[i]:offsets[i + 1]].
 
     `content_hash` is the sha256 over pixels, offsets and class table; `note` says where the images come from.
     """
@@ -44,10 +46,14 @@ class TaskBank:
     offsets: NDArray[np.int64]
     classes: tuple[ClassRecord, ...]
     source: str
-    image_size: int
-    channels: int
+    example: StoredExample
     content_hash: str
     note: str = ""
+
+    @property
+    def domain(self) -> Domain:
+        """What its examples can do."""
+        return domain_of(self.example)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -67,7 +73,7 @@ class TaskBank:
         return np.concatenate([np.arange(self.offsets[i], self.offsets[i + 1]) for i in self.splits[split]])
 
     def class_images(self, class_index: int) -> Images:
-        """The images of one class, a view (n, C, H, W)."""
+        """The images of one class, a view (n, *shape)."""
         return self.images[self.offsets[class_index] : self.offsets[class_index + 1]]
 
     def check_tasks(self, section: str, splits: Sequence[str], k_shot: int, n_query: int) -> None:
@@ -86,12 +92,11 @@ class TaskBank:
                     f"{self.classes[smallest].name!r} has {sizes[smallest]} images: lower them, or leave the class out"
                 )
 
-    def check_images(self, network: str, channels: int, image_size: int, remedy: str) -> None:
-        """Raises UserError, with the remedy, when a network was trained on images of another shape."""
-        if (own := (channels, image_size)) != (found := (self.channels, self.image_size)):
-            raise UserError(
-                f"{network}: trained on images of (channels, size) {own}, but the task bank has {found}; {remedy}"
-            )
+    def check_example(self, network: str, trained_on: Example, remedy: str) -> None:
+        """Raises UserError, with the remedy, when a network was trained on another domain or shape."""
+        own, found = (f"domain {it.domain} and shape {it.shape}" for it in (trained_on, self.example))
+        if own != found:
+            raise UserError(f"{network}: trained on examples of {own}, but the task bank has {found}; {remedy}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # A memory map would be pickled as a copy of all its images: the other process maps the files itself.
@@ -143,9 +148,12 @@ def open_bank(folder: Path) -> TaskBank:
         classes = tuple(ClassRecord(**record) for record in header["classes"])
         offsets = _offsets(classes)
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        shape = (int(offsets[-1]), header["channels"], header["image_size"], header["image_size"])
-        if images.dtype != np.uint8 or images.shape != shape:
-            raise ValueError(f"images.npy is {images.dtype} {images.shape}, not uint8 {shape}")
+        example = valid_section("example", StoredExample, header["example"])
+        if example != stored_example(example.domain, example.shape, example.on_paper):
+            raise ValueError(f"its examples are not those of the domain {example.domain}")
+        shape = (int(offsets[-1]), *example.shape)
+        if images.dtype != example.dtype or images.shape != shape:
+            raise ValueError(f"images.npy is {images.dtype} {images.shape}, not {example.dtype} {shape}")
         if (folder / "images.npy").stat().st_size != images.offset + images.nbytes:
             raise ValueError("images.npy has bytes after its last image")
         return TaskBank(
@@ -153,8 +161,7 @@ def open_bank(folder: Path) -> TaskBank:
             offsets=offsets,
             classes=classes,
             source=header["source"],
-            image_size=header["image_size"],
-            channels=header["channels"],
+            example=example,
             content_hash=header["content_hash"],
             note=header["note"],
         )
@@ -169,16 +176,16 @@ def _offsets(classes: Sequence[ClassRecord]) -> NDArray[np.int64]:
 def _write_files(source: Source, folder: Path, workers: int, progress: bool) -> None:
     offsets = _offsets(source.classes)
     classes = [asdict(record) for record in source.classes]
-    image_shape = (source.channels, source.image_size, source.image_size)
+    shape, dtype = source.example.shape, np.dtype(source.example.dtype)
     digest = hashlib.sha256()
     # Plain writes, not a writable memory map: on a full disk a map kills the process, a write raises an error.
     with _durable(folder / "images.npy") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (int(offsets[-1]), *image_shape)}
+        header = {"descr": dtype.str, "fortran_order": False, "shape": (int(offsets[-1]), *shape)}
         np.lib.format.write_array_header_1_0(file, header)
         drawn = Parallel(n_jobs=workers, return_as="generator")(delayed(drawing)() for drawing in source.drawings)
         bar = tqdm(source.classes, desc=f"{source.name}: drawing", unit="class", disable=not progress)
         for record, images in zip(bar, drawn, strict=True):
-            if images.dtype != np.uint8 or images.shape != (record.n_images, *image_shape):
+            if images.dtype != dtype or images.shape != (record.n_images, *shape):
                 raise ValueError(f"class {record.name!r} was drawn as {images.dtype} {images.shape}")
             pixels = images.tobytes()
             file.write(pixels)
@@ -189,8 +196,7 @@ def _write_files(source: Source, folder: Path, workers: int, progress: bool) -> 
         "format": FORMAT,
         "source": source.name,
         "note": source.note,
-        "image_size": source.image_size,
-        "channels": source.channels,
+        "example": source.example.model_dump(mode="json"),
         "content_hash": digest.hexdigest(),
         "classes": classes,
     }

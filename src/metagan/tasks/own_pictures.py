@@ -44,7 +44,8 @@ def read_own_pictures(settings: Adapt, bank: TaskBank) -> OwnPictures:
         raise UserError(
             f"adapt.images: {shown(folder)} holds {len(files)} {READ} files; {FEWEST} to {MOST} of one thing are needed"
         )
-    images = read_pictures(files, bank.image_size, bank.channels)
+    channels, size, _ = bank.example.shape
+    images = read_pictures(files, size, channels)
     inverted = _to_invert(images, settings.invert, bank)
     return OwnPictures(np.where(inverted[:, None, None, None], 255 - images, images), inverted, files)
 
@@ -54,7 +55,7 @@ def _to_invert(images: Images, invert: str, bank: TaskBank) -> NDArray[np.bool_]
 
     A bank without one background, such as photographs, leaves the pictures alone.
     """
-    if invert == "auto" and bank.channels == 1:
+    if invert == "auto" and bank.example.shape[0] == 1:
         share = np.mean([_has_dark_border(bank.class_images(index)[:5]).mean() for index in bank.splits["train"]])
         if share >= 0.95 or share <= 0.05:
             return _has_dark_border(images) != (share >= 0.95)

@@ -29,8 +29,8 @@ class DataCard(TypedDict):
 
     source: str
     note: str
-    image_size: int
-    channels: int
+    domain: str
+    shape: list[int]
     classes: int
     images: int
     content_hash: str
@@ -46,18 +46,19 @@ def contact_sheet(bank: TaskBank, columns: int, rows: int, seed: int) -> Image.I
         for split, order in orders.items():
             if order and sum(map(len, chosen.values())) < rows:
                 chosen[split].append(order.pop())
-    cell = bank.image_size * max(1, round(56 / bank.image_size))
-    step = cell + GAP
+    shown = bank.domain.picture(bank.images[:1], False, 1).size
+    width, height = (side * max(1, round(56 / max(shown))) for side in shown)
+    step = width + GAP
     classes = [class_index for split in chosen.values() for class_index in sorted(split)]
-    sheet = Image.new("RGB", (LABEL + columns * step + GAP, len(classes) * step + GAP), "white")
+    sheet = Image.new("RGB", (LABEL + columns * step + GAP, len(classes) * (height + GAP) + GAP), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 12)
     for row, class_index in enumerate(classes):
         record = bank.classes[class_index]
-        top = GAP + row * step
-        pen.text((2 * GAP, top + cell // 2 - 8), _shortened(record.name, font), fill="black", font=font, anchor="lm")
+        top = GAP + row * (height + GAP)
+        pen.text((2 * GAP, top + height // 2 - 8), _shortened(record.name, font), fill="black", font=font, anchor="lm")
         pen.text(
-            (2 * GAP, top + cell // 2 + 8),
+            (2 * GAP, top + height // 2 + 8),
             _shortened(f"{record.split}: {record.group}", font),
             fill="grey",
             font=font,
@@ -65,9 +66,8 @@ def contact_sheet(bank: TaskBank, columns: int, rows: int, seed: int) -> Image.I
         )
         images = bank.class_images(class_index)
         for column, image in enumerate(images[np.sort(generator.permutation(len(images))[:columns])]):
-            colour = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
-            picture = Image.fromarray(colour.copy()).resize((cell, cell), Image.Resampling.NEAREST)
-            sheet.paste(picture, (LABEL + column * step, top))
+            picture = bank.domain.picture(image[None], False, 1)
+            sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (LABEL + column * step, top))
     return sheet
 
 
@@ -100,8 +100,8 @@ def data_card(bank: TaskBank) -> DataCard:
     return {
         "source": bank.source,
         "note": bank.note,
-        "image_size": bank.image_size,
-        "channels": bank.channels,
+        "domain": bank.example.domain,
+        "shape": list(bank.example.shape),
         "classes": len(bank.classes),
         "images": len(bank.images),
         "content_hash": bank.content_hash,

@@ -8,17 +8,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from metagan.domains import domain_of
 from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
-from metagan.nets.generator import Generator
 from metagan.nets.randomness import seeded
 from metagan.training.data import sampling_tasks, task_noise
-from metagan.training.gan import check_architecture, generator_arguments, load_gan
+from metagan.training.gan import GENERATOR, check_architecture, load_gan
 from metagan.training.saved import GanHeader, GeneratorHeader, Provenance, SavedModel, detached
 from metagan.training.temperature import at_temperature
-
-PREFIX = "generator."
 
 
 def adapt_generator(
@@ -37,7 +35,7 @@ def adapt_generator(
     pictures have another shape than the model draws, and when a step leads to samples that are not finite.
     """
     gan = load_gan(meta_model, "meta_model")
-    check_architecture("meta_model", gan.architecture, channels=pictures.shape[1], image_size=pictures.shape[-1])
+    check_architecture("meta_model", gan.architecture, shape=tuple(pictures.shape[1:]))
     learner, started = gan.learner(), perf_counter()
     tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
     task = {name: value[0] for name, value in tasks.items()}
@@ -46,11 +44,11 @@ def adapt_generator(
     )
     samples = []
     for step, adapted in enumerate(tqdm(trajectory, "adapting", steps + 1, unit="step", disable=not progress)):
-        drawing = at_temperature(adapted.parameters, gan.temperature)
+        drawing = at_temperature(gan.domain, adapted.parameters, gan.temperature)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
             raise UserError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
-    state = {name.removeprefix(PREFIX): value for name, value in drawing.items() if name.startswith(PREFIX)}
+    state = {name.removeprefix(GENERATOR): value for name, value in drawing.items() if name.startswith(GENERATOR)}
     origin = meta_model.identity("meta_model")
     provenance = Provenance(seed=seed, seconds=perf_counter() - started, made_from=origin)
     header = GeneratorHeader(architecture=gan.architecture, inverted=inverted, provenance=provenance)
@@ -67,7 +65,7 @@ def draw(adapted: SavedModel[GeneratorHeader], n: int, seed: int) -> Tensor:
     adapted.check_kind("adapted_generator")
     header = adapted.header
     with seeded(0):
-        generator = Generator(**generator_arguments(header.architecture))
+        generator = domain_of(header.architecture).gan.generator(header.architecture)
     generator.load_state_dict(adapted.state)
     images = generator(task_noise(seed, 0, n, header.architecture.noise_size))
     return 1 - images if header.inverted else images

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset
 from metagan.meta.learners import TaskTensors
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import generation_task, turned_task
+from metagan.tasks.streams import TaskStream, task_stream
 from metagan.training.processes import WHOLE
 
 _NOISE_SEED = 104_729  # keeps the noise of task i apart from everything else that `seed` seeds
@@ -24,21 +24,11 @@ def task_noise(seed: int, index: int, *shape: int) -> torch.Tensor:
 
 
 def generation_tasks(
-    bank: TaskBank,
-    split: str,
-    seed: int,
-    indices: range,
-    k_shot: int,
-    n_query: int,
-    steps: int,
-    noise_size: int,
-    turn_classes: bool = False,
+    stream: TaskStream, split: str, indices: range, k_shot: int, n_query: int, steps: int, noise_size: int
 ) -> tuple[TaskTensors, list[int]]:
     """The tensors of `GanLearner` for the tasks of `indices`, stacked along a first axis, and their class indices."""
-    tasks = [generation_task(bank, split, seed, index, k_shot, n_query) for index in indices]
-    if turn_classes:
-        tasks = [turned_task(task, seed, index) for task, index in zip(tasks, indices, strict=True)]
-    noise = [task_noise(seed, index, 2 * steps * k_shot + n_query, noise_size) for index in indices]
+    tasks = [stream.generation_task(split, index, k_shot, n_query) for index in indices]
+    noise = [task_noise(stream.seed, index, 2 * steps * k_shot + n_query, noise_size) for index in indices]
     return {
         "support": torch.stack([task.support for task in tasks]),
         "query": torch.stack([task.query for task in tasks]),
@@ -50,7 +40,8 @@ def generation_tasks(
 def validation_tasks(bank: TaskBank, settings: MetaTrain, seed: int, steps: int) -> tuple[TaskTensors, list[int]]:
     """The tasks of val classes that every choice is made on, with noise for `steps` inner steps."""
     indices, noise_size = range(settings.validation_tasks), settings.networks.noise_size
-    return generation_tasks(bank, "val", seed, indices, settings.k_shot, settings.n_query, steps, noise_size)
+    stream = task_stream(bank, seed)
+    return generation_tasks(stream, "val", indices, settings.k_shot, settings.n_query, steps, noise_size)
 
 
 def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, noise_size: int) -> TaskTensors:

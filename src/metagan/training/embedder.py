@@ -6,15 +6,16 @@ from time import perf_counter
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import trange
 
+from metagan.domains import domain_of
 from metagan.errors import UserError
-from metagan.nets.embedder import Embedder
 from metagan.nets.randomness import seeded
 from metagan.parameters import EmbedderArchitecture, EmbedderNetwork
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import Episode, episode, turned
+from metagan.tasks.sampling import Episode, episode
+from metagan.tasks.streams import task_stream
 from metagan.training.saved import EmbedderHeader, Provenance, SavedModel, detached
 
 
@@ -36,21 +37,19 @@ def train_embedder(
             "embedder.evaluation.n_way and embedder.objective.n_way"
         )
     architecture = EmbedderArchitecture(
-        channels=bank.channels,
         width=settings.width,
         feature_size=settings.feature_size,
-        image_size=bank.image_size,
+        domain=bank.example.domain,
+        shape=bank.example.shape,
     )
     with seeded(seed):
-        network = Embedder(**architecture.model_dump())
+        network = domain_of(architecture).embedder(architecture)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.episodes)
+    stream = task_stream(bank, seed, settings.stream, classes)
     for index in trange(settings.episodes, desc="embedder", unit="episode", disable=not progress):
-        shape = (settings.n_way, settings.k_shot, settings.n_query)
-        drawn = episode(bank, "train", seed, index, *shape, class_indices=classes)
-        loss = F.cross_entropy(
-            *prototype_logits(network, turned(drawn, seed, index) if settings.turn_classes else drawn)
-        )
+        drawn = stream.episode("train", index, settings.n_way, settings.k_shot, settings.n_query)
+        loss = F.cross_entropy(*prototype_logits(network, drawn))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -60,23 +59,23 @@ def train_embedder(
     return SavedModel(header, detached(network.state_dict()))
 
 
-def load_embedder(saved: SavedModel[EmbedderHeader], bank: TaskBank) -> Embedder:
+def load_embedder(saved: SavedModel[EmbedderHeader], bank: TaskBank) -> nn.Module:
     """A frozen network, (N, C, H, W) in [0, 1] -> (N, feature_size).
 
     Raises UserError for weights of another kind, and for other images than those of the bank.
     """
     saved.check_kind("embedder")
     architecture = saved.header.architecture
-    bank.check_images("embedder", architecture.channels, architecture.image_size, "run the pipeline embedder again")
+    bank.check_example("embedder", architecture, "run the pipeline embedder again")
     with seeded(0):
-        network = Embedder(**architecture.model_dump())
+        network = domain_of(architecture).embedder(architecture)
     network.load_state_dict(saved.state)
     return network.eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def few_shot_accuracy(
-    embedder: Embedder, bank: TaskBank, split: str, n_way: int, k_shot: int, episodes: int, seed: int
+    embedder: nn.Module, bank: TaskBank, split: str, n_way: int, k_shot: int, episodes: int, seed: int
 ) -> float:
     """Share of query images that are nearest to their own class's prototype, over `episodes` episodes."""
     correct = []
@@ -86,7 +85,7 @@ def few_shot_accuracy(
     return torch.stack(correct).mean().item()
 
 
-def prototype_logits(network: Embedder, drawn: Episode) -> tuple[Tensor, Tensor]:
+def prototype_logits(network: nn.Module, drawn: Episode) -> tuple[Tensor, Tensor]:
     """(N Q, N) negative squared distances of the query images to the prototypes, and (N Q,) labels."""
     n_way, k_shot = drawn.support.shape[:2]
     n_query = drawn.query.shape[1]

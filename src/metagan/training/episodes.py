@@ -8,38 +8,24 @@ import torch
 from torch import Tensor
 
 from metagan.meta.learners import TaskTensors
-from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import episode, jittered, turned
+from metagan.tasks.streams import TaskStream
 
 _START_SEED = 15_485_863  # keeps the random starts of attacks apart from everything else that `seed` seeds
 
 
 def episode_task(
-    bank: TaskBank,
-    split: str,
-    seed: int,
-    index: int,
-    n_way: int,
-    k_shot: int,
-    n_query: int,
-    turn_classes: bool = False,
-    norm: str = "linf",
-    jitter: bool = False,
+    stream: TaskStream, split: str, index: int, n_way: int, k_shot: int, n_query: int, norm: str = "linf"
 ) -> TaskTensors:
     """The tensors of `ClassifierLearner` for episode `index`: images (N K, C, H, W) in class order and their labels.
 
     `support_classes` and `query_classes` count the train classes of the bank, as `FineTuneLearner` needs them; starts
     are uniform on [-1, 1] for attacks in linf and standard normal for those in l2.
     """
-    drawn = episode(bank, split, seed, index, n_way, k_shot, n_query)
-    if turn_classes:
-        drawn = turned(drawn, seed, index)
-    if jitter:
-        drawn = jittered(drawn, seed, index)
+    drawn = stream.episode(split, index, n_way, k_shot, n_query)
     ways = torch.arange(n_way)
-    position = {int(class_index): place for place, class_index in enumerate(bank.splits["train"])}
+    position = {int(class_index): place for place, class_index in enumerate(stream.bank.splits["train"])}
     classes = torch.tensor([position.get(class_index, -1) for class_index in drawn.class_indices])
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + index) * _START_SEED % 2**63)
+    generator = torch.Generator().manual_seed((stream.seed * 1_000_003 + index) * _START_SEED % 2**63)
     task = {"ways": ways}
     for part, images, number in (("support", drawn.support, k_shot), ("query", drawn.query, n_query)):
         task[part] = images.flatten(0, 1)

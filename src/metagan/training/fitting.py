@@ -15,6 +15,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
+from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from torch.multiprocessing import ProcessRaisedException
@@ -25,7 +26,7 @@ from metagan.parameters import Section, Trainer
 from metagan.training.checkpoints import LAST, AtomicCheckpoints, RegularCheckpoints, newest_whole
 
 PACKAGE = Path(metagan.__file__).parent
-TRAINED_BY = ("evaluation", "losses", "meta", "nets", "reinforcement", "tasks", "training")
+TRAINED_BY = ("domains", "evaluation", "losses", "meta", "nets", "reinforcement", "tasks", "training")
 
 ended: set[Path] = set()
 
@@ -43,7 +44,7 @@ def fit(
     """
     interrupted = threading.Event()
     trainer = L.Trainer(
-        accelerator=settings.accelerator,
+        accelerator=_accelerator(settings),
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy=settings.strategy if settings.processes > 1 else "auto",
@@ -78,6 +79,13 @@ def fit(
     if settings.forks:  # the weights are back, and the rest is in what the first process has written
         module.on_load_checkpoint(torch.load(folder / LAST, weights_only=True))
     ended.add(folder)
+
+
+def _accelerator(settings: Trainer) -> str:
+    """By Lightning's own test, which leaves CUDA as it is: processes could not be forked once it had started."""
+    if settings.accelerator != "auto":
+        return settings.accelerator
+    return "gpu" if CUDAAccelerator.is_available() else "cpu"
 
 
 def _of_a_person(error: ProcessRaisedException) -> UserError | None:

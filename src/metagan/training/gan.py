@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from torch import nn
 
+from metagan.domains import Domain, domain_of
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
 from metagan.meta.update_rules import RULE_PREFIX, UPDATE_RULES, Rules, initialised, separate_rules, shared_rule
-from metagan.nets.critic import Critic
-from metagan.nets.discriminator import Discriminator
-from metagan.nets.encoder import Encoder
-from metagan.nets.generator import Generator
 from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
 from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Shots, Temperature, detached
 
 PLAYERS = ("generator", "discriminator")
+GENERATOR = "generator."
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,11 @@ class Gan:
     k_shots: Shots | None = None
 
     @property
+    def domain(self) -> Domain:
+        """What it makes examples of."""
+        return domain_of(self.architecture)
+
+    @property
     def networks(self) -> Parameters:
         """The parameters of the networks alone."""
         return {name: value for name, value in self.parameters.items() if not name.startswith(RULE_PREFIX)}
@@ -51,7 +54,7 @@ class Gan:
     def with_first_rules(self, seed: int = 0, **changes: object) -> Gan:
         """The same networks, with the rules of `inner` as they are before any training, after changes to `inner`."""
         inner = self.inner.model_copy(update=changes)
-        _, rule_parameters = initial_rules(inner, self.networks, seed)
+        _, rule_parameters = initial_rules(self.domain, inner, self.networks, seed)
         return replace(self, inner=inner, parameters={**self.networks, **rule_parameters})
 
     def learner(self, settings: MetaTrain | None = None, embed: nn.Module | None = None) -> GanLearner:
@@ -83,7 +86,7 @@ def load_gan(saved: SavedModel[GanHeader], kind: str, architecture: GanArchitect
     return Gan(header.architecture, header.inner, dict(saved.state), header.temperature, header.k_shots)
 
 
-def check_architecture(kind: str, trained: GanArchitecture, **wanted: int) -> None:
+def check_architecture(kind: str, trained: GanArchitecture, **wanted: object) -> None:
     """Raises UserError with what differs when a GAN was trained with another architecture than is wanted."""
     found = trained.model_dump()
     wrong = ", ".join(f"{name} is {found[name]}, not {wanted[name]}" for name in wanted if found[name] != wanted[name])
@@ -100,13 +103,7 @@ def initial_gan(architecture: GanArchitecture, inner: InnerLoop, seed: int) -> G
 
 def architecture_of(bank: TaskBank, settings: MetaTrain) -> GanArchitecture:
     """Which networks to build."""
-    return GanArchitecture(channels=bank.channels, image_size=bank.image_size, **settings.networks.model_dump())
-
-
-def generator_arguments(architecture: GanArchitecture) -> dict[str, Any]:
-    """What `Generator` is made with."""
-    shared = {"channels", "image_size", "noise_size", "context_size", "largest_shift", "redrawing_width", "exemplars"}
-    return {**architecture.model_dump(include=shared), "width": architecture.generator_width}
+    return GanArchitecture(domain=bank.example.domain, shape=bank.example.shape, **settings.networks.model_dump())
 
 
 def build_learner(
@@ -118,18 +115,14 @@ def build_learner(
 ) -> GanLearner:
     """A learner with random networks of the architecture; without `settings` it has no outer objective."""
     objective = settings.outer_objective if settings else None
+    domain = domain_of(architecture)
+    networks = domain.gan
+    if architecture.encoder and networks.encoder is None:
+        raise UserError(f"meta_train.networks.encoder: must be false, the domain {architecture.domain} has none")
     with seeded(seed):
-        generator = Generator(**generator_arguments(architecture))
-        discriminator = Discriminator(
-            channels=architecture.channels,
-            image_size=architecture.image_size,
-            width=architecture.discriminator_width,
-        )
-        encoder = (
-            Encoder(architecture.channels, architecture.generator_width, architecture.exemplars)
-            if architecture.encoder
-            else None
-        )
+        generator = networks.generator(architecture)
+        discriminator = networks.discriminator(architecture)
+        encoder = networks.encoder(architecture) if architecture.encoder and networks.encoder else None
     return GanLearner(
         generator=generator,
         discriminator=discriminator,
@@ -145,6 +138,8 @@ def build_learner(
         start_weight=settings.start_weight if settings else 0.0,
         critic=build_critic(architecture, objective) if objective and objective.critic else None,
         critic_weight=objective.critic if objective else 0.0,
+        views=domain.views,
+        encoded=networks.encoded,
     )
 
 
@@ -155,10 +150,13 @@ def initial_networks(architecture: GanArchitecture, seed: int) -> Parameters:
     return _named(networks)
 
 
-def build_critic(architecture: GanArchitecture, objective: OuterObjective, seed: int = 0) -> Critic:
-    """A critic with random weights."""
+def build_critic(architecture: GanArchitecture, objective: OuterObjective, seed: int = 0) -> nn.Module:
+    """A critic with random weights. Raises UserError where the domain has none."""
+    critic = domain_of(architecture).gan.critic
+    if critic is None:
+        raise UserError(f"meta_train.outer_objective.critic: must be 0, the domain {architecture.domain} has none")
     with seeded(seed):
-        return Critic(architecture.channels, architecture.image_size, objective.critic_width)
+        return critic(architecture, objective.critic_width)
 
 
 def initial_critic(architecture: GanArchitecture, objective: OuterObjective, seed: int) -> Parameters:
@@ -190,19 +188,14 @@ def adapted_tensors(inner: InnerLoop, networks: Parameters) -> list[str]:
     return [name for name in networks if name.split(".")[0] in PLAYERS and re.search(pattern, name)]
 
 
-def initial_rules(inner: InnerLoop, networks: Parameters, seed: int = 0) -> tuple[Rules, Parameters]:
-    """The update rules and their first meta-parameters.
-
-    A pixel of a finer map of the generator is seen in fewer pixels of the image, and its rate is higher by as much.
-    """
+def initial_rules(domain: Domain, inner: InnerLoop, networks: Parameters, seed: int = 0) -> tuple[Rules, Parameters]:
+    """The update rules and their first meta-parameters, by the rates of `inner` and the domain's factors of them."""
     rates = {"generator": inner.generator_learning_rate, "discriminator": inner.discriminator_learning_rate}
-    coarsest = networks["generator.maps.0"][0, 0].numel()
-    finer = {
-        name: value[0, 0].numel() / coarsest for name, value in networks.items() if name.startswith("generator.maps")
-    }
+    generator = {name.removeprefix(GENERATOR): value for name, value in networks.items() if name.startswith(GENERATOR)}
+    factors = {GENERATOR + name: factor for name, factor in domain.gan.rates(generator).items()}
     rules = rules_of(inner, networks)
     adapted = adapted_tensors(inner, networks)
-    first = {name: rates[name.split(".")[0]] * finer.get(name, 1.0) for name in adapted}
+    first = {name: rates[name.split(".")[0]] * factors.get(name, 1.0) for name in adapted}
     return rules, initialised(rules, networks, first, inner.steps, seed)
 
 

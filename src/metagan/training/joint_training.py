@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader, IterableDataset
 from metagan.meta.learners import GanLearner
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import to_floats
 from metagan.training.data import task_noise
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Gan, architecture_of, initial_networks
@@ -48,7 +47,7 @@ class JointBatches(IterableDataset[dict[str, Tensor]]):
             chosen = np.sort(generator.choice(places, self.batch_size))
             noise = task_noise(self.seed, step, 1, 2, self.batch_size, self.noise_size)
             yield {
-                "support": to_floats(self.bank.images[chosen[self.share]]),
+                "support": self.bank.domain.to_tensor(self.bank.images[chosen[self.share]]),
                 "inner_noise": noise[:, :, self.share],
             }
 

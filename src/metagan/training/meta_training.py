@@ -19,6 +19,7 @@ from metagan.meta.task_parallel import TaskFunction
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import drawn_shots
+from metagan.tasks.streams import task_stream
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit
@@ -52,6 +53,7 @@ class MetaTraining(OuterLoop):
         critic = initial_critic(start.architecture, settings.outer_objective, seed)
         super().__init__(learner, start.rules, {**start.parameters, **critic}, settings)
         self.bank, self.gan, self.seed, self.show = bank, start, seed, show
+        self.stream = task_stream(bank, seed, settings.stream)
         # In a tuple, so that neither embedder becomes a part of this module and its checkpoints.
         self._evaluation_embed = (evaluation_embed,)
         self._scratch_values: dict[str, float] | None = None
@@ -64,15 +66,13 @@ class MetaTraining(OuterLoop):
         settings = self.settings
         meta_step = indices.start // settings.tasks_per_step
         return generation_tasks(
-            self.bank,
+            self.stream,
             "train",
-            self.seed,
             indices,
             drawn_shots(self.seed, meta_step, settings.smallest_k_shot, settings.k_shot),
             settings.n_query,
             settings.inner.steps,
             settings.networks.noise_size,
-            settings.turn_classes,
         )[0]
 
     def task_loss(self) -> TaskFunction:
@@ -158,7 +158,7 @@ def meta_train(
     embed = load_embedder(evaluation_embedder, bank)
     module = MetaTraining(bank, learner, start, embed, settings, seed, show)
     embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
-    folder = folder / fingerprint(settings, seed, bank.content_hash, *embedders)
+    folder = folder / fingerprint(settings, seed, module.stream.name, *embedders)
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     kept = {name: value for name, value in state.items() if not name.startswith(CRITIC)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from metagan.evaluation.judge import EpisodeModel
 from metagan.evaluation.robustness import AdaptEpisode, SupportSet
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
 from metagan.training.classifier import load_classifier
 from metagan.training.episodes import episode_task
 from metagan.training.saved import ClassifierHeader, SavedModel
@@ -30,11 +31,12 @@ def adapted_episodes(
     """
     model = load_classifier(classifier)
     model.check_fit(bank, n_way)
+    stream = task_stream(bank, seed)
     norm = classifier.header.settings.adversary.norm
 
     def adapt(index: int, support: Tensor | None) -> EpisodeModel:
         own = replace(model, learner=copy.deepcopy(model.learner))
-        task = episode_task(bank, split, seed, index, n_way, k_shot, n_query, norm=norm)
+        task = episode_task(stream, split, index, n_way, k_shot, n_query, norm=norm)
         if support is not None:
             task["support"] = support
         return EpisodeModel(own.predictor(task), task["query"], task["query_labels"], own.is_transductive)
@@ -45,8 +47,10 @@ def adapted_episodes(
 def support_sets(bank: TaskBank, split: str, seed: int, n_way: int, k_shot: int, n_query: int) -> SupportSet:
     """The images and labels of each episode's support set."""
 
+    stream = task_stream(bank, seed)
+
     def support_of(index: int) -> tuple[Tensor, Tensor]:
-        task = episode_task(bank, split, seed, index, n_way, k_shot, n_query)
+        task = episode_task(stream, split, index, n_way, k_shot, n_query)
         return task["support"], task["support_labels"]
 
     return support_of

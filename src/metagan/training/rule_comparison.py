@@ -23,6 +23,7 @@ from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import RULE_PREFIX
 from metagan.parameters import CompareRules, InnerLoop, MetaTrain, valid_section
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.gan import Gan
 from metagan.training.sampling import sample_trajectory
@@ -78,7 +79,7 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
     settings, training = judge.settings, judge.training
     last = max(settings.steps)
     shape = (training.k_shot, training.n_query, last, training.networks.noise_size)
-    tasks, classes = generation_tasks(judge.bank, "test", judge.seed, range(settings.n_tasks), *shape)
+    tasks, classes = generation_tasks(task_stream(judge.bank, judge.seed), "test", range(settings.n_tasks), *shape)
     started = time.perf_counter()
     samples = sample_trajectory(task_map, gan, tasks, settings.steps)
     seconds = (time.perf_counter() - started) / (last * settings.n_tasks)
@@ -86,12 +87,9 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
     made, shown, real = (embed_images(judge.embed, each) for each in (whole, tasks["support"], tasks["query"]))
     curve = metrics_of_features(made, shown, real, np.array(classes), judge.seed)
     if settings.judge_steps:
-        curve["two_sample"] = [
-            two_sample_on_pixels(whole[:, index], tasks["query"], np.array(classes), settings.judge_steps, judge.seed)[
-                "two_sample"
-            ]
-            for index in range(len(settings.steps))
-        ]
+        rest = (tasks["query"], np.array(classes), settings.judge_steps, judge.seed)
+        told = [two_sample_on_pixels(gan.domain, whole[:, index], *rest) for index in range(len(settings.steps))]
+        curve["two_sample"] = [values["two_sample"] for values in told]
     ratios = [within_class_spread(made[[task], -1]) / within_class_spread(real[[task]]) for task in range(len(real))]
     fall = generator_gradients(task_map, gan, tasks, last)
     return {

@@ -11,12 +11,14 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import Field
 from torch import Tensor
 
+from metagan.domains import domain_of
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.parameters import (
     Classifier,
     ClassifierArchitecture,
     EmbedderArchitecture,
+    Example,
     GanArchitecture,
     InnerLoop,
     Section,
@@ -24,7 +26,7 @@ from metagan.parameters import (
 )
 from metagan.parameters.section import NonNegative, Positive
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Temperature(NamedTuple):
@@ -62,7 +64,7 @@ class Header(Section):
     """What every kind of saved model says of itself."""
 
     kind: str
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     provenance: Provenance = Provenance()
 
 
@@ -164,7 +166,10 @@ def saved_model(content: object) -> SavedModel[Header]:
 
 def _valid_header(kind: str, values: Mapping[str, Any]) -> Header:
     try:
-        return valid_section(kind, HEADERS[kind], {"kind": kind, **values})
+        header = valid_section(kind, HEADERS[kind], {"kind": kind, **values})
+        if isinstance(architecture := getattr(header, "architecture", None), Example):
+            domain_of(architecture)
+        return header
     except UserError as error:
         raise UserError(f"{error}; train again") from None
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metagan.domains import Domain
 from metagan.evaluation.features import Embed, blank_where_diverged, embed_images
 from metagan.evaluation.validation import metrics_of_features
 from metagan.meta.adaptation import adapt
@@ -17,19 +18,18 @@ from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import validation_tasks
-from metagan.training.gan import Gan
+from metagan.training.gan import GENERATOR, Gan
 from metagan.training.saved import Temperature
 
 # Noise as in training or quieter, bending as in training or stronger, in steps of about the square root of two.
 TEMPERATURES = tuple(Temperature(*factors) for factors in product((1.0, 0.7, 0.5, 0.35), (1.0, 1.4, 2.0, 2.8)))
 LEAST_DIVERSITY = 0.95  # the few val tasks tell it to 0.05 or so
 TASKS_AT_ONCE = 5
-_WEIGHTS = ("generator.noise.weight", "generator.bending.control.weight")  # in the order of Temperature
 
 
-def at_temperature(parameters: Parameters, temperature: Temperature) -> Parameters:
+def at_temperature(domain: Domain, parameters: Parameters, temperature: Temperature) -> Parameters:
     """The same networks with the weights of their noise multiplied."""
-    factors = zip(_WEIGHTS, temperature, strict=True)
+    factors = zip((GENERATOR + name for name in domain.gan.noise), temperature, strict=False)
     return {**parameters, **{name: factor * parameters[name] for name, factor in factors if name in parameters}}
 
 
@@ -52,7 +52,7 @@ def best_temperature(
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
         trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, create_graph=False)
         drawn = (
-            learner.generate(at_temperature(adapted, chosen), task["outer_noise"])
+            learner.generate(at_temperature(gan.domain, adapted, chosen), task["outer_noise"])
             for step, (adapted, _) in enumerate(trajectory, start=1)
             if step in steps
             for chosen in TEMPERATURES

@@ -23,7 +23,7 @@ from metagan.parameters import ClassifierArchitecture
 
 WAYS, SHOTS, QUERIES, BASE_CLASSES, SIZE, RATE = 3, 2, 2, 6, 16, 0.3
 ARCHITECTURE = ClassifierArchitecture(
-    channels=1, image_size=SIZE, width=4, pooling="stride", n_way=WAYS, base_classes=BASE_CLASSES
+    shape=(1, SIZE, SIZE), width=4, pooling="stride", n_way=WAYS, base_classes=BASE_CLASSES
 )
 
 

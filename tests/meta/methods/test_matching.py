@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from metagan.meta.learners import TaskTensors
-from metagan.meta.methods.matching import READS, FullContext, attention
+from metagan.meta.methods.matching import attention
+from metagan.meta.methods.matching_fce import READS, FullContext
 
 
 def test_attention_is_a_softmax_of_cosines() -> None:

@@ -22,9 +22,10 @@ R1_IMAGES = 4  # of a task's query images; the penalty is the dearest part of th
 class GanLearner(Learner):
     """Tasks hold `support` (K, C, H, W), `query` (Q, C, H, W), `inner_noise` (steps, 2, K, Z), `outer_noise` (Q, Z).
 
-    `distances` weighs the outer distances by name; `embed` maps images to features for them. An `encoder` of the
-    support set moves the maps that the inner steps begin with. A `critic` judges adapted samples by `critic_weight`
-    and learns, in the same gradient, to tell them from query images; its parameters are `critic.*`.
+    `distances` weighs the outer distances by name; `embed` maps images to features for them, `views` to
+    what is compared without it. An `encoder` of the support set moves the generator's tensors `encoded` before the
+    inner steps. A `critic` judges adapted samples by `critic_weight` and learns, in the same gradient, to tell them
+    from query images; its parameters are `critic.*`.
     """
 
     generator: nn.Module
@@ -42,6 +43,8 @@ class GanLearner(Learner):
     critic: nn.Module | None = None
     critic_weight: float = 0.0
     critic_r1: float = 1.0
+    views: Callable[[Tensor], list[Tensor]] = multi_scale_pixels
+    encoded: tuple[str, ...] = ()
 
     players = ("discriminator", "generator")
 
@@ -60,7 +63,7 @@ class GanLearner(Learner):
         if self.encoder is None:
             return parameters
         moves = functional_call(self.encoder, _of(parameters, "encoder."), (task["support"],))
-        names = [f"generator.maps.{scale}" for scale in range(len(moves))]
+        names = [f"generator.{name}" for name in self.encoded]
         return {**parameters, **{name: parameters[name] + move for name, move in zip(names, moves, strict=True)}}
 
     def generate(self, parameters: Parameters, noise: Tensor) -> Tensor:
@@ -140,7 +143,7 @@ class GanLearner(Learner):
     def _distances(self, samples: Tensor, query: Tensor) -> Tensor:
         """(S,) distances of (S, N, C, H, W) samples to (Q, C, H, W) query images; each image is embedded once."""
         images = torch.cat([samples.flatten(0, 1), query])
-        views = [(self.pixel_weight, view) for view in multi_scale_pixels(images)]
+        views = [(self.pixel_weight, view) for view in self.views(images)]
         if self.embed is not None and self.feature_weight:
             views.append((self.feature_weight, self.embed(images)))
         total = samples.new_zeros(len(samples))

@@ -1,23 +1,14 @@
-"""Methods of few-shot classification. A new one is a new file and a line here."""
+"""Methods of few-shot classification.
 
-from metagan.meta.methods.anil import anil
+A new method is a file here that has the method's name, and a word in `metagan.parameters.method`.
+"""
+
+from importlib import import_module
+from typing import get_args
+
 from metagan.meta.methods.base import Method
-from metagan.meta.methods.fine_tune import fine_tune
-from metagan.meta.methods.fomaml import fomaml
-from metagan.meta.methods.maml import maml
-from metagan.meta.methods.matching import matching, matching_fce
-from metagan.meta.methods.prototypical import prototypical
-from metagan.meta.methods.reptile import reptile
+from metagan.parameters.method import MethodName
 
-METHODS: dict[str, Method] = {
-    "maml": maml,
-    "fomaml": fomaml,
-    "reptile": reptile,
-    "anil": anil,
-    "prototypical": prototypical,
-    "matching": matching,
-    "matching_fce": matching_fce,
-    "fine_tune": fine_tune,
-}
+METHODS: dict[str, Method] = {name: getattr(import_module(f"{__name__}.{name}"), name) for name in get_args(MethodName)}
 
 __all__ = ["METHODS", "Method"]

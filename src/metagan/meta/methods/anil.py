@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from metagan.meta.methods.maml import maml
 
-anil = maml._replace(adapts=r"^head\.")
+anil = maml._replace(label="ANIL", adapts=r"^head\.")

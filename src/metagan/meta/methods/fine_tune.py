@@ -16,14 +16,14 @@ from metagan.meta.adversary import Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
 from metagan.meta.learners.classifier import FeatureLearner, batch_of_support, constants
-from metagan.meta.methods.base import Method, conv4, through_batch_norm
-from metagan.nets.conv4 import Conv4, Statistics
+from metagan.meta.methods.base import Method, body, through_batch_norm
+from metagan.nets.conv4 import Statistics
 
 
 class TwoHeads(nn.Module):
     """One body with a head for a task's classes, which starts at zero, and one for all train classes."""
 
-    def __init__(self, body: Conv4, n_way: int, base_classes: int) -> None:
+    def __init__(self, body: nn.Module, n_way: int, base_classes: int) -> None:
         super().__init__()
         self.body = body
         self.head = nn.Linear(body.feature_size, n_way)
@@ -83,10 +83,10 @@ class FineTuneLearner(FeatureLearner):
 
 
 fine_tune = Method(
+    label="fine-tuned",
     learner=FineTuneLearner,
-    network=lambda architecture: TwoHeads(conv4(architecture, 0), architecture.n_way, architecture.base_classes),
+    network=lambda architecture: TwoHeads(body(architecture, 0), architecture.n_way, architecture.base_classes),
     meta_gradient="fomaml",
     adapts=r"^head\.",
-    fits_any_way=False,
     is_transductive=through_batch_norm,
 )

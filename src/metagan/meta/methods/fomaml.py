@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from metagan.meta.methods.maml import maml
 
-fomaml = maml._replace(meta_gradient="fomaml")
+fomaml = maml._replace(label="first-order MAML", meta_gradient="fomaml")

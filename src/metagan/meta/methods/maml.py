@@ -6,10 +6,10 @@ from metagan.meta.learners.classifier import ClassifierLearner
 from metagan.meta.methods.base import Method, head_for_each_way, through_batch_norm
 
 maml = Method(
+    label="MAML",
     learner=ClassifierLearner,
     network=head_for_each_way,
     meta_gradient="maml",
     adapts="",
-    fits_any_way=False,
     is_transductive=through_batch_norm,
 )

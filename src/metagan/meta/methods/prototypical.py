@@ -10,7 +10,7 @@ from metagan.meta.adversary import Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
 from metagan.meta.learners.classifier import FeatureLearner
-from metagan.meta.methods.base import Method, conv4, through_batch_norm
+from metagan.meta.methods.base import Method, body, through_batch_norm
 
 
 @dataclass
@@ -34,10 +34,10 @@ def squared_distances(features: Tensor, prototypes: Tensor) -> Tensor:
 
 
 prototypical = Method(
+    label="prototypical",
     learner=PrototypicalLearner,
-    network=lambda architecture: conv4(architecture, 0),
+    network=lambda architecture: body(architecture, 0),
     meta_gradient="maml",
     adapts=None,
-    fits_any_way=True,
     is_transductive=through_batch_norm,
 )

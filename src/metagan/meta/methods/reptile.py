@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from metagan.meta.methods.maml import maml
 
-reptile = maml._replace(meta_gradient="reptile")
+reptile = maml._replace(label="Reptile", meta_gradient="reptile")

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from metagan.domains.image import tile
 from metagan.evaluation.familiarity import familiarity
 from metagan.evaluation.features import embed_images
 from metagan.files import shown
@@ -19,10 +20,9 @@ from metagan.identity import made_from, together
 from metagan.io.registry import Candidate
 from metagan.losses.distances import energy_distance
 from metagan.parameters import Adapt
-from metagan.reporting.figures import adaptation_frames, picture_grid, tile
+from metagan.reporting.figures import adaptation_frames, picture_grid
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
-from metagan.tasks.sampling import to_bytes, to_floats
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
 from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
@@ -51,7 +51,7 @@ def adapt(
     )
     wanted = Adapt.model_validate(settings)
     pictures, inverted, files = read_own_pictures(wanted, bank)
-    support, turned = to_floats(pictures), bool(inverted.mean() > 0.5)
+    support, turned = bank.domain.to_tensor(pictures), bool(inverted.mean() > 0.5)
     generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed, turned)
     embedder = load_embedder(evaluation_embedder, bank)
     distance, limit, apart = familiarity(embedder, bank, support, seed)
@@ -79,7 +79,7 @@ def adapt(
         "unlike": unlike,
         "energy_distance": [energy_distance(features, real).item() for features in made],
     }
-    drawn = {"pictures": pictures, "samples": to_bytes(samples)}
+    drawn = {"pictures": pictures, "samples": bank.domain.to_stored(samples)}
     return generator, table, {name: 255 - images if turned else images for name, images in drawn.items()}
 
 
@@ -130,7 +130,7 @@ def generator_candidate(
         f"({adaptation['content_hash'][:8]}) by embedder {embedder}",
         about=f"A generator of what the {adaptation['images']} pictures in the folder {folder} show.",
         facts={
-            "pictures (channels, size)": f"{architecture.channels}, {architecture.image_size}",
+            "shape of an example": ", ".join(map(str, architecture.shape)),
             "adaptation steps": adaptation["steps"],
             "adaptation seconds": adaptation["seconds"],
             "distance to the training": adaptation["distance"],

@@ -12,7 +12,7 @@ from metagan.io.registry import Candidate
 from metagan.io.tracking import run_logger
 from metagan.parameters import AdversarySettings, Classifier, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training.classifier import train_classifier
+from metagan.training.classifier_training import train_classifier
 from metagan.training.saved import ClassifierHeader, SavedModel
 
 
@@ -59,7 +59,7 @@ def classifier_candidate(classifier: SavedModel[ClassifierHeader], history: pd.D
     kept, adversary = history[history["meta_step"] == provenance.meta_step], trained.adversary
     attack = "" if adversary.where == "none" else f" and under PGD ({adversary.norm}, {adversary.epsilon:g})"
     return Candidate(
-        name=f"metagan-{bank.source}-{bank.image_size}-classifier",
+        name=f"metagan-{bank.source}-{bank.example.shape[-1]}-classifier",
         model=classifier,
         score=float(kept["val/score"].max()),
         scored_on=f"{trained.n_way}-way {trained.k_shot}-shot accuracy{attack}, {trained.validation_tasks} val "
@@ -68,7 +68,7 @@ def classifier_candidate(classifier: SavedModel[ClassifierHeader], history: pd.D
         "of each.",
         facts={
             "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
-            "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
+            "shape of an example": ", ".join(map(str, bank.example.shape)),
             "attacked in training": adversary.where,
             "meta-steps": provenance.meta_step,
             "training seconds": provenance.seconds,

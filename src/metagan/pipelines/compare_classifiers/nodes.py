@@ -15,7 +15,7 @@ from metagan.parameters import Classifier, CompareClassifiers, Robustness, Train
 from metagan.pipelines.evaluate_robustness.nodes import accuracies, episode_shape, measure, under_attack
 from metagan.reporting.robustness import comparison_page
 from metagan.tasks.bank import TaskBank
-from metagan.training.classifier import train_classifier
+from metagan.training.classifier_training import train_classifier
 from metagan.training.side_by_side import side_by_side
 
 

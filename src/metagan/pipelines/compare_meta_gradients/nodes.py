@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from metagan.evaluation.validation import validation_metrics
 from metagan.io.tracking import OpenRun, nested_runs, run_logger
 from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Trainer, merged
 from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.sampling import to_bytes
+from metagan.tasks.streams import task_stream
 from metagan.training import meta_training
 from metagan.training.arms import make_sampler
 from metagan.training.data import generation_tasks
@@ -46,7 +47,7 @@ def compare(
     settings, evaluation = CompareMetaGradients.model_validate(comparison), Evaluate.model_validate(evaluate)
     embed = load_embedder(evaluation_embedder, bank)
     shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
-    tasks, classes = generation_tasks(bank, evaluation.split, seed, range(evaluation.n_tasks), *shape)
+    tasks, classes = generation_tasks(task_stream(bank, seed), evaluation.split, range(evaluation.n_tasks), *shape)
     drawn = [evaluation.steps.index(step) for step in picture_steps(evaluation.steps) if step > 0]
     rows, pictures = [], [_picture(tasks["support"][:, None])]
     trainings = {
@@ -75,23 +76,23 @@ def compare(
         sampler = make_sampler(sampling_map(gan, training), gan)
         samples = sampler(tasks["support"], evaluation.steps, evaluation.n_query, seed)
         values = validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)
-        rows += [
-            {
-                "arm": arm,
-                "step": step,
-                **{metric: column[index] for metric, column in values.items()},
-                "meta_steps": history[-1]["meta_step"],
-                "skipped": history[-1]["skipped"],
-                "retreats": history[-1]["retreats"],
-                "seconds": round(model.header.provenance.seconds, 1),
-            }
-            for index, step in enumerate(evaluation.steps)
-        ]
+        rows += _rows(arm, evaluation.steps, values, history, model.header.provenance.seconds)
         pictures.append(_picture(samples[:, drawn]))
-    return pd.DataFrame(rows), sample_grid(np.concatenate(pictures, 1), on_paper=bank.source != "image_folder")
+    return pd.DataFrame(rows), sample_grid(bank.example, torch.cat(pictures, 1))
 
 
-def _picture(samples: torch.Tensor) -> NDArray[np.uint8]:
+def _rows(
+    arm: str, steps: Sequence[int], values: Mapping[str, Sequence[float]], history: Sequence[Row], seconds: float
+) -> list[dict[str, Any]]:
+    """A row for each adaptation step."""
+    training = {name: history[-1][name] for name in ("meta_step", "skipped", "retreats")}
+    training = {"meta_steps": training.pop("meta_step"), **training, "seconds": round(seconds, 1)}
+    return [
+        {"arm": arm, "step": step, **{metric: column[index] for metric, column in values.items()}, **training}
+        for index, step in enumerate(steps)
+    ]
+
+
+def _picture(samples: Tensor) -> Tensor:
     """(T, S, n, C, H, W) in [0, 1] -> the first classes, for each step the first samples side by side."""
-    chosen = samples[:PICTURE_CLASSES, :, :PICTURE_SAMPLES].nan_to_num().flatten(1, 2)
-    return to_bytes(chosen)
+    return samples[:PICTURE_CLASSES, :, :PICTURE_SAMPLES].nan_to_num().flatten(1, 2)

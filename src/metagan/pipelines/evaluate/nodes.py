@@ -16,7 +16,7 @@ from metagan.evaluation.use import Sampler
 from metagan.identity import as_array, made_from, together
 from metagan.parameters import Evaluate, MetaTrain
 from metagan.parameters.evaluate import headline_step
-from metagan.reporting.tables import TRAINED_ARMS
+from metagan.reporting.measures import TRAINED_ARMS
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers

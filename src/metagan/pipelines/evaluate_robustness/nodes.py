@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from metagan.evaluation.robustness import evaluate_robustness
 from metagan.identity import as_array, together
 from metagan.parameters import Robustness
-from metagan.reporting.tables import HEADLINE_EPSILON
+from metagan.reporting.measures import HEADLINE_EPSILON
 from metagan.tasks.bank import TaskBank
 from metagan.training.robustness import adapted_episodes, support_sets
 from metagan.training.saved import ClassifierHeader, SavedModel
@@ -61,7 +61,7 @@ def measure(
     for n_way, k_shot, adapts, support_of in prepared:
         for index, classifier in enumerate(classifiers):
             transfer_from = adapts[index - 1] if len(adapts) > 1 else None
-            result = evaluate_robustness(adapts[index], support_of, settings, seed, transfer_from)
+            result = evaluate_robustness(bank.domain, adapts[index], support_of, settings, seed, transfer_from)
             rows.append({**description(classifier, n_way, k_shot), **result.table})
             pictures.append(result.pictures)
     fewest = min(len(part["label"]) for part in pictures)  # a shape of two ways has two

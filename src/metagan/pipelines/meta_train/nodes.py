@@ -37,7 +37,7 @@ def meta_train(
         seed,
         checkpoint_folder / "meta_model",
         logger,
-        grid_logger(logger, on_paper=bank.source != "image_folder"),
+        grid_logger(logger, bank.example),
     )
     return meta_model, pd.DataFrame(history).assign(weights=meta_model.content_hash)
 
@@ -80,7 +80,7 @@ def meta_model_candidate(
     embedder = evaluation_embedder.content_hash
     after = ", ".join(map(str, trained.validation_steps))
     return Candidate(
-        name=f"metagan-{bank.source}-{bank.image_size}-meta-model",
+        name=f"metagan-{bank.source}-{bank.example.shape[-1]}-meta-model",
         model=meta_model,
         score=-float(np.mean([kept[f"val/fjd_{step}"] for step in trained.validation_steps])),
         scored_on=f"minus the mean FJD after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
@@ -88,7 +88,7 @@ def meta_model_candidate(
         about="A GAN that a few adversarial steps adapt to a handful of pictures of a class it has never seen.",
         facts={
             "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
-            "pictures (channels, size)": f"{bank.channels}, {bank.image_size}",
+            "shape of an example": ", ".join(map(str, bank.example.shape)),
             "meta-gradient": trained.meta_gradient,
             "inner steps in training": trained.inner.steps,
             "meta-steps": header.provenance.meta_step,

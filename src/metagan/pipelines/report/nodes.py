@@ -18,7 +18,7 @@ def draw_samples(generation: dict[str, Any], pictures: dict[str, NDArray[np.uint
     """Support images, adapted samples after some steps, and real images of unseen classes, side by side."""
     together("draw_samples", generation=made_from("generation", generation), pictures=made_from("pictures", pictures))
     pictures = without_origin(pictures)
-    return adaptation_picture(pictures, generation["steps"], on_paper=generation["source"] != "image_folder")
+    return adaptation_picture(pictures, generation["steps"], on_paper=generation["on_paper"])
 
 
 def write_report(

@@ -1,22 +1,19 @@
-"""The table of task sources: `SOURCES[name](tasks, seed, raw_folder)` gives a `Source`."""
+"""The task sources: `SOURCES[name](tasks, seed, raw_folder)` gives a `Source`.
+
+A new source is a file here that has the source's name, and a word in `metagan.parameters.tasks`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 from metagan.parameters import Tasks
+from metagan.parameters.tasks import SourceName
 from metagan.tasks.sources.base import Source
-from metagan.tasks.sources.colours import colour_source
-from metagan.tasks.sources.digits import digit_source
-from metagan.tasks.sources.glyphs import glyph_source
-from metagan.tasks.sources.image_folder import image_folder_source
-from metagan.tasks.sources.omniglot import omniglot_source
 
 SOURCES: dict[str, Callable[[Tasks, int, Path], Source]] = {
-    "glyphs": glyph_source,
-    "digits": digit_source,
-    "omniglot": omniglot_source,
-    "colours": colour_source,
-    "image_folder": image_folder_source,
+    name: getattr(import_module(f"{__name__}.{name}"), name) for name in get_args(SourceName)
 }

@@ -9,6 +9,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from metagan.domains import stored_example
+from metagan.parameters import StoredExample
+
 Images: TypeAlias = NDArray[np.uint8]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -26,15 +29,19 @@ class ClassRecord:
 
 @dataclass(frozen=True)
 class Source:
-    """Classes and their drawings. `drawings[i]()` gives uint8 (n_images, C, H, W), in any process."""
+    """Classes and their drawings. `drawings[i]()` gives examples (n_images, *shape), as stored, in any process."""
 
     name: str
     note: str
-    image_size: int
-    channels: int
+    example: StoredExample
     classes: tuple[ClassRecord, ...]
     drawings: tuple[Callable[[], Images], ...]
 
     def render(self, class_index: int) -> Images:
-        """All images of one class, uint8 (n_images, C, H, W)."""
+        """All examples of one class, (n_images, *shape)."""
         return self.drawings[class_index]()
+
+
+def ink(image_size: int) -> StoredExample:
+    """Grey images in which what is bright is ink."""
+    return stored_example("image", (1, image_size, image_size), on_paper=True)

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.colors import hsv_to_rgb
 from numpy.typing import NDArray
 
+from metagan.domains import stored_example
 from metagan.parameters import Tasks
 from metagan.parameters.tasks import COLOURS_PER_CLASS
 from metagan.tasks import splits
@@ -32,7 +33,7 @@ Points = NDArray[np.float64]
 """x and y, (2, ...)."""
 
 
-def colour_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def colours(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """240 classes of 24 images: 176 train, 24 val and 40 test."""
     split_of = splits.at_random(TRAIN + VAL + TEST, TRAIN, VAL, seed)
     looks = [_look(_generator(seed, index, 0)) for index in range(len(split_of))]
@@ -41,7 +42,8 @@ def colour_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
         for index, (look, split) in enumerate(zip(looks, split_of, strict=True))
     )
     drawings = tuple(partial(_draw, look, tasks.image_size, seed, index) for index, look in enumerate(looks))
-    return Source("colours", NOTE, tasks.image_size, 3, classes, drawings)
+    example = stored_example("image", (3, tasks.image_size, tasks.image_size))
+    return Source("colours", NOTE, example, classes, drawings)
 
 
 @dataclass(frozen=True)

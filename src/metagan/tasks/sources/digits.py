@@ -11,12 +11,12 @@ from sklearn.datasets import load_digits
 
 from metagan.parameters import Tasks
 from metagan.tasks import splits
-from metagan.tasks.sources.base import ClassRecord, Images, Source
+from metagan.tasks.sources.base import ClassRecord, Images, Source, ink
 
 NOTE = "UCI optical recognition of handwritten digits, Alpaydin and Kaynak 1998, as shipped by scikit-learn, CC BY 4.0"
 
 
-def digit_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def digits(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Ten classes of about 180 digits each, enlarged from 8x8: six train, two val, two test."""
     digits = load_digits()
     classes, drawings = [], []
@@ -24,7 +24,7 @@ def digit_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
         small = (digits.images[digits.target == digit] * (255 / 16)).round().astype(np.uint8)
         classes.append(ClassRecord(str(digit), "digits", split, len(small)))
         drawings.append(partial(_enlarged, small, tasks.image_size))
-    return Source("digits", NOTE, tasks.image_size, 1, tuple(classes), tuple(drawings))
+    return Source("digits", NOTE, ink(tasks.image_size), tuple(classes), tuple(drawings))
 
 
 def _enlarged(small: Images, image_size: int) -> Images:

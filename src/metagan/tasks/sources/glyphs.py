@@ -1,9 +1,9 @@
 """Letters drawn from the DejaVu and STIX fonts inside the matplotlib wheel: needs no download.
 
 A class is a distinct outline, however it is turned: quarter turns of train classes count as further classes
-(`turn_classes`), and no class of another split may be one of them. Its samples are the same letter in several faces,
-each with its own small rotation, scaling, shear, shift, elastic bend and change of stroke width, centred and scaled to
-fill the image.
+(`stream: [turned]`), and no class of another split may be one of them. Its samples are the same letter in several
+faces, each with its own small rotation, scaling, shear, shift, elastic bend and change of stroke width, centred and
+scaled to fill the image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinat
 
 from metagan.parameters import Tasks
 from metagan.tasks import splits
-from metagan.tasks.sources.base import ClassRecord, Images, Source, Split
+from metagan.tasks.sources.base import ClassRecord, Images, Source, Split, ink
 
 # True italics are left out: they change the letter itself (a, g, Cyrillic t), where obliques only lean.
 FACES = (
@@ -72,7 +72,7 @@ MARGIN = 6
 FILL = 0.74
 
 
-def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def glyphs(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Letters in at least `tasks.glyphs.minimum_faces` faces, split by script.
 
     The largest scripts (Canadian Aboriginal and Latin by default) are always in train. The seed deals out the others:
@@ -90,7 +90,7 @@ def glyph_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
         classes.append(ClassRecord(name, letter.script, split_of[letter.script], samples))
         drawings.append(partial(_draw, letter, samples, tasks.image_size, seed))
     note = f"{NOTE}; {turned} letters were left out that look like another after quarter turns"
-    return Source("glyphs", note, tasks.image_size, 1, tuple(classes), tuple(drawings))
+    return Source("glyphs", note, ink(tasks.image_size), tuple(classes), tuple(drawings))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+from metagan.domains import stored_example
 from metagan.errors import UserError
 from metagan.files import shown
 from metagan.parameters import Tasks
@@ -14,7 +15,7 @@ from metagan.tasks.sources.base import ClassRecord, Source
 from metagan.tasks.sources.picture_files import READ, picture_files, read_pictures, tell_left_out
 
 
-def image_folder_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def image_folder(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Each folder in `tasks.image_folder.path` a class, its picture files the images; a random class split.
 
     Pictures are read as `read_pictures` says. Raises UserError for a folder without pictures and
@@ -49,4 +50,5 @@ def image_folder_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
         ClassRecord(shown(name), group, split, len(files[name])) for name, split in zip(names, split_of, strict=True)
     )
     drawings = tuple(partial(read_pictures, files[name], tasks.image_size, tasks.channels) for name in names)
-    return Source("image_folder", f"pictures in {group}", tasks.image_size, tasks.channels, classes, drawings)
+    example = stored_example("image", (tasks.channels, tasks.image_size, tasks.image_size))
+    return Source("image_folder", f"pictures in {group}", example, classes, drawings)

@@ -19,7 +19,7 @@ from metagan.files import shown
 from metagan.parameters import Tasks
 from metagan.parameters.folder import local_path
 from metagan.tasks import splits
-from metagan.tasks.sources.base import ClassRecord, Images, Source, Split
+from metagan.tasks.sources.base import ClassRecord, Images, Source, Split, ink
 from metagan.tasks.sources.download import download
 
 OFFICIAL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
@@ -33,7 +33,7 @@ LARGEST_ENTRY = 1 << 20
 NOTE = "Omniglot, Lake, Salakhutdinov and Tenenbaum 2015, https://github.com/brendenlake/omniglot, MIT licence"
 
 
-def omniglot_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
+def omniglot(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     """Every character a class of 20 drawings, ink bright.
 
     Split `alphabets`: the evaluation alphabets are test; background alphabets in seeded order are val until they hold
@@ -66,7 +66,7 @@ def omniglot_source(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
             name = character if turns == 1 else f"{character}/rot{90 * turn:03d}"
             classes.append(ClassRecord(name, _alphabet(character), split_of[character], len(drawn)))
             drawings.append(partial(_draw, path, drawn, tasks.image_size, turn))
-    return Source("omniglot", NOTE, tasks.image_size, 1, tuple(classes), tuple(drawings))
+    return Source("omniglot", NOTE, ink(tasks.image_size), tuple(classes), tuple(drawings))
 
 
 def _alphabet(character: str) -> str:

@@ -1,0 +1,28 @@
+"""The table of domains, by the name that banks and saved models have of them."""
+
+from metagan.domains.base import Domain, GanNetworks
+from metagan.domains.image import image
+from metagan.errors import UserError
+from metagan.parameters import Example, StoredExample
+
+DOMAINS: dict[str, Domain] = {
+    "image": image,
+}
+
+
+def domain_of(example: Example) -> Domain:
+    """Raises UserError for an unknown domain, and for a shape that the domain does not take."""
+    if example.domain not in DOMAINS:
+        raise UserError(f"domain: {example.domain!r} is not one of {', '.join(DOMAINS)}")
+    domain = DOMAINS[example.domain]
+    domain.check(example.shape)
+    return domain
+
+
+def stored_example(name: str, shape: tuple[int, ...], on_paper: bool = False) -> StoredExample:
+    """What a bank says of its examples, of a domain and a shape."""
+    domain = domain_of(Example(domain=name, shape=shape))
+    return StoredExample(domain=name, shape=shape, dtype=domain.dtype, range=domain.range, on_paper=on_paper)
+
+
+__all__ = ["DOMAINS", "Domain", "GanNetworks", "domain_of", "stored_example"]

@@ -1,0 +1,70 @@
+"""The contract of a domain: all that depends on what an example is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from metagan.losses.attacks import Norm
+from metagan.parameters import ClassifierArchitecture, EmbedderArchitecture, GanArchitecture
+
+Stored = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GanNetworks:
+    """The players of a GAN, and which of the generator's tensors have a part to play.
+
+    The generator takes noise (N, Z) and gives examples; the discriminator gives (N,) logits. An encoder takes a support
+    set and gives what is added to the tensors `encoded`, in their order; a critic gives a `nets.critic.Impression` and
+    is made with its width. None where the domain has none. `noise` are the weights that a temperature multiplies, in
+    the order of `training.saved.Temperature`. `rates`, of the generator's parameters by name, are factors of the
+    inner rate; 1 where there is none.
+    """
+
+    generator: Callable[[GanArchitecture], nn.Module]
+    discriminator: Callable[[GanArchitecture], nn.Module]
+    encoder: Callable[[GanArchitecture], nn.Module] | None = None
+    critic: Callable[[GanArchitecture, int], nn.Module] | None = None
+    noise: tuple[str, ...] = ()
+    encoded: tuple[str, ...] = ()
+    rates: Callable[[Mapping[str, Tensor]], dict[str, float]] = lambda parameters: {}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What examples of a kind are: stored (N, *shape) in a bank, float32 (N, C, H, W) in [0, 1] everywhere else.
+
+    All domains have these three axes; one that means nothing is of length 1.
+
+    `check(shape)` raises UserError for shapes that its networks do not take. `turn(examples, times)` makes those of
+    another class, which `times` from 0 to `turns` - 1 tell apart; a domain with one turn has no such classes.
+    `move(examples, changes)` distorts each a little, by changes (N, len(largest_changes)) up to those. Attacks by
+    `norms` mean something. `views(examples)` are the matrices (N, D) that an outer distance compares. The `classifier`
+    of an architecture has as many outputs as it is told, or gives features where that is 0, as `nets.conv4.Conv4` does;
+    the `judge` of a tensor's shape and a number of outputs is small and quickly trained. `picture(stored, on_paper,
+    columns)` shows examples (n, *shape).
+    """
+
+    dtype: str
+    range: tuple[float, float]
+    check: Callable[[Shape], None]
+    to_tensor: Callable[[Stored], Tensor]
+    to_stored: Callable[[Tensor], Stored]
+    turns: int
+    turn: Callable[[Tensor, int], Tensor]
+    largest_changes: tuple[float, ...]
+    move: Callable[[Tensor, Tensor], Tensor]
+    norms: tuple[Norm, ...]
+    views: Callable[[Tensor], list[Tensor]]
+    embedder: Callable[[EmbedderArchitecture], nn.Module]
+    gan: GanNetworks
+    classifier: Callable[[ClassifierArchitecture, int], nn.Module]
+    judge: Callable[[Shape, int], nn.Module]
+    picture: Callable[[Stored, bool, int], Image.Image]

@@ -1,0 +1,59 @@
+"""Columns of pictures: a class in each row, from the support images to unseen ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from metagan.domains.image import tile
+from metagan.reporting.figures import TILE_LIMIT, after, data_uri, picture_steps
+from metagan.reporting.measures import TRAINED_ARMS
+
+CELL_WIDTH = 174
+
+
+@dataclass(frozen=True)
+class PictureColumn:
+    """One column of a picture of classes: its heading, whom it belongs to, and one image source per class."""
+
+    heading: str
+    kind: str
+    sources: tuple[str, ...]
+
+
+def adaptation_columns(pictures: Mapping[str, np.ndarray], steps: list[int], on_paper: bool) -> list[PictureColumn]:
+    adapted = pictures["adapted"]
+    return [
+        _column("support", "support", pictures["support"], on_paper),
+        *(_column(after(step), "adapted", adapted[:, steps.index(step)], on_paper) for step in picture_steps(steps)),
+        _column("real, unseen", "real", pictures["real"], on_paper),
+    ]
+
+
+def comparison_columns(pictures: Mapping[str, np.ndarray], steps: list[int], on_paper: bool) -> list[PictureColumn]:
+    arms = [arm for arm in TRAINED_ARMS if arm.name in pictures]
+    return [
+        _column("support", "support", pictures["support"], on_paper),
+        *(_column(arm.label, arm.name, pictures[arm.name][:, -1], on_paper) for arm in arms),
+        _column("real, unseen", "real", pictures["real"], on_paper),
+    ]
+
+
+def _column(heading: str, kind: str, images: np.ndarray, on_paper: bool) -> PictureColumn:
+    """`images` (T, n, C, H, W); a heading says so when only the first of them are shown."""
+    n = images.shape[1]
+    heading = f"{heading} ({TILE_LIMIT} of {n})" if kind == "support" and n > TILE_LIMIT else heading
+    return PictureColumn(heading, kind, tuple(_png(row, on_paper) for row in images))
+
+
+def _png(images: np.ndarray, on_paper: bool) -> str:
+    return data_uri(tile(images[:TILE_LIMIT], on_paper))
+
+
+def shown_width(picture_width: int) -> float:
+    """CSS pixels of one cell: half-integer magnification, crisp on most screens, or less where it must be."""
+    fits = CELL_WIDTH / picture_width
+    return picture_width * math.floor(2 * fits) / 2 if fits >= 1 else CELL_WIDTH

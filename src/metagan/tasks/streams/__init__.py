@@ -1,0 +1,29 @@
+"""Streams of tasks. A new wrapper is a file here that has its name, and a word in `metagan.parameters.stream`."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import get_args
+
+from metagan.parameters.stream import WrapperName
+from metagan.tasks.bank import ClassIndices, TaskBank
+from metagan.tasks.streams.base import BankStream, TaskStream, Wrapper
+
+WRAPPERS: dict[str, type[Wrapper]] = {
+    name: getattr(import_module(f"{__name__}.{name}"), name) for name in get_args(WrapperName)
+}
+
+
+def task_stream(
+    bank: TaskBank, seed: int, wrappers: Sequence[str] = (), class_indices: ClassIndices | None = None
+) -> TaskStream:
+    """The tasks of a bank, or of some of its classes, in wrappers from the innermost to the outermost.
+
+    Raises UserError for a wrapper that has no meaning for the domain.
+    """
+    stream: TaskStream = BankStream(bank, seed, class_indices)
+    for name in wrappers:
+        stream = WRAPPERS[name](stream)
+    return stream
+
+
+__all__ = ["WRAPPERS", "BankStream", "TaskStream", "Wrapper", "task_stream"]

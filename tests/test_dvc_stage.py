@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 
 from metagan import dvc_stage
 from metagan.checks import InputError
 from metagan.hooks import LockHook
+
+if TYPE_CHECKING:
+    from conftest import Project
 
 
 def context(
@@ -95,3 +102,57 @@ def test_two_experiments_of_one_process_are_two_runs(monkeypatch: pytest.MonkeyP
         names.add(dvc_stage.reproduction())
     monkeypatch.delenv("DVC_EXP_NAME")
     assert len(names | {dvc_stage.reproduction()}) == 3
+
+
+IMAGE_FOLDER = "tasks: {{source: image_folder, image_folder: {{path: {path}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "named", "told"),
+    [
+        ("tasks", "/my/classes", "data/01_raw/.gitkeep", True),
+        ("tasks", "/my/classes", "/my/classes/", False),
+        ("tasks", "classes", "classes", False),
+        ("tasks", "classes", "other", True),
+        ("embedder", "/my/classes", "data/01_raw/.gitkeep", False),
+    ],
+)
+def test_the_bank_is_not_drawn_from_pictures_that_dvc_does_not_look_at(
+    stage: str, path: str, named: str, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", stage)
+    run = context(tmp_path, env="smoke")
+    (tmp_path / "conf/smoke/parameters.yml").write_text(IMAGE_FOLDER.format(path=path), encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text(f"vars: [{{env: smoke}}, {{pictures: {named}}}]\n", encoding="utf-8")
+    if not told:
+        return LockHook().after_context_created(run)
+    with pytest.raises(InputError, match=r"^DVC would not see another picture in .*: name the folder in dvc\.yaml"):
+        LockHook().after_context_created(run)
+
+
+def test_dvc_sees_a_new_picture_and_another_environment(copy_project: Callable[[str], Project], tmp_path: Path) -> None:
+    """With outputs that stand for those of a run: `dvc status` says which stages `dvc repro` would run."""
+    project, classes = copy_project("seen"), tmp_path / "classes"
+    file = project.path / "dvc.yaml"
+    text = file.read_text(encoding="utf-8").replace("pictures: data/01_raw/.gitkeep", f"pictures: {classes}")
+    file.write_text(text.replace("env: local", "env: smoke"), encoding="utf-8")
+    for name in ("a/1.png", "b/1.png"):
+        (classes / name).parent.mkdir(parents=True)
+        (classes / name).write_bytes(name.encode())
+    stages = yaml.safe_load(text)["stages"]
+    outs = [out for stage in stages.values() for out in (*stage["outs"], *stage.get("metrics", []))]
+    for out in (out if isinstance(out, str) else next(iter(out)) for out in outs):
+        (project.path / out).parent.mkdir(parents=True, exist_ok=True)
+        (project.path / out).write_text(out)
+
+    def changed() -> set[str]:
+        done = project.run("dvc", "status", "--json")
+        assert done.returncode == 0, done.stderr
+        return set(json.loads(done.stdout))
+
+    assert project.run("dvc", "commit", "--force", "--quiet").returncode == 0
+    assert changed() == set()
+    (classes / "a/2.png").write_bytes(b"2")
+    assert changed() == {"tasks"}
+    (project.path / "requirements.lock").write_text("another==1.0\n", encoding="utf-8")
+    assert changed() == set(stages)

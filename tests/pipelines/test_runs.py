@@ -97,7 +97,14 @@ class TestSmokeRun:
                 )
             )
 
-        by_themselves = {"adapt", "compare_classifiers", "compare_meta_gradients", "leaderboard"}
+        by_themselves = {
+            "adapt",
+            "bandits",
+            "compare_classifiers",
+            "compare_meta_gradients",
+            "compare_rules",
+            "leaderboard",
+        }
         used = Parameters().model_dump(exclude=by_themselves)
         assert finished.data.params.keys() == leaves(used)
         assert finished.data.params["tasks.source"] == "digits"

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from metagan.losses.attacks import Norm
 from metagan.parameters import ClassifierArchitecture, EmbedderArchitecture, GanArchitecture
 
 Stored = NDArray[Any]
@@ -45,11 +44,11 @@ class Domain:
 
     `check(shape)` raises UserError for shapes that its networks do not take. `turn(examples, times)` makes those of
     another class, which `times` from 0 to `turns` - 1 tell apart; a domain with one turn has no such classes.
-    `move(examples, changes)` distorts each a little, by changes (N, len(largest_changes)) up to those. Attacks by
-    `norms` mean something. `views(examples)` are the matrices (N, D) that an outer distance compares. The `classifier`
-    of an architecture has as many outputs as it is told, or gives features where that is 0, as `nets.conv4.Conv4` does;
-    the `judge` of a tensor's shape and a number of outputs is small and quickly trained. `picture(stored, on_paper,
-    columns)` shows examples (n, *shape).
+    `move(examples, changes)` distorts each a little, by changes (N, len(largest_changes)) up to those.
+    `views(examples)` are the matrices (N, D) that an outer distance compares. The `classifier` of an architecture has
+    as many outputs as it is told, or gives features where that is 0, as `nets.conv4.Conv4` does; the `judge` of a
+    tensor's shape and a number of outputs is small and quickly trained. `picture(stored, on_paper, columns)` shows
+    examples (n, *shape).
     """
 
     dtype: str
@@ -61,7 +60,6 @@ class Domain:
     turn: Callable[[Tensor, int], Tensor]
     largest_changes: tuple[float, ...]
     move: Callable[[Tensor, Tensor], Tensor]
-    norms: tuple[Norm, ...]
     views: Callable[[Tensor], list[Tensor]]
     embedder: Callable[[EmbedderArchitecture], nn.Module]
     gan: GanNetworks

@@ -150,7 +150,6 @@ image = Domain(
     turn=turned,
     largest_changes=LARGEST_JITTER,
     move=moved,
-    norms=("linf", "l2"),
     views=multi_scale_pixels,
     embedder=_embedder,
     gan=GanNetworks(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules import RULE_PREFIX, Rules, Signals, State
+from metagan.meta.update_rules import Rules, Signals, State, without_rules
 from metagan.meta.update_rules.binding import each_once
 
 
@@ -32,8 +32,7 @@ def adapt(
 
     A player's step changes those of its tensors that its rule adapts; all others stay as they are.
     """
-    networks = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
-    parameters = learner.start(networks, task)
+    parameters = learner.start(without_rules(meta_parameters), task)
     own = {bound.prefix: bound.own(meta_parameters) for bound in each_once(rules)}
     tensors = {
         player: [name for name in parameters if name in bound.tensors and name.startswith(f"{player}.")]

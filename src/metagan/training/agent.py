@@ -15,10 +15,9 @@ from metagan.parameters.bandits import Agent as AgentSettings
 from metagan.reinforcement.agent import Agent
 from metagan.reinforcement.ppo import Ppo, Training
 from metagan.reinforcement.problems import Family
-from metagan.training.checkpoints import LAST, newest_whole
+from metagan.training.checkpoints import LAST, SECONDS_BETWEEN, newest_whole
 from metagan.training.fitting import ended, fingerprint
 
-SECONDS_BETWEEN = 30.0
 LINES = 20
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from metagan.domains import Domain, domain_of
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
-from metagan.meta.update_rules import RULE_PREFIX, UPDATE_RULES, Rules, initialised, separate_rules, shared_rule
+from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, separate_rules, shared_rule, without_rules
 from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
@@ -44,7 +44,7 @@ class Gan:
     @property
     def networks(self) -> Parameters:
         """The parameters of the networks alone."""
-        return {name: value for name, value in self.parameters.items() if not name.startswith(RULE_PREFIX)}
+        return without_rules(self.parameters)
 
     @property
     def rules(self) -> Rules:

@@ -20,8 +20,9 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import RULE_PREFIX
+from metagan.meta.update_rules import without_rules
 from metagan.parameters import CompareRules, InnerLoop, MetaTrain, valid_section
+from metagan.parameters.update_rule import of_each_player
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.data import generation_tasks, validation_tasks
@@ -107,7 +108,7 @@ def generator_gradients(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: 
     def norms(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
         *_, (end, _) = adapt(learner, gan.rules, parameters, task, steps, differentiate, False)
         found = []
-        for place, step in ((learner.start(gan_networks(parameters), task), 0), (end, steps - 1)):
+        for place, step in ((learner.start(without_rules(parameters), task), 0), (end, steps - 1)):
             own = {name: place[name] for name in gan.rules["generator"].tensors if name.startswith("generator.")}
 
             def loss(candidate: Parameters, place: Parameters = place, step: int = step) -> Tensor:
@@ -118,11 +119,6 @@ def generator_gradients(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: 
         return torch.stack(found)
 
     return task_map.results(norms, gan.parameters, tasks)
-
-
-def gan_networks(parameters: Parameters) -> Parameters:
-    """Without the meta-parameters of rules."""
-    return {name: value for name, value in parameters.items() if not name.startswith(RULE_PREFIX)}
 
 
 def compared(judge: Judge, task_map: TaskMap, starts: dict[str, Gan], learned: Gan) -> list[dict[str, Any]]:
@@ -147,12 +143,11 @@ def compared(judge: Judge, task_map: TaskMap, starts: dict[str, Gan], learned: G
 def _row(
     start: str, gan: Gan, rates: tuple[float, float] | None, trained_by: str, found: dict[str, Any]
 ) -> dict[str, Any]:
-    rules = gan.inner.update_rule
-    generator, discriminator = (rules, rules) if isinstance(rules, str) else (rules.generator, rules.discriminator)
+    rules = of_each_player(gan.inner.update_rule)
     return {
         "start": start,
-        "rule_generator": generator,
-        "rule_discriminator": discriminator,
+        "rule_generator": rules["generator"],
+        "rule_discriminator": rules["discriminator"],
         "rates": rates,
         "trained_by": trained_by,
         **found,

@@ -10,7 +10,7 @@ from torch import Tensor
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules import RULE_PREFIX, Rules
+from metagan.meta.update_rules import Rules, without_rules
 
 
 def reptile(
@@ -24,7 +24,6 @@ def reptile(
     """Half the squared way, with the adapted end held constant; of the steps only their number counts."""
     constant = {name: value.detach() for name, value in meta_parameters.items()}
     *_, (adapted, _) = adapt(learner, rules, constant, task, len(step_weights), differentiate, create_graph=False)
-    networks = {name: value for name, value in meta_parameters.items() if not name.startswith(RULE_PREFIX)}
-    start = learner.start(networks, task)
+    start = learner.start(without_rules(meta_parameters), task)
     ways = [(value - adapted[name].detach()).square().sum() for name, value in start.items()]
     return 0.5 * torch.stack(ways).sum()

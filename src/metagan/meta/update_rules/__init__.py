@@ -7,7 +7,15 @@ from importlib import import_module
 from typing import get_args
 
 from metagan.meta.update_rules.base import Signals, State, UpdateRule
-from metagan.meta.update_rules.binding import RULE_PREFIX, BoundRule, Rules, initialised, separate_rules, shared_rule
+from metagan.meta.update_rules.binding import (
+    RULE_PREFIX,
+    BoundRule,
+    Rules,
+    initialised,
+    separate_rules,
+    shared_rule,
+    without_rules,
+)
 from metagan.parameters.update_rule import UpdateRuleName
 
 UPDATE_RULES: dict[str, UpdateRule] = {
@@ -25,4 +33,5 @@ __all__ = [
     "initialised",
     "separate_rules",
     "shared_rule",
+    "without_rules",
 ]

@@ -6,15 +6,14 @@ import torch
 from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, fixed_rates
 
 CONSTANTS = {"mean_decay": 0.9, "square_decay": 0.999, "epsilon": 1e-8}
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    fixed = {name: value.new_tensor(rates[name]) for name, value in values.items()}
     some = next(iter(values.values()))
-    return {**fixed, **{name: some.new_tensor(constant) for name, constant in CONSTANTS.items()}}
+    return {**fixed_rates(values, rates), **{name: some.new_tensor(constant) for name, constant in CONSTANTS.items()}}
 
 
 def _begin(meta_parameters: Parameters, values: Parameters) -> State:

@@ -46,6 +46,11 @@ class UpdateRule(NamedTuple):
     learned: bool
 
 
+def fixed_rates(values: Parameters, rates: dict[str, float]) -> Parameters:
+    """The rate of each tensor as a scalar of its type."""
+    return {name: value.new_tensor(rates[name]) for name, value in values.items()}
+
+
 def without_memory(meta_parameters: Parameters, values: Parameters) -> State:
     """How a rule begins that remembers nothing."""
     return {}

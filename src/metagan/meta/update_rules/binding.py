@@ -14,6 +14,11 @@ RULE_PREFIX = "rule."
 """Names of the rules' meta-parameters and states start with this."""
 
 
+def without_rules(parameters: Parameters) -> Parameters:
+    """The parameters of the networks alone."""
+    return {name: value for name, value in parameters.items() if not name.startswith(RULE_PREFIX)}
+
+
 @dataclass(frozen=True)
 class BoundRule:
     """A rule, the tensors that it adapts, and the prefix of its meta-parameters and its state."""

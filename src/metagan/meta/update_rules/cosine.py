@@ -10,12 +10,11 @@ import math
 import torch
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import Signals, State, UpdateRule, without_memory
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, fixed_rates, without_memory
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    fixed = {name: value.new_tensor(rates[name]) for name, value in values.items()}
-    return {**fixed, "schedule": (1 + torch.cos(math.pi * torch.arange(steps) / steps)) / 2}
+    return {**fixed_rates(values, rates), "schedule": (1 + torch.cos(math.pi * torch.arange(steps) / steps)) / 2}
 
 
 def _step(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, fixed_rates
 
 IDEAL = math.log(4)
 """V: the loss of a non-saturating discriminator that answers 0 to all."""
@@ -21,7 +21,7 @@ GAP, LARGEST, SMALLEST = 0.1 * IDEAL, 2.0, 0.1
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    return {name: value.new_tensor(rates[name]) for name, value in values.items()}
+    return fixed_rates(values, rates)
 
 
 def _begin(meta_parameters: Parameters, values: Parameters) -> State:

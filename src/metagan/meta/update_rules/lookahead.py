@@ -7,15 +7,14 @@ that step the player who moves second already sees where the first has gone back
 from __future__ import annotations
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, fixed_rates
 
 EVERY, KEPT = 5, 0.5
 """k and alpha: steps between two looks, and the share of the way that is kept."""
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    fixed = {name: value.new_tensor(rates[name]) for name, value in values.items()}
-    return {**fixed, "kept": next(iter(values.values())).new_tensor(KEPT)}
+    return {**fixed_rates(values, rates), "kept": next(iter(values.values())).new_tensor(KEPT)}
 
 
 def _begin(meta_parameters: Parameters, values: Parameters) -> State:

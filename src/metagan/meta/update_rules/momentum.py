@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, fixed_rates
 
 MOMENTUM = 0.9
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    fixed = {name: value.new_tensor(rates[name]) for name, value in values.items()}
-    return {**fixed, "momentum": next(iter(values.values())).new_tensor(MOMENTUM)}
+    return {**fixed_rates(values, rates), "momentum": next(iter(values.values())).new_tensor(MOMENTUM)}
 
 
 def _begin(meta_parameters: Parameters, values: Parameters) -> State:

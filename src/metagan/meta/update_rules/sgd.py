@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from metagan.meta.differentiation import Parameters
-from metagan.meta.update_rules.base import Signals, State, UpdateRule, without_memory
+from metagan.meta.update_rules.base import Signals, State, UpdateRule, fixed_rates, without_memory
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    return {name: value.new_tensor(rates[name]) for name, value in values.items()}
+    return fixed_rates(values, rates)
 
 
 def _step(

@@ -37,6 +37,7 @@ class Generation(TypedDict):
     """What `data/08_reporting/generation.json` holds: one number per step, a single one for `copycat` and `real`."""
 
     source: str
+    on_paper: bool
     split: str
     n_tasks: int
     n_classes: NotRequired[int]

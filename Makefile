@@ -39,7 +39,7 @@ unexport IMAGES
 ifdef IMAGES
 adapt: export METAGAN_ADAPT_IMAGES = $(value IMAGES)
 endif
-adapt: $(STAMP)  ## adapt the trained meta-model to 3 to 50 pictures of one thing (IMAGES=DIR)
+adapt: $(STAMP)  ## adapt the trained meta-model to up to 50 pictures of one thing (IMAGES=DIR)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt

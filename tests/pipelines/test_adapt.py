@@ -81,6 +81,13 @@ class TestDigits:
         assert (sample.size, sample.mode) == ((16, 16), "L")
         assert grid.size == (2 * (8 * 17 - 1), 2 * (2 * 17 - 1))
         assert np.array_equal(np.asarray(grid)[:32:2, :32:2], np.asarray(sample))
+        large = sorted((output(trained) / "adapted_samples_full_size").iterdir())
+        assert [file.name for file in large] == files
+        for file in large:
+            with Image.open(file) as full, Image.open(output(trained) / "adapted_samples" / file.name) as small:
+                assert (full.size, full.mode) == ((38, 38), "L")  # the sides are 16, 25 ... 61
+                brightness = (np.asarray(picture).mean() for picture in (full, small))
+                assert next(brightness) == pytest.approx(next(brightness), abs=4)
         with Image.open(output(trained) / "adaptation.gif") as movie:
             assert movie.n_frames == 1 + 4
         weights = WeightsDataset(str(output(trained) / "adapted_generator.pt")).load()
@@ -89,12 +96,15 @@ class TestDigits:
         assert (found["images"], found["inverted"], found["steps"], found["samples"]) == (6, 6, 4, 10)
         assert weights.header.inverted is True
         assert not found["unfamiliar"]
+        assert f"{found['near_copies']} of 10 samples are near copies" in " ".join(done.stdout.split())
+        assert "adapt.images: 6 pictures are more than the 4 at most" in " ".join(done.stdout.split())
         assert len(found["energy_distance"]) == 1 + 4
 
         run = trained.runs()[0]
         assert run.info.status == "FINISHED"
         assert run.data.params["adapt.images"] == str(sevens)
         assert run.data.metrics["adapt/distance"] == pytest.approx(found["distance"])
+        assert run.data.metrics["adapt/near_copies"] == found["near_copies"]
         logged = trained.artefacts(run)
         assert logged >= {"adaptation.json", "checkpoints/adapted_generator.pt", "pictures/adapted_samples.png"}
         assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png"}
@@ -124,6 +134,16 @@ class TestDigits:
         done = adapt(trained, images=sevens, steps=1, samples=2)
         assert done.returncode == 0, done.stderr
         assert len(list((output(trained) / "adapted_samples").iterdir())) == 2
+
+    def test_one_picture_is_enough_for_a_model_that_was_trained_with_one(self, trained: Project, sevens: Path) -> None:
+        for file in sorted(sevens.iterdir())[1:]:
+            file.unlink()
+        done = adapt(trained, images=sevens, steps=1, samples=3)
+        assert done.returncode == 0, done.stderr
+        assert "more than the" not in done.stdout
+        found = table(trained)
+        assert found["images"] == 1
+        assert np.isfinite(found["energy_distance"]).all()
 
     def test_noise_is_warned_of(self, trained: Project, tmp_path: Path) -> None:
         for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (3, 20, 20), np.uint8)):
@@ -185,6 +205,9 @@ def test_colour_pictures_are_trained_on_reported_and_adapted_to(
     assert not table(project)["inverted"]
     with Image.open(output(project) / "adapted_samples/000.png") as sample:
         assert (sample.mode, sample.size) == ("RGB", (size, size))
+    with Image.open(output(project) / "adapted_samples_full_size/000.png") as sample:
+        assert (sample.mode, sample.size) == ("RGB", (40, 40))
+    assert colourful(output(project) / "adapted_samples_full_size/000.png")
     assert colourful(output(project) / "adaptation.gif")
 
 
@@ -197,6 +220,8 @@ def colourful(path: Path) -> bool:
 
 def test_metrics_have_the_adaptation_step() -> None:
     adaptation = {"images": 3, "seconds": 0.5, "distance": 20.0, "distance_limit": 10.0, "unfamiliar": True}
+    adaptation |= {"near_copies": 2, "near_copy_distance": 0.1}
     logged = metrics({**adaptation, "energy_distance": [3.0, 1.0]})
     assert logged["adapt/unfamiliar"] == [{"value": 1.0, "step": 0}]
+    assert logged["adapt/near_copies"] == [{"value": 2.0, "step": 0}]
     assert logged["adapt/energy_distance"] == [{"value": 3.0, "step": 0}, {"value": 1.0, "step": 1}]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metagan.domains import stored_example
-from metagan.domains.image import tile, to_floats
+from metagan.domains.image import resized, tile, to_floats
 from metagan.reporting.figures import (
     adaptation_frames,
     adaptation_picture,
@@ -45,6 +45,17 @@ def test_grey_is_inverted_only_on_paper():
     images = np.random.default_rng(0).integers(0, 256, size=(1, 1, 5, 5), dtype=np.uint8)
     assert np.array_equal(np.asarray(tile(images, columns=1)), 255 - images[0, 0])
     assert np.array_equal(np.asarray(tile(images, on_paper=False, columns=1)), images[0, 0])
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_resized_keeps_what_is_seen_and_the_mode(channels, mode):
+    small = np.zeros((channels, 16, 16), np.uint8)
+    small[0, :, 8:] = 200  # the right half grey, or red
+    picture = resized(small, 100)
+    assert (picture.mode, picture.size) == (mode, (100, 100))
+    pixels = np.asarray(picture).reshape(100, 100, channels)
+    assert (pixels[:, :40] < 10).all()
+    assert (abs(pixels[:, 60:, 0].astype(int) - 200) < 10).all() and (pixels[..., 1:] == 0).all()
 
 
 def test_sample_grid_magnifies_without_smoothing():

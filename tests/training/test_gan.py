@@ -167,10 +167,15 @@ def test_a_gan_survives_a_file_that_holds_no_code() -> None:
     assert learner.generate(gan.parameters, torch.randn(2, 4)).shape == (2, 1, 16, 16)
 
 
-def test_a_model_knows_how_many_support_images_it_was_trained_with() -> None:
+def test_a_model_knows_how_many_support_images_it_was_trained_with(caplog: pytest.LogCaptureFixture) -> None:
     header = saved().header
     header.check_shots("evaluate.use.k_shots", 1)
     header.check_shots("evaluate.use.k_shots", 5)
+    header.tell_of_many("adapt.images", 5)
+    assert not caplog.records
+    header.tell_of_many("adapt.images", 6)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("adapt.images: 6 pictures are more than the 5 at most")
     with pytest.raises(UserError, match=r"evaluate\.use\.k_shots: 6, but the meta-model was trained with 1 to 5 "):
         header.check_shots("evaluate.use.k_shots", 6)
 

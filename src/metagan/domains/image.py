@@ -77,6 +77,11 @@ def moved(images: Tensor, changes: Tensor) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
+def resized(image: Images, side: int) -> Image.Image:
+    """One uint8 image (C, H, W), as it is, as a picture of side x side pixels, by Lanczos resampling."""
+    return tile(image[None], on_paper=False, columns=1).resize((side, side), Image.Resampling.LANCZOS)
+
+
 def tile(images: Images, on_paper: bool = True, columns: int = 4) -> Image.Image:
     """uint8 images (n, C, H, W) in rows of `columns`, a light line between them; unused places stay white.
 

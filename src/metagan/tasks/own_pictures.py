@@ -15,7 +15,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import Images
 from metagan.tasks.sources.picture_files import READ, picture_files, read_pictures, tell_left_out
 
-FEWEST, MOST = 3, 50
+MOST = 50
 
 
 class OwnPictures(NamedTuple):
@@ -25,11 +25,16 @@ class OwnPictures(NamedTuple):
     inverted: NDArray[np.bool_]
     files: tuple[Path, ...]
 
+    @property
+    def turned(self) -> bool:
+        """Whether most were inverted, and samples are to be."""
+        return bool(self.inverted.mean() > 0.5)
 
-def read_own_pictures(settings: Adapt, bank: TaskBank) -> OwnPictures:
+
+def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPictures:
     """The pictures of `settings.images`.
 
-    Raises UserError for no folder, too few or too many pictures, and one that cannot be read.
+    Raises UserError for no folder, fewer than `fewest` or too many pictures, and one that cannot be read.
     """
     folder = settings.images
     if folder is None:
@@ -40,13 +45,18 @@ def read_own_pictures(settings: Adapt, bank: TaskBank) -> OwnPictures:
         raise UserError(f"adapt.images: {shown(folder)} is not a folder")
     files, left_out = picture_files(folder)
     tell_left_out("adapt.images", folder, left_out)
-    if not FEWEST <= len(files) <= MOST:
+    if not fewest <= len(files) <= MOST:
         raise UserError(
-            f"adapt.images: {shown(folder)} holds {len(files)} {READ} files; {FEWEST} to {MOST} of one thing are needed"
+            f"adapt.images: {shown(folder)} holds {len(files)} {READ} files; {fewest} to {MOST} of one thing are needed"
         )
+    return pictures_of(files, settings.invert, bank)
+
+
+def pictures_of(files: tuple[Path, ...], invert: str, bank: TaskBank) -> OwnPictures:
+    """What these files show. Raises UserError for one that cannot be read."""
     channels, size, _ = bank.example.shape
     images = read_pictures(files, size, channels)
-    inverted = _to_invert(images, settings.invert, bank)
+    inverted = _to_invert(images, invert, bank)
     return OwnPictures(np.where(inverted[:, None, None, None], 255 - images, images), inverted, files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +25,11 @@ from metagan.parameters import (
     Section,
     valid_section,
 )
-from metagan.parameters.section import NonNegative, Positive
+from metagan.parameters.section import LARGEST, NonNegative, Positive
 
 FORMAT = 3
+
+logger = logging.getLogger(__name__)
 
 
 class Temperature(NamedTuple):
@@ -83,12 +86,28 @@ class GanHeader(Header):
     temperature: Temperature = AS_TRAINED
     k_shots: Shots | None = None
 
+    @property
+    def shots(self) -> Shots:
+        """How many support images it takes: any number where nothing is known of its training."""
+        return self.k_shots or Shots(1, LARGEST)
+
     def check_shots(self, name: str, k_shot: int) -> None:
         """Raises UserError when `name` has another number of support images than the model was trained with."""
-        if self.k_shots and not self.k_shots.fewest <= k_shot <= self.k_shots.most:
+        if not self.shots.fewest <= k_shot <= self.shots.most:
             raise UserError(
-                f"{name}: {k_shot}, but the meta-model was trained with {self.k_shots.fewest} to {self.k_shots.most} "
+                f"{name}: {k_shot}, but the meta-model was trained with {self.shots.fewest} to {self.shots.most} "
                 "support images (meta_train.smallest_k_shot and k_shot): take as many, or train again"
+            )
+
+    def tell_of_many(self, name: str, k_shot: int) -> None:
+        """Warn when `name` has more support images than any task of the training."""
+        if k_shot > self.shots.most:
+            logger.warning(
+                "%s: %d pictures are more than the %d at most that the model was trained with; it has never seen so "
+                "many at once",
+                name,
+                k_shot,
+                self.shots.most,
             )
 
 

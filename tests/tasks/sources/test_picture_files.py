@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from metagan.errors import UserError
-from metagan.tasks.sources.picture_files import picture_files, read_picture, read_pictures
+from metagan.tasks.sources.picture_files import LARGEST_SIDE, picture_files, read_picture, read_pictures, typical_side
 
 SIZE = 16
 
@@ -331,3 +331,23 @@ def test_files_of_one_kind_are_told_in_one_line(tmp_path: Path, caplog: pytest.L
     read_pictures(files, SIZE, 1)
     (record,) = caplog.records
     assert record.message.startswith(f"{files[0]} and 2 more in its folder: its values were scaled")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "side"),
+    [
+        ([(40, 30)], 30),
+        ([(40, 30), (30, 50), (90, 100)], 30),  # the median of 30, 30 and 90
+        ([(400, 100)], 400),  # padded, so that all of it shows
+        ([(300, 100)], 100),
+        ([(3000, 2000)], LARGEST_SIDE),
+    ],
+)
+def test_the_typical_side_is_that_of_the_squares_that_are_read(
+    sizes: list[tuple[int, int]], side: int, tmp_path: Path
+) -> None:
+    files = []
+    for number, size in enumerate(sizes):
+        files.append(tmp_path / f"{number}.png")
+        Image.new("L", size).save(files[-1])
+    assert typical_side(files) == side

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor, nn
 
-from metagan.domains.image import tile
-from metagan.evaluation.familiarity import familiarity
+from metagan.domains.image import resized, tile
+from metagan.evaluation.familiarity import familiarity, unlike_files
 from metagan.evaluation.features import embed_images
+from metagan.evaluation.near_copies import QUANTILE, copy_limit, nearest
 from metagan.files import shown
 from metagan.identity import made_from, together
 from metagan.io.registry import Candidate
@@ -23,6 +25,7 @@ from metagan.parameters import Adapt
 from metagan.reporting.figures import adaptation_frames, picture_grid
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
+from metagan.tasks.sources.picture_files import typical_side
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
 from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
@@ -50,49 +53,61 @@ def adapt(
         meta_model=meta_model.identity("meta_model"),
     )
     wanted = Adapt.model_validate(settings)
-    pictures, inverted, files = read_own_pictures(wanted, bank)
-    support, turned = bank.domain.to_tensor(pictures), bool(inverted.mean() > 0.5)
-    generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed, turned)
+    meta_model.check_kind("meta_model")
+    own = read_own_pictures(wanted, bank, meta_model.header.shots.fewest)
+    meta_model.header.tell_of_many("adapt.images", len(own.files))
+    pictures, support = own.images, bank.domain.to_tensor(own.images)
+    generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed, own.turned)
     embedder = load_embedder(evaluation_embedder, bank)
-    distance, limit, apart = familiarity(embedder, bank, support, seed)
-    unlike = [shown(file.name) for file, is_unlike in zip(files, apart, strict=True) if is_unlike]
-    if unlike:
-        logger.warning(
-            "The pictures look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 "
-            "of 100 tasks of val classes are within %.1f. Expect poor samples. adaptation.gif shows how they are read.",
-            ", ".join(unlike),
-            distance,
-            limit,
-        )
-    real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (support, *samples))
+    familiar = familiarity(embedder, bank, support, seed)
+    copy_distance = copy_limit(embedder, bank, len(pictures), seed)
+    copies = int((nearest(embedder, samples[-1], support) < copy_distance).sum())
+    logger.info(
+        "%d of %d samples are near copies of the pictures (real images: %.0f%%)", copies, wanted.samples, 100 * QUANTILE
+    )
     table = {
         "made_from": origin | generator.identity("adapted_generator"),
         "content_hash": hashlib.sha256(pictures.tobytes()).hexdigest(),
         "images": len(pictures),
-        "inverted": int(inverted.sum()),
+        "inverted": int(own.inverted.sum()),
+        "side": typical_side(own.files),
         "steps": wanted.steps,
         "samples": wanted.samples,
         "seconds": generator.header.provenance.seconds,
-        "distance": distance,
-        "distance_limit": limit,
-        "unfamiliar": distance > limit,
-        "unlike": unlike,
-        "energy_distance": [energy_distance(features, real).item() for features in made],
+        "distance": familiar.distance,
+        "distance_limit": familiar.limit,
+        "unfamiliar": familiar.distance > familiar.limit,
+        "unlike": unlike_files(familiar, own.files),
+        "near_copies": copies,
+        "near_copy_distance": copy_distance,
+        "energy_distance": _energy_distances(embedder, samples, support),
     }
     drawn = {"pictures": pictures, "samples": bank.domain.to_stored(samples)}
-    return generator, table, {name: 255 - images if turned else images for name, images in drawn.items()}
+    return generator, table, {name: 255 - images if own.turned else images for name, images in drawn.items()}
 
 
-def draw(images: Images) -> tuple[dict[str, Image.Image], Image.Image, list[Image.Image]]:
-    """The last samples one by one and as a grid, and the frames of the adaptation."""
-    last = images["samples"][-1]
-    singles = {f"{number:03}": tile(image[None], on_paper=False, columns=1) for number, image in enumerate(last)}
-    return singles, picture_grid(last), adaptation_frames(images["pictures"], images["samples"])
+def _energy_distances(embedder: nn.Module, samples: Tensor, support: Tensor) -> list[float]:
+    """Of the samples (S, n, C, H, W) after each step to the pictures, in features."""
+    pictures = support.repeat(2, 1, 1, 1) if len(support) == 1 else support  # one alone has no distances within
+    real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (pictures, *samples))
+    return [energy_distance(features, real).item() for features in made]
+
+
+def draw(
+    images: Images, adaptation: dict[str, Any]
+) -> tuple[dict[str, Image.Image], dict[str, Image.Image], Image.Image, list[Image.Image]]:
+    """The last samples one by one, as they were drawn and at the size of the pictures; as a grid; and the frames of
+    the adaptation."""
+    last, side = images["samples"][-1], adaptation["side"]
+    names = [f"{number:03}" for number in range(len(last))]
+    drawn = {name: tile(image[None], on_paper=False, columns=1) for name, image in zip(names, last, strict=True)}
+    full_size = {name: resized(image, side) for name, image in zip(names, last, strict=True)}
+    return drawn, full_size, picture_grid(last), adaptation_frames(images["pictures"], images["samples"])
 
 
 def metrics(adaptation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """The table as MLflow metrics `adapt/<name>`; the energy distance has the adaptation step as step."""
-    single = ("images", "seconds", "distance", "distance_limit", "unfamiliar")
+    single = ("images", "seconds", "distance", "distance_limit", "unfamiliar", "near_copies", "near_copy_distance")
     return {f"adapt/{name}": [{"value": float(adaptation[name]), "step": 0}] for name in single} | {
         "adapt/energy_distance": [
             {"value": value, "step": step} for step, value in enumerate(adaptation["energy_distance"])

@@ -17,7 +17,10 @@ def create_pipeline() -> Pipeline:
                 name="adapt",
             ),
             node(
-                draw, "adaptation_images", ["adapted_samples", "adapted_grid", "adaptation_frames"], name="draw_adapted"
+                draw,
+                ["adaptation_images", "adaptation"],
+                ["adapted_samples", "adapted_samples_full_size", "adapted_grid", "adaptation_frames"],
+                name="draw_adapted",
             ),
             node(
                 generator_candidate,

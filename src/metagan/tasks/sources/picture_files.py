@@ -23,6 +23,8 @@ EXTREME = 3
 """Pictures that are longer than this many times their width are padded, not cropped."""
 FAINTEST = 3
 """Levels of 255 between the darkest and the brightest pixel, below which a picture shows nothing."""
+LARGEST_SIDE = 512
+"""Pixels up to which samples are enlarged: they hold no detail that more would show."""
 CLEARER = 4
 """Contrast on black over that on white, from which a transparent picture is put on black."""
 
@@ -73,6 +75,15 @@ def read_pictures(files: Sequence[Path], image_size: int, channels: int) -> Imag
         more = f" and {len(others)} more in its folder" if others else ""
         logger.warning("%s%s: %s", shown(first), more, scale)
     return np.stack([image for image, _ in read])
+
+
+def typical_side(files: Sequence[Path]) -> int:
+    """The median side in pixels of the squares that `read_pictures` takes from these files, at most LARGEST_SIDE."""
+    sides = []
+    for file in files:
+        with Image.open(file, formats=FORMATS) as picture:  # the header alone; turning changes no square
+            sides.append(max(picture.size) if _is_extreme(picture) else min(picture.size))
+    return min(int(np.median(sides)), LARGEST_SIDE)
 
 
 def read_picture(file: BinaryIO, image_size: int, channels: int) -> Images:
@@ -180,12 +191,15 @@ def _opaque(picture: Image.Image) -> list[Image.Image]:
     ]
 
 
+def _is_extreme(picture: Image.Image) -> bool:
+    return max(picture.size) > EXTREME * min(picture.size)
+
+
 def _square(picture: Image.Image, size: int) -> Images:
     """The middle square, uint8 (size, size, C); a picture longer than EXTREME is shown whole."""
     width, height = picture.size
-    long, short = max(picture.size), min(picture.size)
-    if long > EXTREME * short:
-        if long > size * short:
+    if _is_extreme(picture):
+        if max(picture.size) > size * min(picture.size):
             raise UserError(f"it is {width} x {height} pixels, so thin that nothing of it is left: crop it")
         pixels = np.asarray(picture).reshape(height, width, -1)
         border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

@@ -52,5 +52,22 @@ def test_random_split_refuses_an_empty_split(train: int, val: int, empty: str) -
         splits.at_random(10, train, val, 0)
 
 
+def test_split_by_name_holds_out_the_same_names_of_every_group() -> None:
+    names = [f"{group}/{letter}" for group in ("Greek", "Latin", "Thai") for letter in "abcdef"]
+    split_of = splits.by_name(names, ("a", "b"), 4, 0)
+    assert [name for name in names if split_of[name] == "test"] == [
+        "Greek/a", "Greek/b", "Latin/a", "Latin/b", "Thai/a", "Thai/b",
+    ]  # fmt: skip
+    assert Counter(split_of.values()) == {"test": 6, "val": 4, "train": 8}
+    deals = [tuple(splits.by_name(names, ("a", "b"), 4, seed).items()) for seed in range(10)]
+    assert len(set(deals)) > 5 and deals[3] == tuple(splits.by_name(names, ("a", "b"), 4, 3).items())
+
+
+@pytest.mark.parametrize(("test", "val"), [(("z",), 1), (("a",), 0), (("a",), 3), (("a", "b"), 1)])
+def test_split_by_name_refuses_an_empty_split(test: tuple[str, ...], val: int) -> None:
+    with pytest.raises(ValueError, match="left for train and val"):
+        splits.by_name(["Greek/a", "Greek/b", "Latin/a", "Latin/b"], test, val, 0)
+
+
 def test_vinyals_split_has_the_published_counts() -> None:
     assert Counter(splits.vinyals().values()) == {"train": 1028, "val": 172, "test": 423}

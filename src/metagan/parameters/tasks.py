@@ -25,7 +25,7 @@ class Glyphs(Section):
 
 class Omniglot(Section):
     mirror: Annotated[str, PathText] | None = None
-    split: Literal["alphabets", "vinyals"] = "alphabets"
+    split: Literal["alphabets", "vinyals", "first_characters"] = "alphabets"
 
 
 class ImageFolder(Section):

@@ -1,9 +1,9 @@
-"""Class-disjoint train, val and test splits: whole groups, single classes at random, or the one of Vinyals et al."""
+"""Class-disjoint train, val and test splits: whole groups, single classes at random or by name, or Vinyals et al.'s."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 
 import numpy as np
@@ -47,6 +47,18 @@ def at_random(n_classes: int, train: int, val: int, seed: int) -> list[Split]:
             raise UserError(f"the {split} split needs at least 1 class, but of {n_classes} classes it gets {count}")
     in_order = [split for split in SPLITS for _ in range(counts[split])]
     return [in_order[position] for position in np.random.default_rng(seed).permutation(n_classes)]
+
+
+def by_name(names: Sequence[str], test: Collection[str], val: int, seed: int) -> dict[str, Split]:
+    """The split of each of `names`, `group/name`: those in `test` of every group are test, `val` of the rest are val.
+
+    Raises UserError when a split would be empty.
+    """
+    rest = [name for name in names if name.split("/")[1] not in test]
+    if len(rest) == len(names) or not 0 < val < len(rest):
+        raise UserError(f"of {len(names)} classes {len(rest)} are left for train and val, which is to have {val}")
+    held = {rest[position] for position in np.random.default_rng(seed).permutation(len(rest))[:val]}
+    return {name: "val" if name in held else "train" if name in rest else "test" for name in names}
 
 
 def vinyals() -> dict[str, Split]:

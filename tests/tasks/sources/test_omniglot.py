@@ -209,3 +209,11 @@ def test_real_omniglot_by_vinyals(shared_omniglot: Path, tmp_path: Path) -> None
     upright, *turned = (source.render(index) for index in range(4))
     for turns, images in enumerate(turned, start=1):
         assert np.array_equal(images, np.rot90(upright, turns, (2, 3)))
+
+
+def test_real_omniglot_by_first_characters(shared_omniglot: Path, tmp_path: Path) -> None:
+    source = open_source(shared_omniglot, tmp_path, split="first_characters")
+    assert Counter(record.split for record in source.classes) == {"train": 1373, "val": 100, "test": 150}
+    tested = {record.name for record in source.classes if record.split == "test"}
+    alphabets = {record.group for record in source.classes}
+    assert tested == {f"{alphabet}/character0{number}" for alphabet in alphabets for number in (1, 2, 3)}

@@ -29,6 +29,7 @@ CONTENT_HASHES = {
     "images_evaluation": "e5a69b751aa33f555bdc92febd48220b69a811b2ff01de32bf4d1bca47bd1809",
 }
 VAL_CLASSES = 100
+FIRST_CHARACTERS = ("character01", "character02", "character03")
 LARGEST_ENTRY = 1 << 20
 NOTE = "Omniglot, Lake, Salakhutdinov and Tenenbaum 2015, https://github.com/brendenlake/omniglot, MIT licence"
 
@@ -38,7 +39,8 @@ def omniglot(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
 
     Split `alphabets`: the evaluation alphabets are test; background alphabets in seeded order are val until they hold
     100 characters, the others train. Split `vinyals`: the fixed split of Matching Networks, where a character in each
-    of its four quarter turns is a class of its own.
+    of its four quarter turns is a class of its own. Split `first_characters`: the first three of every alphabet are
+    test, as in arXiv 2205.10370, and 100 of the others val.
     Raises UserError when the zips cannot be had, or are not Omniglot.
     """
     characters: dict[str, tuple[Path, tuple[str, ...]]] = {}
@@ -52,12 +54,14 @@ def omniglot(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
                 background[_alphabet(character)] += 1
 
     split_of: Mapping[str, Split]
+    turns = 4 if tasks.omniglot.split == "vinyals" else 1
     if tasks.omniglot.split == "vinyals":
-        split_of, turns = splits.vinyals(), 4
+        split_of = splits.vinyals()
+    elif tasks.omniglot.split == "first_characters":
+        split_of = splits.by_name(sorted(characters), FIRST_CHARACTERS, VAL_CLASSES, seed)
     else:
         split_of_alphabet = splits.by_group(background, {"train": 0, "val": VAL_CLASSES}, seed)
         split_of = {character: split_of_alphabet.get(_alphabet(character), "test") for character in characters}
-        turns = 1
 
     classes, drawings = [], []
     for character in sorted(characters):

@@ -35,6 +35,8 @@ PIPELINES = {
     "adapted_generator": "adapt",
     "adaptation": "adapt",
     "rules": "compare_rules",
+    "recognition_critic": "one_shot",
+    "diversity_critic": "one_shot",
 }
 """Which pipeline makes what, by the names of the catalog."""
 

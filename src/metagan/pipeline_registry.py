@@ -16,6 +16,7 @@ from metagan.pipelines import (
     evaluate_robustness,
     leaderboard,
     meta_train,
+    one_shot,
     report,
     tasks,
 )
@@ -40,5 +41,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "compare_meta_gradients": compare_meta_gradients.create_pipeline(),
         "compare_rules": compare_rules.create_pipeline(),
         "leaderboard": leaderboard.create_pipeline(),
+        "one_shot": one_shot.create_pipeline(),
         "__default__": sum(stages.values(), Pipeline([])),
     }

@@ -25,9 +25,11 @@ def name_user() -> None:
 
 
 def check_inputs(parameters: Parameters, pipelines: set[str]) -> None:
-    """Raise UserError for a folder that these pipelines would read and cannot, before anything is started."""
+    """Raise UserError for what these pipelines would read and cannot, before anything is started."""
     if "adapt" in pipelines and parameters.adapt.images:
         check_readable("adapt.images", parameters.adapt.images)
+    if "one_shot" in pipelines:
+        parameters.one_shot.check_tasks(parameters.tasks)
     if pipelines & {"__default__", "tasks"} and parameters.tasks.source == "image_folder":
         folder = parameters.tasks.image_folder.path
         assert folder is not None  # the schema asks for one

@@ -104,6 +104,7 @@ class TestSmokeRun:
             "compare_meta_gradients",
             "compare_rules",
             "leaderboard",
+            "one_shot",
         }
         used = Parameters().model_dump(exclude=by_themselves)
         assert finished.data.params.keys() == leaves(used)

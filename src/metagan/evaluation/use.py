@@ -100,7 +100,7 @@ def _groups(bank: TaskBank, settings: Evaluate, seed: int) -> list[Group]:
 def _by_shots(group: Group, sampler: Sampler, k_shot: int, step: int, settings: Evaluate) -> list[Trial]:
     """One trial for each of TRAINING_SETS."""
     support = group.support[:, :k_shot]
-    samples = _draw(group, sampler, support, (step,), settings.use.samples)[:, 0]
+    samples = stored_samples(group.domain, sampler, support, (step,), settings.use.samples, group.seed)[:, 0]
     return [
         group.trial([support]),
         group.trial([support], jitter=True),
@@ -112,14 +112,16 @@ def _by_shots(group: Group, sampler: Sampler, k_shot: int, step: int, settings: 
 
 def _by_step(group: Group, sampler: Sampler, settings: Evaluate) -> list[Trial]:
     support = group.support[:, : settings.k_shot]
-    samples = _draw(group, sampler, support, settings.steps, settings.use.samples)
+    samples = stored_samples(group.domain, sampler, support, settings.steps, settings.use.samples, group.seed)
     return [group.trial([samples[:, step]]) for step in range(len(settings.steps))]
 
 
-def _draw(group: Group, sampler: Sampler, support: Tensor, steps: tuple[int, ...], n: int) -> Tensor:
-    """Samples as they would be stored."""
-    samples = blank_where_diverged(sampler(support, steps, n, group.seed).detach().cpu())
-    return group.domain.to_tensor(group.domain.to_stored(samples))
+def stored_samples(
+    domain: Domain, sampler: Sampler, support: Tensor, steps: tuple[int, ...], n: int, seed: int
+) -> Tensor:
+    """Samples (T, len(steps), n, C, H, W) in [0, 1] as they would be stored, for support (T, K, C, H, W)."""
+    samples = blank_where_diverged(sampler(support, steps, n, seed).detach().cpu())
+    return domain.to_tensor(domain.to_stored(samples))
 
 
 def _labelled(images: Tensor) -> tuple[Tensor, Tensor]:

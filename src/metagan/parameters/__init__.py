@@ -29,6 +29,7 @@ from metagan.parameters.meta_train import (
     WarmUp,
 )
 from metagan.parameters.method import WITH_HEAD, MethodName
+from metagan.parameters.one_shot import AugmentationProtocol, Contrast, OneShot, Plane
 from metagan.parameters.outer_loop import OuterLoop
 from metagan.parameters.report import Report
 from metagan.parameters.robustness import Robustness
@@ -41,6 +42,7 @@ __all__ = [
     "WITH_HEAD",
     "Adapt",
     "AdversarySettings",
+    "AugmentationProtocol",
     "Bandits",
     "Classifier",
     "ClassifierArchitecture",
@@ -49,6 +51,7 @@ __all__ = [
     "CompareClassifiers",
     "CompareMetaGradients",
     "CompareRules",
+    "Contrast",
     "Embedder",
     "EmbedderArchitecture",
     "EmbedderNetwork",
@@ -64,9 +67,11 @@ __all__ = [
     "MethodName",
     "Networks",
     "Omniglot",
+    "OneShot",
     "OuterLoop",
     "OuterObjective",
     "Parameters",
+    "Plane",
     "Pooling",
     "Report",
     "Robustness",

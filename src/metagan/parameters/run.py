@@ -19,6 +19,7 @@ from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.messages import line
 from metagan.parameters.meta_train import MetaTrain
+from metagan.parameters.one_shot import OneShot
 from metagan.parameters.report import Report
 from metagan.parameters.robustness import Robustness
 from metagan.parameters.section import Section, merged, valid_section
@@ -44,6 +45,7 @@ class Parameters(Section):
     report: Report = Report()
     leaderboard: Leaderboard = Leaderboard()
     bandits: Bandits = Bandits()
+    one_shot: OneShot = OneShot()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> Parameters:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from metagan.errors import UserError
+from metagan.reporting.one_shot_tables import ARMS
 from metagan.reporting.results_page import parameters_hash, results_page
 from metagan.results import FOLDER, PAGE, current_parameters, main, outdated, read, recorded, steps_table, use_table
 
@@ -106,6 +107,47 @@ def test_a_run_is_recorded_and_the_page_written(project: Path, monkeypatch: pyte
     assert "## Glyphs, seed 0\n" in page
     assert "| two sample | adapted | 0.99 | 0.7 |\n" in page
     assert "Commit 0123abc; " in page
+    assert outdated(project) == []
+
+
+PLANE: dict[str, Any] = {
+    "classes": 150, "image_size": 52, "n_way": 20, "tests": 500, "step": 5,
+    "points": {
+        name: {
+            "diversity": {"mean": x, "ci95": 0.0123},
+            "recognisability": {"mean": y, "ci95": 0.45},
+            "relative": {"diversity": x / 2, "recognisability": y / 90, "distance": 0.25},
+        }
+        for name, x, y in (("people", 2.0, 90.0), ("model_1_shot", 2.5, 90.0))
+    },
+}  # fmt: skip
+PROTOCOL: dict[str, Any] = {
+    "n_way": 100, "class_splits": 5, "test_classes": 150, "samples_per_class": 48, "step": 5,
+    "real_images": {
+        number: {arm: {"mean": 70.04, "ci95": 1.26} for arm in ARMS}
+        for number in ("5", "10", "15")
+    },
+}  # fmt: skip
+
+
+def test_one_shot_protocols_are_recorded_with_their_picture(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = project / "data/08_reporting"
+    folder.mkdir(parents=True)
+    (folder / "plane.json").write_text(json.dumps(PLANE), encoding="utf-8")
+    (folder / "augmentation_protocol.json").write_text(json.dumps(PROTOCOL), encoding="utf-8")
+    monkeypatch.setattr("metagan.results._git", lambda *_: "0123abc")
+    arguments = ["one_shot", "--of", "one_shot", "--environment", "omniglot", "--title", "One shot"]
+    with pytest.raises(UserError, match=r"plane\.png is not there: run kedro run first"):
+        main(project, arguments)
+    (folder / "plane.png").write_bytes(b"a picture")
+    main(project, arguments)
+    page = (project / PAGE).read_text(encoding="utf-8")
+    assert "| model, K = 1 | 2.500 ± 0.012 | 90.0 ± 0.5 | 1.250 | 1.000 | 0.250 |\n" in page
+    assert "| VAE-NS (published) | 1.75 | 85 | 1.357 | 0.873 | 0.379 |\n" in page
+    assert "| with samples | 70.0 ± 1.3 | 70.0 ± 1.3 | 70.0 ± 1.3 |\n" in page
+    assert "| FIGR (published) | 69 | 83 | 85 |\n" in page
+    assert "![One shot](plane.png)\n" in page
+    assert (project / "docs/plane.png").read_bytes() == b"a picture"
     assert outdated(project) == []
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shutil
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,11 @@ from kedro.config import OmegaConfigLoader
 from metagan.errors import UserError
 from metagan.files import replaced
 from metagan.parameters.evaluate import headline_step
+from metagan.reporting.one_shot_tables import one_shot_tables
 from metagan.reporting.results_page import ResultFile, Table, parameters_hash, results_page
 from metagan.settings import CONFIG_LOADER_ARGS
 
 FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
-SECTIONS = ("tasks", "embedder", "meta_train", "evaluate")
 METRICS = ("two_sample", "two_sample_binarised", "use", "fjd", "recognisability", "diversity", "memorisation")
 
 
@@ -58,24 +61,28 @@ def outdated(project: Path) -> list[str]:
     ]
 
 
-def recorded(project: Path, environment: str, title: str, order: int, command: str) -> ResultFile:
-    """A result file of the GAN from data/08_reporting/generation.json; UserError when it is not there."""
-    path = project / "data/08_reporting/generation.json"
-    if not path.is_file():
-        raise UserError(f"{path} is not there: run {command} first")
-    generation = _content(path)
+def recorded(
+    project: Path, environment: str, title: str, order: int, command: str, pipeline: str = "evaluate"
+) -> ResultFile:
+    """A result file of what a pipeline has left in data/08_reporting; UserError when it is not there."""
+    made = MEASURED[pipeline]
+    paths = [project / "data/08_reporting" / name for name in (*made.files, *made.pictures)]
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path} is not there: run {command} first")
     parameters = current_parameters(project, environment)
     return {
         "title": title,
         "order": order,
-        "tables": [steps_table(generation), use_table(generation)],
+        "tables": made.tables(*(_content(path) for path in paths[: len(made.files)])),
+        "pictures": list(made.pictures),
         "commands": [command],
         "commit": _git(project, "rev-parse", "--short", "HEAD"),
         "machine": f"{platform.machine()}, {_processor()}",
         "date": datetime.now(UTC).date().isoformat(),
         "environment": environment,
-        "sections": list(SECTIONS),
-        "parameters": parameters_hash(parameters, SECTIONS),
+        "sections": list(made.sections),
+        "parameters": parameters_hash(parameters, made.sections),
     }
 
 
@@ -115,6 +122,32 @@ def use_table(generation: dict[str, Any]) -> Table:
     return {"about": about, "columns": ["trained on", *(f"K = {k}" for k in use["by_shots"])], "rows": rows}
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a pipeline leaves in data/08_reporting: files for `tables`, made by `sections` of the parameters."""
+
+    files: tuple[str, ...]
+    tables: Callable[..., list[Table]]
+    sections: tuple[str, ...]
+    pictures: tuple[str, ...] = ()
+
+
+MEASURED = {
+    "evaluate": Measured(
+        ("generation.json",),
+        lambda generation: [steps_table(generation), use_table(generation)],
+        ("tasks", "embedder", "meta_train", "evaluate"),
+    ),
+    "one_shot": Measured(
+        ("plane.json", "augmentation_protocol.json"),
+        one_shot_tables,
+        ("tasks", "embedder", "meta_train", "one_shot"),
+        ("plane.png",),
+    ),
+}
+"""By pipeline."""
+
+
 def write_page(project: Path) -> None:
     """docs/results.md, whole or not at all."""
     with replaced(project / PAGE) as temporary:
@@ -129,9 +162,14 @@ def main(project: Path, arguments: list[str] | None = None) -> None:
     parser.add_argument("--title", help="of its section")
     parser.add_argument("--order", type=int, default=50, help="of its section; lower comes first")
     parser.add_argument("--command", default="kedro run", help="that made it")
+    parser.add_argument("--of", default="evaluate", choices=MEASURED, help="the pipeline whose results are recorded")
     given = parser.parse_args(arguments)
     if given.name:
-        result = recorded(project, given.environment, given.title or given.name, given.order, given.command)
+        title = given.title or given.name
+        result = recorded(project, given.environment, title, given.order, given.command, given.of)
+        for picture in result["pictures"]:
+            with replaced(project / "docs" / picture) as temporary:
+                shutil.copyfile(project / "data/08_reporting" / picture, temporary)
         path = project / FOLDER / f"{given.name}.json"
         with replaced(path) as temporary:
             temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

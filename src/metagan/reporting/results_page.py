@@ -27,7 +27,7 @@ class Table(TypedDict):
 
 
 class ResultFile(TypedDict):
-    """One file of docs/results/: tables, and where they come from.
+    """One file of docs/results/: tables, pictures in docs/, and where they come from.
 
     `sections` of the parameters of `environment` made them, and `parameters` is their hash then; `stale` says that it
     is known to be another one today.
@@ -36,6 +36,7 @@ class ResultFile(TypedDict):
     title: str
     order: int
     tables: Sequence[Table]
+    pictures: NotRequired[Sequence[str]]
     remarks: NotRequired[Sequence[str]]
     commands: Sequence[str]
     commit: str
@@ -68,6 +69,8 @@ def _part(result: ResultFile) -> str:
         lines += [_row(table["columns"]), _row(["---"] * len(table["columns"]))]
         lines += [_row([_cell(value) for value in row]) for row in table["rows"]]
         lines.append("")
+    for picture in result.get("pictures", ()):
+        lines += [f"![{result['title']}]({picture})", ""]
     for remark in result.get("remarks", ()):
         lines += [_wrapped(remark), ""]
     lines += [f"    {command}" for command in result["commands"]]

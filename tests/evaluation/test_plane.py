@@ -117,9 +117,10 @@ def points(make_bank: Callable[..., TaskBank], embed: Callable[[Tensor], Tensor]
 
 def test_what_is_known_stands_where_it_belongs(points: dict[str, dict[str, float]]) -> None:
     assert list(points) == [
-        "people", "people_at_model_size", "copies", "jittered_copies", "noise", "model_1_shot", "model_4_shot",
+        "people", "people_at_model_size", "jittered_copies", "noise", "copies_1_shot", "model_1_shot", "copies_4_shot",
+        "model_4_shot",
     ]  # fmt: skip
-    assert points["copies"]["diversity"] == 0
+    assert points["copies_1_shot"]["diversity"] == 0 < points["copies_4_shot"]["diversity"]
     assert points["noise"]["recognisability"] == pytest.approx(100 / 6, abs=6)
     assert points["people"]["recognisability"] > 95
     assert points["people_at_model_size"]["diversity"] > 0

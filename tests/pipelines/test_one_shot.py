@@ -87,14 +87,14 @@ def test_the_whole_pipeline(given: dict[str, Any], tmp_path: Path) -> None:
     SequentialRunner().run(create_pipeline(), catalog)
     plane, protocol = catalog.load("plane"), catalog.load("augmentation_protocol")
     assert (plane["classes"], plane["image_size"], protocol["test_classes"]) == (12, 20, 12)
-    assert plane["points"]["copies"]["diversity"]["mean"] == 0
+    assert plane["points"]["copies_1_shot"]["diversity"]["mean"] == 0
     assert plane["points"]["people"]["relative"] == {"diversity": 1, "recognisability": 1, "distance": 0}
     assert {"model_1_shot", "model_4_shot"} <= plane["points"].keys()
     assert plane["made_from"]["task_bank"] == given["task_bank"].content_hash
     large = catalog.load("large_task_bank")
     assert set(np.unique(large.images)) == {0, 255} and large.example.shape == (1, 20, 20)
     logged = catalog.load("one_shot_metrics")
-    assert logged["plane/copies/diversity"] == [{"value": 0.0, "step": 0}]
+    assert logged["plane/copies_1_shot/diversity"] == [{"value": 0.0, "step": 0}]
     assert [point["step"] for point in logged["augmentation/gain"]] == [2, 5]
     assert all(isinstance(catalog.load(name), Image.Image) for name in ("plane_samples", "plane_picture"))
 

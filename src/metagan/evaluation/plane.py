@@ -52,11 +52,11 @@ def plane(
     arms = {
         "people": drawings[:, 1:],
         "people_at_model_size": black_and_white(small[:, 1:], size),
-        "copies": black_and_white(exemplars, size),
         "jittered_copies": black_and_white(jittered(domain, exemplars, generator), size),
         "noise": noise_with_as_much_ink(drawings, n, generator),
     }
     for k_shot in settings.plane.k_shots:
+        arms[f"copies_{k_shot}_shot"] = black_and_white(small[:, torch.arange(n) % k_shot], size)
         made = stored_samples(domain, sampler, small[:, :k_shot], (settings.step,), n, seed)[:, 0]
         arms[f"model_{k_shot}_shot"] = black_and_white(made, size)
     references = embed_images(critics.recognition, drawings[:, 0])

@@ -25,16 +25,20 @@ PUBLISHED = {
 NAMES = {
     "people": "people",
     "people_at_model_size": "people, at the model's size",
-    "copies": "copies of the exemplar",
     "jittered_copies": "jittered copies",
     "noise": "noise",
 }
+BELOW = ("people_at", "model", "DA-GAN-ResNet")
+"""What has its name below its point, so that names near each other do not meet."""
 CLASSES, DRAWINGS = 12, 8
 
 
 def name_of(arm: str) -> str:
     """An arm of `evaluation.plane` for people: `model_8_shot` is `model, K = 8`."""
-    return NAMES.get(arm) or f"model, K = {arm.removeprefix('model_').removesuffix('_shot')}"
+    if arm in NAMES:
+        return NAMES[arm]
+    who, k_shot, _ = arm.split("_")
+    return f"{who}, K = {k_shot}"
 
 
 def published_relative() -> dict[str, tuple[float, float]]:
@@ -51,11 +55,11 @@ def plane_figure(table: Mapping[str, Any]) -> Image.Image:
         x, y = (point["relative"][axis] for axis in ("diversity", "recognisability"))
         colour = "#c44f00" if arm.startswith("model") else "#1a1a1a" if arm.startswith("people") else "#5c5c5c"
         axes.plot(x, y, "o", color=colour)
-        _label(axes, name_of(arm), x, y, colour, below=arm == "people_at_model_size")
+        _label(axes, name_of(arm), x, y, colour, below=arm.startswith(BELOW))
     for name, (x, y) in published_relative().items():
         if name != "people":
             axes.plot(x, y, "s", color="#0067a5", fillstyle="none")
-            _label(axes, name, x, y, "#0067a5", below=name == "DA-GAN-ResNet")
+            _label(axes, name, x, y, "#0067a5", below=name.startswith(BELOW))
     axes.set_xlabel("diversity / that of people")
     axes.set_ylabel("recognisability / that of people")
     axes.set_title("Filled: measured here. Open: published, by other critics (arXiv 2205.10370)", fontsize=9)

@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install run test test-faults test-services test-places lint adapt bench compare reproduce results repro ui viz lock clean
+.PHONY: help install run test test-faults test-services test-places lint adapt augment bench compare reproduce results repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -41,6 +41,12 @@ adapt: export METAGAN_ADAPT_IMAGES = $(value IMAGES)
 endif
 adapt: $(STAMP)  ## adapt the trained meta-model to up to 50 pictures of one thing (IMAGES=DIR)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt
+
+ifdef IMAGES
+augment: export METAGAN_AUGMENT_IMAGES = $(value IMAGES)
+endif
+augment: $(STAMP)  ## more pictures of the classes of a folder, and whether they help (IMAGES=DIR)
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines augment
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench

@@ -32,6 +32,14 @@ def project(copy_project: Callable[[str], Project]) -> Project:
     [
         (("--params", "seed=true"), "seed: True is not valid: input should be a valid integer"),
         (("--pipelines", "adapt", "--params", "adapt.images=/no/where"), "adapt.images: /no/where is not a folder"),
+        (
+            ("--pipelines", "augment"),
+            "augment.images: must name a folder of class folders, as in kedro run --pipelines",
+        ),
+        (
+            ("--pipelines", "augment", "--params", "augment.images=notebooks"),
+            "augment.images: notebooks holds no class folders",
+        ),
         (("--env", "tabs"), "conf/tabs/mlflow.yml, line 2, column 1: found character '\\t' that cannot start any"),
     ],
 )

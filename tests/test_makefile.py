@@ -26,7 +26,10 @@ def project(tmp_path: Path) -> Path:
     path.mkdir()
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, path)
-    program(path / ".venv/bin/kedro", 'printf %s "$*" > called; printf %s "$METAGAN_ADAPT_IMAGES" > images')
+    program(
+        path / ".venv/bin/kedro",
+        'printf %s "$*" > called; printf %s "$METAGAN_ADAPT_IMAGES$METAGAN_AUGMENT_IMAGES" > images',
+    )
     (path / ".venv/.installed").touch()
     return path
 
@@ -40,11 +43,12 @@ def make(project: Path, *arguments: str | bytes, **variables: str) -> subprocess
     )
 
 
+@pytest.mark.parametrize("target", ["adapt", "augment"])
 @pytest.mark.parametrize("name", NAMES)
-def test_adapt_hands_on_any_name(name: bytes, project: Path) -> None:
-    done = make(project, "adapt", b"IMAGES=" + name, "ENV=smoke")
+def test_any_name_is_handed_on(name: bytes, target: str, project: Path) -> None:
+    done = make(project, target, b"IMAGES=" + name, "ENV=smoke")
     assert done.returncode == 0, done.stderr
-    assert (project / "called").read_text() == "run --env smoke --pipelines adapt"
+    assert (project / "called").read_text() == f"run --env smoke --pipelines {target}"
     assert (project / "images").read_bytes() == name
     assert not (project / "hacked").exists()
 

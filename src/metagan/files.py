@@ -54,6 +54,34 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replaced_folder(folder: Path, what: str) -> Iterator[Path]:
+    """An empty folder beside `folder` that takes its place when the block ends well, and vanishes when it does not.
+
+    Raises OSError that names `folder` and `what` is in it when the disk is full.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = f"{folder.name}.building-"
+    for leftover in folder.parent.glob(f"{glob.escape(building)}*"):
+        if is_abandoned(leftover.name.removeprefix(building), leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+    scaffold = folder.with_name(f"{building}{process_name()}")
+    shutil.rmtree(scaffold, ignore_errors=True)
+    (scaffold / "new").mkdir(parents=True)
+    try:
+        yield scaffold / "new"
+        if folder.exists():
+            folder.rename(scaffold / "old")
+        (scaffold / "new").rename(folder)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(folder.parent).free >> 20
+        raise OSError(error.errno, f"{error.strerror} ({free} MiB free), cannot write {what}", str(folder)) from error
+    finally:
+        shutil.rmtree(scaffold, ignore_errors=True)
+
+
 def save_tensors(content: object, path: Path) -> None:
     """`torch.save` by way of memory: its own errors do not say that the disk is full."""
     import torch  # takes seconds, and who writes text or takes a lock can do without

@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 
 from metagan.pipelines import (
     adapt,
+    augment,
     bandits,
     classifier,
     compare_classifiers,
@@ -36,6 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         **stages,
         "adapt": adapt.create_pipeline(),
+        "augment": augment.create_pipeline(),
         "bandits": bandits.create_pipeline(),
         "compare_classifiers": compare_classifiers.create_pipeline(),
         "compare_meta_gradients": compare_meta_gradients.create_pipeline(),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from metagan.errors import UserError
 from metagan.files import shown
-from metagan.parameters import Parameters
+from metagan.parameters import Augment, Parameters
+from metagan.sample_folder import check_output
 
 
 def name_user() -> None:
@@ -28,6 +29,8 @@ def check_inputs(parameters: Parameters, pipelines: set[str]) -> None:
     """Raise UserError for what these pipelines would read and cannot, before anything is started."""
     if "adapt" in pipelines and parameters.adapt.images:
         check_readable("adapt.images", parameters.adapt.images)
+    if "augment" in pipelines:
+        check_augment(parameters.augment)
     if "one_shot" in pipelines:
         parameters.one_shot.check_tasks(parameters.tasks)
     if pipelines & {"__default__", "tasks"} and parameters.tasks.source == "image_folder":
@@ -36,6 +39,23 @@ def check_inputs(parameters: Parameters, pipelines: set[str]) -> None:
         for path in check_readable("tasks.image_folder.path", folder):
             if path.is_dir():
                 check_readable("tasks.image_folder.path", path)
+
+
+def check_augment(settings: Augment, output: Path | None = None) -> None:
+    """Raise UserError for class folders that cannot be read, and for an `output` that must not be written."""
+    folder, output = settings.images, settings.output or output
+    if folder is None:
+        raise UserError(
+            "augment.images: must name a folder of class folders, as in kedro run --pipelines augment --params "
+            "augment.images=DIR"
+        )
+    classes = [path for path in check_readable("augment.images", folder) if path.is_dir()]
+    if not classes:
+        raise UserError(f"augment.images: {shown(folder)} holds no class folders")
+    for path in classes:
+        check_readable("augment.images", path)
+    if output:
+        check_output(output, folder)
 
 
 def check_readable(name: str, folder: Path) -> list[Path]:

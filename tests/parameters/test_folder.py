@@ -16,7 +16,7 @@ from metagan.errors import UserError
 from metagan.parameters import validate
 from metagan.parameters.folder import local_path
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.own_pictures import read_own_pictures
+from metagan.tasks.own_pictures import read_own_classes, read_own_pictures
 from metagan.tasks.sources.base import ClassRecord
 from metagan.tasks.sources.image_folder import image_folder
 
@@ -96,6 +96,25 @@ def test_names_of_classes_can_be_written_down(name: bytes, tmp_path: Path) -> No
     assert source.render(0).shape == (2, 1, 28, 28)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_own_classes_are_read_from_a_folder_of_any_name(
+    name: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    load_parameters: Callable[..., dict[str, Any]],
+    bank: TaskBank,
+) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    (folder / os.fsdecode(name)).mkdir(parents=True)
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(folder / os.fsdecode(name) / "1.png")
+    monkeypatch.setenv("METAGAN_AUGMENT_IMAGES", str(folder))
+    settings = load_parameters("smoke", augment={"steps": 3})["augment"]
+    settings["images"].encode()  # as MLflow writes it down
+    classes = read_own_classes(validate({"augment": settings}).augment, bank, 1)
+    assert [os.fsencode(of_class) for of_class in classes] == [name]
+    assert [own.side for own in classes.values()] == [20]
+
+
 def test_a_home_is_expanded_and_a_number_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert validate({"adapt": {"images": "~/sevens"}}).adapt.images == tmp_path / "sevens"
@@ -114,5 +133,6 @@ def test_a_home_is_expanded_and_a_number_is_refused(monkeypatch: pytest.MonkeyPa
 def test_an_empty_variable_is_none(
     monkeypatch: pytest.MonkeyPatch, load_parameters: Callable[..., dict[str, Any]]
 ) -> None:
-    monkeypatch.setenv("METAGAN_ADAPT_IMAGES", "")
-    assert load_parameters("smoke")["adapt"]["images"] is None
+    for section in ("adapt", "augment"):
+        monkeypatch.setenv(f"METAGAN_{section.upper()}_IMAGES", "")
+        assert load_parameters("smoke")[section]["images"] is None

@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 FORMS = (("L", "png"), ("RGB", "jpg"), ("P", "png"), ("RGB", "webp"), ("RGBA", "png"), ("L", "jpeg"))
 
 
-@pytest.fixture(scope="module")
-def trained(copy_project: Callable[[str], Project]) -> Project:
-    """A copy in which the meta-model has been trained."""
-    project = copy_project("adapt")
-    done = project.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks,embedder,meta_train")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return project
-
-
 @pytest.fixture
 def sevens(tmp_path: Path) -> Path:
     """Digits as a person might have them: dark on white, of several sizes, modes and formats."""

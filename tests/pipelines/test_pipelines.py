@@ -13,9 +13,10 @@ from metagan.pipelines.evaluate_robustness import nodes as robustness_nodes
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("tasks", "embedder", "meta_train", "evaluate", "classifier", "evaluate_robustness", "report")
-BY_THEMSELVES = ("adapt", "bandits", "compare_classifiers", "compare_meta_gradients", "compare_rules", "leaderboard")
-BY_THEMSELVES += ("one_shot",)
-LOGGED_ONLY = {"generation_metrics", "robustness_metrics", "adaptation_metrics", "one_shot_metrics"}
+BY_THEMSELVES = ("adapt", "augment", "bandits", "leaderboard", "one_shot")
+BY_THEMSELVES += ("compare_classifiers", "compare_meta_gradients", "compare_rules")
+LOGGED_ONLY = {"generation_metrics", "robustness_metrics", "adaptation_metrics", "augmentation_metrics"}
+LOGGED_ONLY |= {"one_shot_metrics"}
 LOGGED_ONLY |= {"registered_meta_model", "registered_classifier", "registered_adapted_generator"}
 READ_FROM_MLFLOW = {"finished_runs"}
 

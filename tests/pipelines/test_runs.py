@@ -99,6 +99,7 @@ class TestSmokeRun:
 
         by_themselves = {
             "adapt",
+            "augment",
             "bandits",
             "compare_classifiers",
             "compare_meta_gradients",

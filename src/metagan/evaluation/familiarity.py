@@ -59,9 +59,9 @@ def familiarity(embedder: nn.Module, bank: TaskBank, pictures: Tensor, seed: int
     return Familiarity(float(found.mean()), float(limit), unlike)
 
 
-def unlike_files(found: Familiarity, files: Sequence[Path]) -> list[str]:
-    """The names of the pictures that are unlike, which a warning tells."""
-    unlike = [shown(file.name) for file, is_unlike in zip(files, found.unlike, strict=True) if is_unlike]
+def unlike_files(found: Familiarity, files: Sequence[Path], folder: Path) -> list[str]:
+    """The names of the pictures in a folder that are unlike, which a warning tells."""
+    unlike = [shown(file.relative_to(folder)) for file, is_unlike in zip(files, found.unlike, strict=True) if is_unlike]
     if unlike:
         logger.warning(
             "The pictures look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 "

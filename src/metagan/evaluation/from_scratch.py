@@ -36,7 +36,13 @@ class Trial:
 
 
 def accuracies(trials: Sequence[Trial], steps: int) -> list[float]:
-    """Accuracy on its test images of what each trial trains for `steps` batches, as many at a time as there are cores.
+    """Accuracy on its test images of what each trial trains for `steps` batches."""
+    return [right.double().mean().item() for right in answers(trials, steps)]
+
+
+def answers(trials: Sequence[Trial], steps: int) -> list[Tensor]:
+    """Which of its test images each trial gets right after `steps` batches, bool (N,); as many trials at a time as
+    there are cores.
 
     A pure function of the trials: every one has random numbers of its own, and the number of cores changes nothing.
     """
@@ -44,7 +50,7 @@ def accuracies(trials: Sequence[Trial], steps: int) -> list[float]:
     networks = [_initial(trial) for trial in trials]
     with intra_op_threads(1):
         return Parallel(n_jobs=-1, prefer="threads")(
-            delayed(_accuracy)(network, trial, steps) for network, trial in zip(networks, trials, strict=True)
+            delayed(_answers)(network, trial, steps) for network, trial in zip(networks, trials, strict=True)
         )
 
 
@@ -53,7 +59,7 @@ def _initial(trial: Trial) -> nn.Module:
         return trial.domain.judge(tuple(trial.test[0].shape[1:]), trial.n_classes)
 
 
-def _accuracy(network: nn.Module, trial: Trial, steps: int) -> float:
+def _answers(network: nn.Module, trial: Trial, steps: int) -> Tensor:
     generator = torch.Generator().manual_seed(trial.seed)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
@@ -73,4 +79,4 @@ def _accuracy(network: nn.Module, trial: Trial, steps: int) -> float:
             schedule.step()
     images, labels = trial.test
     with torch.no_grad():
-        return (network.eval()(images).argmax(1) == labels).double().mean().item()
+        return network.eval()(images).argmax(1) == labels

@@ -31,11 +31,14 @@ TRAINING_SETS = ("support", "support_jitter", "as_many_samples", "samples", "sup
 
 @dataclass(frozen=True)
 class Group:
-    """Classes that one classifier is to tell apart: support (N, K, C, H, W) and query (N, Q, C, H, W) in [0, 1]."""
+    """Classes that one classifier is to tell apart: support (N, K, C, H, W) and query (N, Q, C, H, W) in [0, 1].
+
+    The query images may be of other numbers: N tensors (Q, C, H, W).
+    """
 
     domain: Domain
     support: Tensor
-    query: Tensor
+    query: Tensor | Sequence[Tensor]
     seed: int
 
     def trial(self, parts: Sequence[Tensor], jitter: bool = False) -> Trial:
@@ -124,9 +127,10 @@ def stored_samples(
     return domain.to_tensor(domain.to_stored(samples))
 
 
-def _labelled(images: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, n, C, H, W) of N classes as (N n, C, H, W) and labels (N n,)."""
-    return images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1])
+def _labelled(images: Tensor | Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """(n, C, H, W) of each of N classes as all of them, (N n, C, H, W), and labels (N n,)."""
+    counts = torch.tensor([len(of_class) for of_class in images])
+    return torch.cat(tuple(images)), torch.arange(len(images)).repeat_interleave(counts)
 
 
 def _estimate(values: np.ndarray) -> Estimate:

@@ -4,6 +4,7 @@ A file for each `conf/base/parameters_*.yml`; `messages` has the words of a refu
 """
 
 from metagan.parameters.adapt import Adapt
+from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import (
     AdversarySettings,
@@ -42,6 +43,7 @@ __all__ = [
     "WITH_HEAD",
     "Adapt",
     "AdversarySettings",
+    "Augment",
     "AugmentationProtocol",
     "Bandits",
     "Classifier",

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from metagan.errors import UserError
 from metagan.parameters.adapt import Adapt
+from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import Classifier
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
@@ -42,6 +43,7 @@ class Parameters(Section):
     compare_rules: CompareRules = CompareRules()
     robustness: Robustness = Robustness()
     adapt: Adapt = Adapt()
+    augment: Augment = Augment()
     report: Report = Report()
     leaderboard: Leaderboard = Leaderboard()
     bandits: Bandits = Bandits()

@@ -6,11 +6,9 @@ class table.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -25,7 +23,7 @@ from tqdm import tqdm
 
 from metagan.domains import Domain, domain_of, stored_example
 from metagan.errors import UserError
-from metagan.files import FULL, is_abandoned, process_name
+from metagan.files import replaced_folder
 from metagan.parameters import Example, StoredExample, Tasks, valid_section
 from metagan.tasks.sources import SOURCES
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
@@ -119,15 +117,8 @@ class BankPlan:
         Raises OSError when the disk is full.
         """
         folder = Path(folder)
-        try:
-            with _replaced(folder) as building:
-                _write_files(self.source, building, self.workers or cpu_count(), progress)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            free = shutil.disk_usage(folder.parent).free >> 20
-            message = f"{error.strerror} ({free} MiB free), cannot write the task bank"
-            raise OSError(error.errno, message, str(folder)) from error
+        with replaced_folder(folder, "the task bank") as building:
+            _write_files(self.source, building, self.workers or cpu_count(), progress)
         return open_bank(folder)
 
 
@@ -210,23 +201,3 @@ def _durable(path: Path) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder` that takes its place when the block ends well, and vanishes when it does not."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = f"{folder.name}.building-"
-    for leftover in folder.parent.glob(f"{glob.escape(building)}*"):
-        if is_abandoned(leftover.name.removeprefix(building), leftover):
-            shutil.rmtree(leftover, ignore_errors=True)
-    scaffold = folder.with_name(f"{building}{process_name()}")
-    shutil.rmtree(scaffold, ignore_errors=True)
-    (scaffold / "new").mkdir(parents=True)
-    try:
-        yield scaffold / "new"
-        if folder.exists():
-            folder.rename(scaffold / "old")
-        (scaffold / "new").rename(folder)
-    finally:
-        shutil.rmtree(scaffold, ignore_errors=True)

@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from metagan.errors import UserError
 from metagan.files import shown
-from metagan.parameters import Adapt
+from metagan.parameters import Adapt, Augment
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import Images
-from metagan.tasks.sources.picture_files import READ, picture_files, read_pictures, tell_left_out
+from metagan.tasks.sources.picture_files import (
+    READ,
+    class_folders,
+    picture_files,
+    read_pictures,
+    tell_left_out,
+    typical_side,
+)
 
 MOST = 50
 
@@ -29,6 +36,11 @@ class OwnPictures(NamedTuple):
     def turned(self) -> bool:
         """Whether most were inverted, and samples are to be."""
         return bool(self.inverted.mean() > 0.5)
+
+    @property
+    def side(self) -> int:
+        """Of the squares that samples are to fill, in pixels."""
+        return typical_side(self.files)
 
 
 def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPictures:
@@ -49,10 +61,20 @@ def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPi
         raise UserError(
             f"adapt.images: {shown(folder)} holds {len(files)} {READ} files; {fewest} to {MOST} of one thing are needed"
         )
-    return pictures_of(files, settings.invert, bank)
+    return _pictures_of(files, settings.invert, bank)
 
 
-def pictures_of(files: tuple[Path, ...], invert: str, bank: TaskBank) -> OwnPictures:
+def read_own_classes(settings: Augment, bank: TaskBank, fewest: int) -> dict[str, OwnPictures]:
+    """The pictures of each class folder of `settings.images`, which is a folder, by its name.
+
+    Raises UserError for no class folders, a class of fewer than `fewest` pictures, and a picture that cannot be read.
+    """
+    assert settings.images is not None
+    classes = class_folders("augment.images", settings.images, fewest)
+    return {name: _pictures_of(files, settings.invert, bank) for name, files in classes.items()}
+
+
+def _pictures_of(files: tuple[Path, ...], invert: str, bank: TaskBank) -> OwnPictures:
     """What these files show. Raises UserError for one that cannot be read."""
     channels, size, _ = bank.example.shape
     images = read_pictures(files, size, channels)

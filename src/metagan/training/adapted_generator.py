@@ -27,12 +27,14 @@ def adapt_generator(
     seed: int,
     inverted: bool = False,
     progress: bool = True,
+    parameter: str = "adapt.steps",
 ) -> tuple[SavedModel[GeneratorHeader], Tensor]:
     """Weights of the generator alone, and samples (steps + 1, n, C, H, W) in [0, 1] after 0, 1 ... `steps` steps.
 
     `pictures` (K, C, H, W) in [0, 1] are the support set; the samples have the same noise after every step. The
     weights draw at the model's temperature; `inverted` when dark pictures were made bright. Raises UserError when the
-    pictures have another shape than the model draws, and when a step leads to samples that are not finite.
+    pictures have another shape than the model draws, and, by the name of the `parameter`, when a step leads to samples
+    that are not finite.
     """
     gan = load_gan(meta_model, "meta_model")
     check_architecture("meta_model", gan.architecture, shape=tuple(pictures.shape[1:]))
@@ -47,7 +49,7 @@ def adapt_generator(
         drawing = at_temperature(gan.domain, adapted.parameters, gan.temperature)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
-            raise UserError(f"adapt.steps: adaptation diverged at step {step} of {steps}; take fewer")
+            raise UserError(f"{parameter}: adaptation diverged at step {step} of {steps}; take fewer")
     state = {name.removeprefix(GENERATOR): value for name, value in drawing.items() if name.startswith(GENERATOR)}
     origin = meta_model.identity("meta_model")
     provenance = Provenance(seed=seed, seconds=perf_counter() - started, made_from=origin)

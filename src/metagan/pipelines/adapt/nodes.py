@@ -25,7 +25,6 @@ from metagan.parameters import Adapt
 from metagan.reporting.figures import adaptation_frames, picture_grid
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
-from metagan.tasks.sources.picture_files import typical_side
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
 from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
@@ -70,14 +69,14 @@ def adapt(
         "content_hash": hashlib.sha256(pictures.tobytes()).hexdigest(),
         "images": len(pictures),
         "inverted": int(own.inverted.sum()),
-        "side": typical_side(own.files),
+        "side": own.side,
         "steps": wanted.steps,
         "samples": wanted.samples,
         "seconds": generator.header.provenance.seconds,
         "distance": familiar.distance,
         "distance_limit": familiar.limit,
         "unfamiliar": familiar.distance > familiar.limit,
-        "unlike": unlike_files(familiar, own.files),
+        "unlike": unlike_files(familiar, own.files, own.files[0].parent),
         "near_copies": copies,
         "near_copy_distance": copy_distance,
         "energy_distance": _energy_distances(embedder, samples, support),

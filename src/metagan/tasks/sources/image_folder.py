@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from metagan.files import shown
 from metagan.parameters import Tasks
 from metagan.tasks import splits
 from metagan.tasks.sources.base import ClassRecord, Source
-from metagan.tasks.sources.picture_files import READ, picture_files, read_pictures, tell_left_out
+from metagan.tasks.sources.picture_files import class_folders, read_pictures
 
 
 def image_folder(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
@@ -25,21 +24,8 @@ def image_folder(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     folder = Path(settings.path or "")
     if not folder.is_dir():
         raise UserError(f"tasks.image_folder.path: {shown(folder)} is not a folder")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
-        raise UserError(f"tasks.image_folder.path: {shown(folder)} holds no class folders")
-    files, left_out = {}, Counter[str]()
-    for name in names:
-        files[name], of_class = picture_files(folder / name)
-        left_out += of_class
-    beside = sum(not entry.is_dir() for entry in folder.iterdir())
-    tell_left_out("tasks.image_folder.path", folder, left_out + Counter({"beside the class folders": beside}))
-    for name, pictures in files.items():
-        if len(pictures) < 2:
-            raise UserError(
-                f"tasks.image_folder.path: class folder {shown(folder / name)} holds {len(pictures)} {READ} files, "
-                "but a class needs at least 2"
-            )
+    files = class_folders("tasks.image_folder.path", folder, 2)
+    names = list(files)
     train, val = (round(fraction * len(names)) for fraction in (settings.train_fraction, settings.val_fraction))
     try:
         split_of = splits.at_random(len(names), train, val, seed)

@@ -63,6 +63,29 @@ def tell_left_out(parameter: str, folder: Path, left_out: Counter[str]) -> None:
         logger.warning("%s: left out in %s: %s (%s files are read)", parameter, shown(folder), reasons, READ)
 
 
+def class_folders(parameter: str, folder: Path, fewest: int) -> dict[str, tuple[Path, ...]]:
+    """The picture files of each class folder in a folder, by its name; says what is left out.
+
+    Raises UserError for none, and for a class of fewer than `fewest` files.
+    """
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise UserError(f"{parameter}: {shown(folder)} holds no class folders")
+    files, left_out = {}, Counter[str]()
+    for name in names:
+        files[name], of_class = picture_files(folder / name)
+        left_out += of_class
+    beside = sum(not entry.is_dir() for entry in folder.iterdir())
+    tell_left_out(parameter, folder, left_out + Counter({"beside the class folders": beside}))
+    for name, pictures in files.items():
+        if len(pictures) < fewest:
+            raise UserError(
+                f"{parameter}: class folder {shown(folder / name)} holds {len(pictures)} {READ} files, "
+                f"but a class needs at least {fewest}"
+            )
+    return files
+
+
 def read_pictures(files: Sequence[Path], image_size: int, channels: int) -> Images:
     """The upright middle squares, uint8 (n, channels, image_size, image_size); says which deep pictures were scaled.
 

@@ -27,11 +27,11 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])
 """
 
 
-def start(folder: Path, mlflow: str, port: str) -> subprocess.Popen[str]:
-    """The command with a module in the place of MLflow."""
+def start(folder: Path, mlflow: str, port: str, seconds: float = ui.SECONDS) -> subprocess.Popen[str]:
+    """The command with a module in the place of MLflow, which has so many seconds to answer."""
     (folder / "mlflow.py").write_text(mlflow)
     guard = "import contextlib; from metagan import ui; ui.opened = contextlib.nullcontext"  # it needs the real one
-    command = [sys.executable, "-c", f"{guard}; raise SystemExit(ui.main({port!r}))"]
+    command = [sys.executable, "-c", f"{guard}; ui.SECONDS = {seconds}; raise SystemExit(ui.main({port!r}))"]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -68,6 +68,16 @@ def test_a_server_that_ends_is_no_success(tmp_path: Path, free_port: Callable[[]
         assert running.returncode == (code or 1)
         assert said == ""
         assert ("MLflow's server has ended" in complaint) == (code == 0)
+
+
+def test_a_server_that_never_answers_is_no_success(tmp_path: Path, free_port: Callable[[], str]) -> None:
+    running = start(tmp_path, "import time; time.sleep(600)", free_port(), seconds=1)
+    try:
+        said, complaint = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 1
+    assert said == "" and complaint.startswith("MLflow's server has not answered for 1 seconds")
 
 
 def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,11 +18,13 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
+from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 from mlflow.environment_variables import MLFLOW_TRACKING_URI
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_BRANCH, MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
+from pydantic import ValidationError
 
 from metagan import dvc_stage
 from metagan.checks import InputError
@@ -33,6 +35,7 @@ from metagan.io.mlflow_version import VERSION
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.lock import WRITES_ADAPTATION, WRITES_LEADERBOARD, FolderLock
+from metagan.parameters.messages import line
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
 
@@ -203,6 +206,8 @@ class TrackingHook:
         except InterpolationResolutionError as error:
             reason = str(error).partition("\n")[0].rpartition("interpolation: ")[2].strip('"')
             raise InputError(f"conf/{context.env}/mlflow.yml: {error.full_key}: {reason}") from None
+        except ValidationError as error:
+            raise InputError(f"mlflow.yml: {line(error.errors()[0], KedroMlflowConfig)}") from None
         except MlflowException as error:
             if not is_away(error):
                 raise

@@ -37,7 +37,9 @@ def main(port: str) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = subprocess.Popen(command)
     try:
-        if _answers(server, f"http://{HOST}:{port}"):
+        if not _answers(server, f"http://{HOST}:{port}") and server.poll() is None:
+            return _refuse(f"MLflow's server has not answered for {SECONDS} seconds: is the machine busy? Try again")
+        if server.returncode is None:
             print(f"Runs and charts: http://{HOST}:{port}/{PAGE}", flush=True)
         return server.wait() or _refuse("MLflow's server has ended")
     except KeyboardInterrupt:

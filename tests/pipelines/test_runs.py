@@ -226,6 +226,15 @@ class TestBadInput:
         assert said.startswith("Error: conf/remote/mlflow.yml: server.mlflow_tracking_uri: ")
         assert "'MLFLOW_TRACKING_URI' not found" in said
 
+    def test_a_wrong_key_of_tracking_is_named(self, copy_project: Callable[[str], Project]) -> None:
+        project = copy_project("wrong key")
+        file = project.path / "conf/base/mlflow.yml"
+        file.write_text(file.read_text().replace("  experiment:", "  experimnt:"))
+        done = project.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks")
+        assert done.returncode != 0 and "Traceback" not in done.stderr
+        said = "Error: mlflow.yml: tracking.experimnt: unknown parameter; known here are disable_tracking, experiment,"
+        assert done.stderr.strip().splitlines()[-1].startswith(said)
+
     def test_a_failing_node_makes_a_failed_run(self, smoke: Project, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'empty'}"

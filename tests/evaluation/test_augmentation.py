@@ -117,5 +117,5 @@ def test_intervals_are_over_the_class_splits(
 
 
 def test_too_few_classes_are_told(make_bank: Callable[..., TaskBank]) -> None:
-    with pytest.raises(UserError, match=r"one_shot\.augmentation\.n_way: 6, but the bank has 5 test classes"):
+    with pytest.raises(UserError, match=r"one_shot\.augmentation\.n_way: 6, but the bank has 5 such test classes"):
         augmentation(make_bank(5), perfect, 8, SETTINGS, seed=0)

@@ -39,9 +39,10 @@ def draw(character: int, size: int) -> Images:
 
 
 def stand_in(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
-    """Six alphabets of six characters; the first two are test, another is val."""
-    numbers = [(alphabet, character) for alphabet in range(6) for character in range(6)]
-    splits = ["test" if character < 2 else "val" if character == 2 else "train" for _, character in numbers]
+    """Six alphabets of six characters, 1 to 6; 2 to 4 are test, and of them the protocol takes 2 and 3."""
+    numbers = [(alphabet, character) for alphabet in range(6) for character in range(1, 7)]
+    split_of = {1: "val", 2: "test", 3: "test", 4: "test", 5: "train", 6: "train"}
+    splits = [split_of[character] for _, character in numbers]
     classes = [
         ClassRecord(f"alphabet{alphabet}/character{character:02}", f"alphabet{alphabet}", split, 20)
         for (alphabet, character), split in zip(numbers, splits, strict=True)
@@ -86,7 +87,7 @@ def test_the_whole_pipeline(given: dict[str, Any], tmp_path: Path) -> None:
     catalog = DataCatalog(datasets)
     SequentialRunner().run(create_pipeline(), catalog)
     plane, protocol = catalog.load("plane"), catalog.load("augmentation_protocol")
-    assert (plane["classes"], plane["image_size"], protocol["test_classes"]) == (12, 20, 12)
+    assert (plane["classes"], plane["image_size"], protocol["test_classes"]) == (12, 20, 18)
     assert plane["points"]["copies_1_shot"]["diversity"]["mean"] == 0
     assert plane["points"]["people"]["relative"] == {"diversity": 1, "recognisability": 1, "distance": 0}
     assert {"model_1_shot", "model_4_shot"} <= plane["points"].keys()
@@ -122,15 +123,16 @@ def test_a_bank_of_another_split_is_told(given: dict[str, Any], monkeypatch: pyt
 
 
 def test_another_source_or_split_is_told_before_anything_is_read(load_parameters: LoadParameters) -> None:
-    for split, runtime in (("alphabets", {}), ("vinyals", {"tasks": {"omniglot": {"split": "vinyals"}}})):
-        parameters = validate(load_parameters("omniglot", **runtime))
-        check_inputs(parameters, {"tasks"})
-        with pytest.raises(UserError, match=f"first_characters, not omniglot with {split}"):
-            check_inputs(parameters, {"tasks", "one_shot"})
-    right = validate(load_parameters("omniglot", tasks={"omniglot": {"split": "first_characters"}}))
-    check_inputs(right, {"one_shot"})
-    with pytest.raises(UserError, match=r"needs tasks\.source omniglot"):
-        check_inputs(validate(load_parameters("smoke")), {"one_shot"})
+    for split in ("alphabets", "first_characters"):
+        check_inputs(validate(load_parameters("omniglot", tasks={"omniglot": {"split": split}})), {"one_shot"})
+    turned = validate(load_parameters("omniglot", tasks={"omniglot": {"split": "vinyals"}}))
+    check_inputs(turned, {"tasks"})
+    for wrong, told in (
+        (turned, "omniglot with vinyals"),
+        (validate(load_parameters("smoke")), "digits with alphabets"),
+    ):
+        with pytest.raises(UserError, match=f"first_characters or alphabets, not {told}"):
+            check_inputs(wrong, {"tasks", "one_shot"})
 
 
 def test_drawings_must_be_left_for_the_test(load_parameters: LoadParameters) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.evaluation.from_scratch import Trial, accuracies
-from metagan.evaluation.plane import check_ways, test_images
+from metagan.evaluation.plane import check_ways, images_of
 from metagan.evaluation.use import Group, Sampler, stored_samples
 from metagan.parameters import OneShot
 from metagan.tasks.bank import TaskBank
@@ -29,8 +29,9 @@ def augmentation(bank: TaskBank, sampler: Sampler, most: int, settings: OneShot,
         UserError: there are fewer test classes than ways.
     """
     chosen = settings.augmentation
-    check_ways("one_shot.augmentation.n_way", bank, chosen.n_way)
-    images = bank.domain.to_tensor(test_images(bank))
+    classes = bank.splits["test"]
+    check_ways("one_shot.augmentation.n_way", chosen.n_way, classes)
+    images = bank.domain.to_tensor(images_of(bank, classes))
     splits = [_class_split(images, chosen.n_way, (seed, number)) for number in range(chosen.class_splits)]
     trials = [
         trial

@@ -17,7 +17,7 @@ from metagan.evaluation.confidence import mean_and_ci95
 from metagan.evaluation.features import Embed, as_float64, embed_images
 from metagan.evaluation.use import Sampler, stored_samples
 from metagan.parameters import OneShot
-from metagan.tasks.bank import TaskBank
+from metagan.tasks.bank import ClassIndices, TaskBank
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,28 @@ class Critics:
 
 
 def plane(
-    bank: TaskBank, large: TaskBank, critics: Critics, sampler: Sampler, settings: OneShot, seed: int
+    bank: TaskBank,
+    large: TaskBank,
+    classes: ClassIndices,
+    critics: Critics,
+    sampler: Sampler,
+    settings: OneShot,
+    seed: int,
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Recognisability and diversity of people, of the model and of what is known, and the drawings (T, n, C, S, S).
 
-    `large` has the drawings of the same test classes as the critics take them. The exemplar of a class is the drawing
+    `large` has the drawings of the same `classes` (T,) as the critics take them. The exemplar of a class is the drawing
     nearest to its class mean in the features of the recognition critic; people are the others.
 
     Raises:
         UserError: the classes have different numbers of drawings, or are fewer than the ways of a test.
     """
-    check_ways("one_shot.plane.n_way", bank, settings.plane.n_way)
+    check_ways("one_shot.plane.n_way", settings.plane.n_way, classes)
     domain, size = bank.domain, large.example.shape[-1]
-    small, drawings = (domain.to_tensor(test_images(each)) for each in (bank, large))
+    small, drawings = (domain.to_tensor(images_of(each, classes)) for each in (bank, large))
     order = torch.from_numpy(nearest_to_mean_first(embed_images(critics.recognition, drawings)))
-    classes = torch.arange(len(order))[:, None]
-    small, drawings = small[classes, order], drawings[classes, order]
+    rows = torch.arange(len(order))[:, None]
+    small, drawings = small[rows, order], drawings[rows, order]
 
     n = settings.plane.samples
     exemplars = small[:, :1].expand(-1, n, -1, -1, -1)
@@ -67,15 +73,15 @@ def plane(
     return {**table, "step": settings.step, "points": points}, {"exemplars": drawings[:, :1], **arms}
 
 
-def check_ways(name: str, bank: TaskBank, n_way: int) -> None:
+def check_ways(name: str, n_way: int, classes: ClassIndices) -> None:
     """Raises UserError when a test needs more classes than there are."""
-    if n_way > len(bank.splits["test"]):
-        raise UserError(f"{name}: {n_way}, but the bank has {len(bank.splits['test'])} test classes")
+    if n_way > len(classes):
+        raise UserError(f"{name}: {n_way}, but the bank has {len(classes)} such test classes")
 
 
-def test_images(bank: TaskBank) -> np.ndarray:
-    """All drawings of the test classes, uint8 (T, n, C, H, W). Raises UserError unless they have as many each."""
-    images = [bank.class_images(index) for index in bank.splits["test"]]
+def images_of(bank: TaskBank, classes: ClassIndices) -> np.ndarray:
+    """All drawings of some classes, uint8 (T, n, C, H, W). Raises UserError unless they have as many each."""
+    images = [bank.class_images(index) for index in classes]
     if len({len(of_class) for of_class in images}) > 1:
         raise UserError("one_shot: all test classes must have as many drawings")
     return np.stack(images)

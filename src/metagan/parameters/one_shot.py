@@ -69,8 +69,8 @@ class OneShot(Section):
     @staticmethod
     def check_tasks(tasks: Tasks) -> None:
         """Raises UserError for tasks that the protocols are not about."""
-        if (tasks.source, tasks.omniglot.split) != ("omniglot", "first_characters"):
+        if tasks.source != "omniglot" or tasks.omniglot.split == "vinyals":
             raise UserError(
-                "one_shot: needs tasks.source omniglot with tasks.omniglot.split first_characters, not "
+                "one_shot: needs tasks.source omniglot with tasks.omniglot.split first_characters or alphabets, not "
                 f"{tasks.source} with {tasks.omniglot.split}"
             )

@@ -42,11 +42,11 @@ def plane_table(plane: Mapping[str, Any]) -> Table:
         published = [f"{value:g}" for value in PUBLISHED[name]]
         rows.append([f"{name} (published)", *published, f"{x:.3f}", f"{y:.3f}", f"{distance:.3f}"])
     about = (
-        f"{plane['classes']} test characters, after {plane['step']} steps; {plane['n_way']}-way 1-shot recognisability "
-        f"in percent over {plane['tests']} tests a class, diversity as the mean standard deviation of contrastive "
-        f"features, by critics of this project on drawings of {plane['image_size']} pixels. The published coordinates "
-        "are by other critics: compare in units of people's, the last three columns, the last of which is the distance "
-        "to people there."
+        f"{plane['classes']} test characters, the first three of their alphabets, after {plane['step']} steps; "
+        f"{plane['n_way']}-way 1-shot recognisability in percent over {plane['tests']} tests a class, and diversity as "
+        "the mean standard deviation of contrastive features, by critics of this project on drawings of "
+        f"{plane['image_size']} pixels. The published coordinates are by other critics: compare in units of people's, "
+        "in the last three columns, the last of which is the distance to people there."
     )
     units = ["of people's diversity", "of people's recognisability", "distance"]
     return {"about": about, "columns": ["", "diversity", "recognisability", *units], "rows": rows}
@@ -63,7 +63,7 @@ def augmentation_table(protocol: Mapping[str, Any]) -> Table:
     about = (
         f"Augmentation: accuracy in percent of classifiers trained from scratch on so many real images of each of "
         f"{protocol['n_way']} classes, tested on the other drawings; {protocol['class_splits']} draws of classes out "
-        f"of {protocol['test_classes']}, which overlap; {protocol['samples_per_class']} samples of a class. The "
+        f"of {protocol['test_classes']}, which may overlap; {protocol['samples_per_class']} samples of a class. The "
         "published numbers are of more classes, other networks, and splits that may leak."
     )
     return {"about": about, "columns": ["trained on", *(f"{number} images" for number in numbers)], "rows": rows}

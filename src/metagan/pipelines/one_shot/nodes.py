@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from metagan.errors import UserError
@@ -18,6 +19,7 @@ from metagan.reporting.plane import plane_figure, plane_grid
 from metagan.tasks.bank import BankPlan, TaskBank, plan_bank
 from metagan.tasks.binarised import binarised
 from metagan.tasks.sources.base import ClassRecord
+from metagan.tasks.sources.omniglot import FIRST_CHARACTERS
 from metagan.training import contrastive, embedder
 from metagan.training.arms import make_sampler
 from metagan.training.embedder import load_embedder
@@ -68,7 +70,7 @@ def measure_plane(
     meta_train: dict[str, Any],
     seed: int,
 ) -> tuple[dict[str, Any], Image.Image]:
-    """The coordinates of people, the model and what is known, and samples of some classes."""
+    """The coordinates of people, the model and what is known on the paper's characters, and samples of some."""
     _check_classes(bank, large.classes)
     critics = together(
         "measure_plane",
@@ -77,9 +79,11 @@ def measure_plane(
         diversity_critic=diversity_critic.identity("diversity_critic"),
     )
     origin = together("measure_plane", task_bank=bank.identity, meta_model=meta_model.identity("meta_model"))
+    named = [bank.classes[index].name.rpartition("/")[2] for index in bank.splits["test"]]
     table, drawings = plane(
         bank,
         large,
+        bank.splits["test"][np.isin(named, FIRST_CHARACTERS)],
         Critics(load_embedder(recognition_critic, large), load_embedder(diversity_critic, large)),
         _sampler(bank, meta_model, meta_train),
         OneShot.model_validate(one_shot),
@@ -131,6 +135,6 @@ def _sampler(bank: TaskBank, meta_model: SavedModel[GanHeader], meta_train: dict
 def _check_classes(bank: TaskBank, classes: tuple[ClassRecord, ...]) -> None:
     if bank.classes != classes:
         raise UserError(
-            "one_shot: the task bank has other classes or another split than tasks.omniglot.split first_characters "
-            "with this seed: run the pipelines tasks, embedder and meta_train again with it"
+            "one_shot: the task bank has other classes or another split than tasks.omniglot.split says with this seed: "
+            "give the split of the bank, or run the pipelines tasks, embedder and meta_train again"
         )

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from metagan.domains import stored_example
+
 STEPS = [0, 1, 2, 5, 10, 20]
 LETTERS = "ДЖФЩЮЯбдԱԲԳԴξψωλ"
 FACES = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Oblique")
@@ -78,7 +80,7 @@ def make_generation() -> dict:
 
     return {
         "source": "omniglot",
-        "on_paper": True,
+        "example": stored_example("image", (1, 28, 28), on_paper=True).model_dump(mode="json"),
         "split": "test",
         "n_tasks": 100,
         "n_classes": 100,

@@ -15,6 +15,7 @@ from metagan.reporting.figures import (
 )
 
 STEPS = [0, 1, 2, 5, 10, 20]
+LETTER = stored_example("image", (1, 28, 28), on_paper=True)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_sample_grid_magnifies_without_smoothing():
 @pytest.mark.parametrize(("rows", "drawn"), [(3, 3), (99, 4)])
 def test_adaptation_picture_has_a_row_per_class(draw_pictures, rows, drawn):
     pictures = draw_pictures(n_classes=4)
-    picture = adaptation_picture(pictures, STEPS, rows, magnification=1)
+    picture = adaptation_picture(pictures, STEPS, LETTER, rows, magnification=1)
     cell_width, cell_height, gap, heading = 4 * 29 - 1, 2 * 29 - 1, 6, 15
     assert picture.size == (6 * (cell_width + gap) + gap, heading + drawn * (cell_height + gap) + gap)
     pixels = np.asarray(picture)
@@ -82,7 +83,7 @@ def test_adaptation_picture_has_a_row_per_class(draw_pictures, rows, drawn):
 
 def test_adaptation_picture_in_colour_with_more_samples_than_support(draw_pictures):
     pictures = draw_pictures(n_classes=2, k_shot=2, n=6, channels=3, size=32)
-    assert adaptation_picture(pictures, STEPS, 2).mode == "RGB"
+    assert adaptation_picture(pictures, STEPS, stored_example("image", (3, 32, 32)), 2).mode == "RGB"
 
 
 @pytest.mark.parametrize(
@@ -101,12 +102,12 @@ def test_adaptation_picture_in_colour_with_more_samples_than_support(draw_pictur
 def test_pictures_are_checked(draw_pictures, name, change, message):
     pictures = draw_pictures(n_classes=2)
     with pytest.raises(ValueError, match=message):
-        check_pictures(pictures | {name: change(pictures[name])}, STEPS)
+        check_pictures(pictures | {name: change(pictures[name])}, STEPS, LETTER)
 
 
 def test_missing_pictures_are_named(draw_pictures):
     with pytest.raises(ValueError, match="pictures lacks adapted, real"):
-        check_pictures({"support": draw_pictures(n_classes=1)["support"]}, STEPS)
+        check_pictures({"support": draw_pictures(n_classes=1)["support"]}, STEPS, LETTER)
 
 
 @pytest.mark.parametrize(("count", "size"), [(5, (5, 1)), (8, (8, 1)), (20, (8, 3))])

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from metagan.domains import stored_example
 from metagan.reporting.report import build_report
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
@@ -68,6 +69,10 @@ def decode(source: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
+def of_photographs(channels: int, size: int) -> dict:
+    return {"example": stored_example("image", (channels, size, size)).model_dump(mode="json")}
+
+
 def test_nothing_comes_from_a_network(results):
     html = build_html(results)
     page = Page(html)
@@ -108,7 +113,7 @@ def test_pictures_hold_the_samples_with_dark_ink_on_white(results):
 
 
 def test_photographs_are_not_turned_into_negatives(results):
-    generation = results.generation | {"on_paper": False}
+    generation = results.generation | of_photographs(1, 28)
     page = build(results, generation=generation)
     shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 1: support"])
     assert np.array_equal(shown[:28, :28], results.pictures["support"][0, 0, 0])
@@ -118,7 +123,7 @@ def test_photographs_are_not_turned_into_negatives(results):
 def test_colour_pictures_stay_in_colour(results, draw_pictures):
     pictures = draw_pictures(n_classes=2, channels=3, size=64)
     pictures["real"][:, :, 0] = 9
-    page = build(results, pictures=pictures, generation=results.generation | {"on_paper": False})
+    page = build(results, pictures=pictures, generation=results.generation | of_photographs(3, 64))
     shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 2: real, unseen"])
     assert np.array_equal(shown[:64, :64], pictures["real"][1, 0].transpose(1, 2, 0))
     assert "pictures smooth" in {a.get("class") for a in page.named("div")}

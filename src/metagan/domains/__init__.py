@@ -1,13 +1,17 @@
-"""The table of domains, by the name that banks and saved models have of them."""
+"""The table of domains, by the name that banks and saved models have of them.
+
+A new domain is a file here that has its name, and a word in `metagan.parameters.example`.
+"""
+
+from importlib import import_module
+from typing import get_args
 
 from metagan.domains.base import Domain, GanNetworks
-from metagan.domains.image import image
 from metagan.errors import UserError
 from metagan.parameters import Example, StoredExample
+from metagan.parameters.example import DomainName
 
-DOMAINS: dict[str, Domain] = {
-    "image": image,
-}
+DOMAINS: dict[str, Domain] = {name: getattr(import_module(f"{__name__}.{name}"), name) for name in get_args(DomainName)}
 
 
 def domain_of(example: Example) -> Domain:

@@ -37,7 +37,7 @@ class GenerationResult:
     """What the arms scored, and what the first tasks looked like.
 
     table: plain numbers, ready for JSON; values per adaptation step are lists, `copycat` and `real` have one value.
-    pictures: uint8, support (P, K, C, H, W), real (P, Q, C, H, W) and one (P, S, Q, C, H, W) per arm that adapts.
+    pictures: as stored, support (P, K, *shape), real (P, Q, *shape) and one (P, S, Q, *shape) per arm that adapts.
     """
 
     table: dict[str, object]
@@ -48,7 +48,7 @@ class GenerationResult:
 class Images:
     """Images made for T tasks, or their real query images, and what the embedders see in them.
 
-    pixels: uint8 (T, n, C, H, W). features (T, n, F) are the evaluation's, judged (T, n, G) the two-sample test's.
+    pixels: as stored, (T, n, *shape). features (T, n, F) are the evaluation's, judged (T, n, G) the two-sample test's.
     """
 
     pixels: np.ndarray
@@ -113,7 +113,7 @@ def evaluate_generation(
     return GenerationResult(
         {
             "source": bank.source if source is None else source,
-            "on_paper": bank.example.on_paper,
+            "example": bank.example.model_dump(mode="json"),
             "split": settings.split,
             "n_tasks": settings.n_tasks,
             "n_classes": len(np.unique(real.task_classes)),

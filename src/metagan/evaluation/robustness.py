@@ -49,8 +49,8 @@ class RobustnessResult:
     """What one classifier withstood in episodes of one shape.
 
     table: plain numbers, ready for JSON: `episodes`, `natural`, `robust` and `masking_checks`.
-    pictures: the first query of up to 5 classes of the first episode under PGD of L-infinity radius `eps`: uint8
-    `clean` and `attacked` (P, C, H, W), int64 `label`, `clean_prediction` and `attacked_prediction` (P,), `eps` ().
+    pictures: the first query of up to 5 classes of the first episode under PGD of L-infinity radius `eps`: stored
+    `clean` and `attacked` (P, *shape), int64 `label`, `clean_prediction` and `attacked_prediction` (P,), `eps` ().
     """
 
     table: dict[str, object]

@@ -74,6 +74,9 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
     def save(self, data: Candidate) -> None:
         if not mlflow.active_run():
             return
+        if (domain := data.model.header.architecture.domain) != "image":
+            log.warning("%s: is not registered; served models take and give pictures, not %s", data.name, domain)
+            return
         try:
             number = register(data)
             _crown_if_better(data, number)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from metagan.parameters.section import Name, Section, Several
+
+DomainName = Literal["image"]
+"""A new domain's name goes here; its file has the same name."""
 
 Length = Annotated[int, Field(ge=1, le=2**16)]
 

@@ -1,4 +1,4 @@
-"""Query images and what an attack made of them, as the report shows them."""
+"""Query examples and what an attack made of them, as the report shows them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metagan.domains.image import tile
 from metagan.errors import UserError
-from metagan.reporting.figures import data_uri
+from metagan.parameters import StoredExample
+from metagan.reporting.figures import data_uri, picture_of
 
 
 @dataclass(frozen=True)
 class AttackedPicture:
-    """A query image and its attacked copy as image sources, with the true and both predicted labels."""
+    """A query example and its attacked copy as image sources, with the true and both predicted labels."""
 
     clean: str
     attacked: str
@@ -23,19 +23,29 @@ class AttackedPicture:
     attacked_prediction: int
 
 
-def check_attacked_pictures(pictures: Mapping[str, np.ndarray], n_models: int) -> None:
+@dataclass(frozen=True)
+class Attacked:
+    """For M models, stored examples `clean` and `attacked` (M, P, *shape), integer `label`, `clean_prediction` and
+    `attacked_prediction` (M, P), and `eps` (M,), the L-infinity radius of the PGD attack; and what an example is."""
+
+    arrays: Mapping[str, np.ndarray]
+    example: StoredExample
+
+
+def check_attacked(found: Attacked, n_models: int) -> None:
+    """Raise UserError for what is missing or of another shape."""
+    pictures, dtype, shape = found.arrays, found.example.dtype, found.example.shape
     names = ("clean", "attacked", "label", "clean_prediction", "attacked_prediction", "eps")
     if missing := [name for name in names if name not in pictures]:
         raise UserError(f"robustness_pictures lacks {', '.join(missing)}")
     clean = pictures["clean"]
-    if clean.ndim != 5 or clean.shape[0] != n_models or clean.shape[2] not in (1, 3) or clean.dtype != np.uint8:
-        raise UserError(
-            f"robustness_pictures.clean must be uint8 ({n_models}, P, 1 or 3, H, W), got {clean.dtype} {clean.shape}"
-        )
+    if clean.dtype != dtype or clean.shape != (n_models, *clean.shape[1:2], *shape):
+        wanted = ", ".join(map(str, (n_models, "P", *shape)))
+        raise UserError(f"robustness_pictures.clean must be {dtype} ({wanted}), got {clean.dtype} {clean.shape}")
     attacked = pictures["attacked"]
-    if attacked.shape != clean.shape or attacked.dtype != np.uint8:
+    if attacked.shape != clean.shape or attacked.dtype != dtype:
         raise UserError(
-            f"robustness_pictures.attacked must be uint8 {clean.shape}, got {attacked.dtype} {attacked.shape}"
+            f"robustness_pictures.attacked must be {dtype} {clean.shape}, got {attacked.dtype} {attacked.shape}"
         )
     for name in names[2:]:
         expected = clean.shape[:1] if name == "eps" else clean.shape[:2]
@@ -45,14 +55,15 @@ def check_attacked_pictures(pictures: Mapping[str, np.ndarray], n_models: int) -
             )
 
 
-def attacked_pictures(pictures: Mapping[str, np.ndarray], index: int, on_paper: bool) -> tuple[AttackedPicture, ...]:
+def attacked_pictures(found: Attacked, index: int) -> tuple[AttackedPicture, ...]:
+    """Those of one model."""
     names = ("clean", "attacked", "label", "clean_prediction", "attacked_prediction")
-    clean, attacked, *labels = (pictures[name][index] for name in names)
+    clean, attacked, *labels = (found.arrays[name][index] for name in names)
     return tuple(
-        AttackedPicture(_source(before, on_paper), _source(after, on_paper), *map(int, numbers))
+        AttackedPicture(_source(found.example, before), _source(found.example, after), *map(int, numbers))
         for before, after, *numbers in zip(clean, attacked, *labels, strict=True)
     )
 
 
-def _source(image: np.ndarray, on_paper: bool) -> str:
-    return data_uri(tile(image[None], on_paper, columns=1))
+def _source(example: StoredExample, stored: np.ndarray) -> str:
+    return data_uri(picture_of(example, stored[None], 1))

@@ -1,4 +1,4 @@
-"""Pictures of image sets as PIL images, magnified without smoothing so that every pixel can be judged."""
+"""Sets of examples as PIL images, magnified without smoothing so that every pixel can be judged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from metagan.domains import domain_of
-from metagan.domains.image import tile
+from metagan.domains import domain_of, stored_example
 from metagan.errors import UserError
 from metagan.parameters import StoredExample
 
@@ -28,18 +27,24 @@ def picture_steps(steps: Sequence[int]) -> list[int]:
     return [steps[position] for position in positions]
 
 
-def check_pictures(pictures: Mapping[str, np.ndarray], steps: Sequence[int]) -> None:
-    """Raise ValueError unless support and real are uint8 (T, n, C, H, W), the others (T, len(steps), n, C, H, W)."""
+def picture_of(example: StoredExample, stored: np.ndarray, columns: int = 4) -> Image.Image:
+    """Stored examples (n, *shape) as their domain shows them, in rows of `columns`."""
+    return domain_of(example).picture(stored, example.on_paper, columns)
+
+
+def check_pictures(pictures: Mapping[str, np.ndarray], steps: Sequence[int], example: StoredExample) -> None:
+    """Raise ValueError unless support and real are stored examples (T, n, *shape), the others (T, len(steps), n,
+    *shape)."""
     missing = {"support", "real", "adapted"} - set(pictures)
     if missing:
         raise UserError(f"pictures lacks {', '.join(sorted(missing))}")
-    n_tasks, *_, channels, height, width = pictures["support"].shape
+    n_tasks, shape = len(pictures["support"]), example.shape
     for name, images in pictures.items():
         leading = (n_tasks,) if name in ("support", "real") else (n_tasks, len(steps))
-        expected = (*leading, images.shape[len(leading)], channels, height, width) if images.ndim > len(leading) else ()
-        if images.dtype != np.uint8 or images.shape != expected or channels not in (1, 3):
-            wanted = ", ".join(map(str, (*leading, "n", channels, height, width)))
-            raise UserError(f"pictures.{name} must be uint8 ({wanted}), got {images.dtype} {images.shape}")
+        expected = (*leading, images.shape[len(leading)], *shape) if images.ndim > len(leading) else ()
+        if images.dtype != example.dtype or images.shape != expected:
+            wanted = ", ".join(map(str, (*leading, "n", *shape)))
+            raise UserError(f"pictures.{name} must be {example.dtype} ({wanted}), got {images.dtype} {images.shape}")
 
 
 def data_uri(picture: Image.Image) -> str:
@@ -56,49 +61,53 @@ def base64_png(picture: Image.Image) -> str:
 
 def sample_grid(example: StoredExample, samples: Tensor, magnification: int = 2) -> Image.Image:
     """Samples (R, n, C, H, W) in [0, 1] as a picture of R rows of n."""
-    domain = domain_of(example)
-    stored = domain.to_stored(samples.flatten(0, 1))
-    return _magnified(domain.picture(stored, example.on_paper, samples.shape[1]), magnification)
+    stored = domain_of(example).to_stored(samples.flatten(0, 1))
+    return _magnified(picture_of(example, stored, samples.shape[1]), magnification)
 
 
 def picture_grid(images: np.ndarray, columns: int = 8, magnification: int = 2) -> Image.Image:
-    """uint8 images (n, C, H, W), as they are, in rows of `columns`."""
-    return _magnified(tile(images, on_paper=False, columns=min(columns, len(images))), magnification)
+    """A person's images, uint8 (n, C, H, W), as they are, in rows of `columns`."""
+    return _magnified(picture_of(_as_given(images), images, min(columns, len(images))), magnification)
+
+
+def _as_given(images: np.ndarray) -> StoredExample:
+    """Images (n, C, H, W) that are not turned to ink on paper."""
+    return stored_example("image", images.shape[1:])
 
 
 def adaptation_picture(
     pictures: Mapping[str, np.ndarray],
     steps: Sequence[int],
+    example: StoredExample,
     rows: int = 16,
-    on_paper: bool = True,
     magnification: int = 2,
 ) -> Image.Image:
     """The picture `support | adapted after n steps | real` with column headings, one row per class, at most `rows`.
 
-    `pictures` as `evaluation.generation` makes them: uint8, `support` and `real` (T, n, C, H, W), `adapted`
-    (T, len(steps), n, C, H, W). Up to eight images of each are drawn.
+    `pictures` as `evaluation.generation` makes them: stored examples, `support` and `real` (T, n, *shape), `adapted`
+    (T, len(steps), n, *shape). Up to eight of each are drawn.
     """
-    check_pictures(pictures, steps)
+    check_pictures(pictures, steps, example)
     columns = [("support", pictures["support"])]
     columns += [(after(step), pictures["adapted"][:, steps.index(step)]) for step in picture_steps(steps)]
     columns += [("real", pictures["real"])]
     rows = min(rows, len(pictures["support"]))
     cells = [
-        [_magnified(tile(images[row, :TILE_LIMIT], on_paper), magnification) for _, images in columns]
+        [_magnified(picture_of(example, images[row, :TILE_LIMIT]), magnification) for _, images in columns]
         for row in range(rows)
     ]
     return _sheet([name for name, _ in columns], cells, magnification)
 
 
 def adaptation_frames(pictures: np.ndarray, samples: np.ndarray) -> list[Image.Image]:
-    """A frame for each of samples (S, n, C, H, W) after 0, 1 ... steps beside the pictures (K, C, H, W), all uint8.
+    """A frame for each of samples (S, n, C, H, W) after 0, 1 ... steps beside a person's pictures (K, C, H, W), uint8.
 
     Up to sixteen of each are drawn, as they are.
     """
     magnification = max(1, round(56 / pictures.shape[-1]))
 
     def cell(images: np.ndarray) -> Image.Image:
-        return _magnified(tile(images[:FRAME_LIMIT], on_paper=False), magnification)
+        return _magnified(picture_of(_as_given(images), images[:FRAME_LIMIT]), magnification)
 
     return [
         _sheet(["pictures", after(step)], [[cell(pictures), cell(made)]], magnification)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 from metagan.errors import UserError
+from metagan.parameters import StoredExample, valid_section
 from metagan.reporting.measures import ARMS, REFERENCE_ARMS
 from metagan.reporting.tables import floats
 
@@ -37,7 +38,7 @@ class Generation(TypedDict):
     """What `data/08_reporting/generation.json` holds: one number per step, a single one for `copycat` and `real`."""
 
     source: str
-    on_paper: bool
+    example: Mapping[str, object]
     split: str
     n_tasks: int
     n_classes: NotRequired[int]
@@ -52,6 +53,11 @@ class Generation(TypedDict):
     embedder: NotRequired[Mapping[str, float]]
     learning_rates: NotRequired[LearningRates]
     seconds: NotRequired[Mapping[str, float]]
+
+
+def example_of(generation: Generation) -> StoredExample:
+    """What an example is. Raises UserError where it is not said."""
+    return valid_section("generation.example", StoredExample, generation["example"])
 
 
 def values(generation: Generation, arm: str, metric: str) -> list[float]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metagan.domains.image import tile
-from metagan.reporting.figures import TILE_LIMIT, after, data_uri, picture_steps
+from metagan.parameters import StoredExample
+from metagan.reporting.figures import TILE_LIMIT, after, data_uri, picture_of, picture_steps
 from metagan.reporting.measures import TRAINED_ARMS
 
 CELL_WIDTH = 174
@@ -24,33 +24,37 @@ class PictureColumn:
     sources: tuple[str, ...]
 
 
-def adaptation_columns(pictures: Mapping[str, np.ndarray], steps: list[int], on_paper: bool) -> list[PictureColumn]:
+def adaptation_columns(
+    pictures: Mapping[str, np.ndarray], steps: list[int], example: StoredExample
+) -> list[PictureColumn]:
     adapted = pictures["adapted"]
     return [
-        _column("support", "support", pictures["support"], on_paper),
-        *(_column(after(step), "adapted", adapted[:, steps.index(step)], on_paper) for step in picture_steps(steps)),
-        _column("real, unseen", "real", pictures["real"], on_paper),
+        _column("support", "support", pictures["support"], example),
+        *(_column(after(step), "adapted", adapted[:, steps.index(step)], example) for step in picture_steps(steps)),
+        _column("real, unseen", "real", pictures["real"], example),
     ]
 
 
-def comparison_columns(pictures: Mapping[str, np.ndarray], steps: list[int], on_paper: bool) -> list[PictureColumn]:
+def comparison_columns(
+    pictures: Mapping[str, np.ndarray], steps: list[int], example: StoredExample
+) -> list[PictureColumn]:
     arms = [arm for arm in TRAINED_ARMS if arm.name in pictures]
     return [
-        _column("support", "support", pictures["support"], on_paper),
-        *(_column(arm.label, arm.name, pictures[arm.name][:, -1], on_paper) for arm in arms),
-        _column("real, unseen", "real", pictures["real"], on_paper),
+        _column("support", "support", pictures["support"], example),
+        *(_column(arm.label, arm.name, pictures[arm.name][:, -1], example) for arm in arms),
+        _column("real, unseen", "real", pictures["real"], example),
     ]
 
 
-def _column(heading: str, kind: str, images: np.ndarray, on_paper: bool) -> PictureColumn:
-    """`images` (T, n, C, H, W); a heading says so when only the first of them are shown."""
-    n = images.shape[1]
+def _column(heading: str, kind: str, stored: np.ndarray, example: StoredExample) -> PictureColumn:
+    """`stored` (T, n, *shape); a heading says so when only the first of them are shown."""
+    n = stored.shape[1]
     heading = f"{heading} ({TILE_LIMIT} of {n})" if kind == "support" and n > TILE_LIMIT else heading
-    return PictureColumn(heading, kind, tuple(_png(row, on_paper) for row in images))
+    return PictureColumn(heading, kind, tuple(_png(row, example) for row in stored))
 
 
-def _png(images: np.ndarray, on_paper: bool) -> str:
-    return data_uri(tile(images[:TILE_LIMIT], on_paper))
+def _png(stored: np.ndarray, example: StoredExample) -> str:
+    return data_uri(picture_of(example, stored[:TILE_LIMIT]))
 
 
 def shown_width(picture_width: int) -> float:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metagan.domains.image import tile
 from metagan.parameters.evaluate import headline_step
 from metagan.reporting import tables
 from metagan.reporting.accuracies import Robustness, percent
+from metagan.reporting.attacked_pictures import Attacked
 from metagan.reporting.caveats import caveats, wins
 from metagan.reporting.charts import marker_symbol
-from metagan.reporting.figures import after, check_pictures
-from metagan.reporting.generation import Generation
+from metagan.reporting.figures import after, check_pictures, picture_of
+from metagan.reporting.generation import Generation, example_of
 from metagan.reporting.headline import distance_ratio, told_apart, use_rows, value_at
 from metagan.reporting.measures import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS
 from metagan.reporting.panels import gap_panel, is_measured, metric_panel
@@ -43,17 +43,18 @@ def build_report(
 ) -> str:
     """The whole report as HTML text.
 
-    `generation` is what `generation.json` holds; `pictures` are uint8 arrays of the same test classes, `support` and
-    `real` (T, n, C, H, W), `adapted`, `scratch` and `fine_tuned` (T, len(steps), n, C, H, W); `timings` are seconds.
-    `robustness` is what `robustness.json` holds, `robustness_pictures` as `robustness_section` takes them; the section
-    is left out without `robustness`. `joint_history` has the losses of the joint GAN.
+    `generation` is what `generation.json` holds; `pictures` are stored examples of the same test classes, `support` and
+    `real` (T, n, *shape), `adapted`, `scratch` and `fine_tuned` (T, len(steps), n, *shape); `timings` are seconds.
+    `robustness` is what `robustness.json` holds, `robustness_pictures` the arrays of `Attacked`; the section is left
+    out without `robustness`. `joint_history` has the losses of the joint GAN.
     Raises ValueError when a list or an array does not match `generation["steps"]` or `robustness["models"]`.
     """
-    check_pictures(pictures, generation["steps"])
+    example = example_of(generation)
+    check_pictures(pictures, generation["steps"], example)
     gap, (facts, grids) = gap_panel(generation), tables.card(data_card)
     seconds = {**generation.get("seconds", {}), **timings}
     joint = joint_chart(joint_history) if joint_history is not None else None
-    on_paper = generation["on_paper"]
+    attacked = Attacked(robustness_pictures, example) if robustness_pictures is not None else None
     page = template("template.html.j2", number=tables.number, duration=tables.duration, cell=_cell, percent=percent)
     return page.render(
         **_headline(generation),
@@ -64,7 +65,7 @@ def build_report(
         panels=[metric_panel(generation, metric) for metric in METRICS if is_measured(generation, metric)],
         gap_panel=gap,
         training=training_charts(history) + ([joint] if joint else []),
-        robustness=robustness_section(robustness, robustness_pictures, on_paper) if robustness else None,
+        robustness=robustness_section(robustness, attacked) if robustness else None,
         embedder=tables.flatten(embedder_metrics or generation.get("embedder", {})),
         configuration={name: tables.flatten({name: section}) for name, section in parameters.items()},
         facts=facts,
@@ -107,15 +108,15 @@ def _headline(generation: Generation) -> dict[str, Any]:
 
 def _pictures(generation: Generation, pictures: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The columns of pictures, and how they are shown."""
-    steps, on_paper = generation["steps"], generation["on_paper"]
-    picture_width = tile(pictures["support"][0, :1]).width
+    steps, example = generation["steps"], example_of(generation)
+    picture_width = picture_of(example, pictures["support"][0, :1]).width
     width = shown_width(picture_width)
     return {
-        "adaptation": adaptation_columns(pictures, steps, on_paper),
-        "comparison": comparison_columns(pictures, steps, on_paper),
+        "adaptation": adaptation_columns(pictures, steps, example),
+        "comparison": comparison_columns(pictures, steps, example),
         "tile_width": width,
         "pixelated": width >= picture_width,
-        "on_paper": on_paper and pictures["support"].shape[2] == 1,
+        "on_paper": example.on_paper and example.shape[0] == 1,
     }
 
 

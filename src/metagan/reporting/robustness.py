@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
 from markupsafe import Markup
 
 from metagan.errors import UserError
@@ -28,7 +27,7 @@ from metagan.reporting.accuracies import (
     shape_of,
     title,
 )
-from metagan.reporting.attacked_pictures import AttackedPicture, attacked_pictures, check_attacked_pictures
+from metagan.reporting.attacked_pictures import Attacked, AttackedPicture, attacked_pictures, check_attacked
 from metagan.reporting.charts import INK, Line, Reference, line_chart, marker_symbol
 from metagan.reporting.classifier_names import Classifier, named
 from metagan.reporting.robustness_summary import summary
@@ -85,26 +84,21 @@ class RobustnessSection:
     settings: tuple[Setting, ...]
 
 
-def robustness_section(
-    robustness: Robustness, pictures: Mapping[str, np.ndarray] | None = None, on_paper: bool = True
-) -> RobustnessSection:
-    """The section about `robustness`, whose M models `pictures` follows in order.
+def robustness_section(robustness: Robustness, attacked: Attacked | None = None) -> RobustnessSection:
+    """The section about `robustness`, whose models the pictures of `attacked` follow in order.
 
-    `pictures`: uint8 `clean` and `attacked` (M, P, C, H, W), integer `label`, `clean_prediction` and
-    `attacked_prediction` (M, P), and `eps` (M,), the L-infinity radius of the PGD attack. Grey images are drawn as
-    dark ink on white when `on_paper`.
-    Raises ValueError when there is no model, or an array of `pictures` is missing or has another shape.
+    Raises ValueError when there is no model, or an array of `attacked` is missing or has another shape.
     """
     models = robustness["models"]
     if not models:
         raise UserError("robustness.models is empty")
-    if pictures is not None:
-        check_attacked_pictures(pictures, len(models))
+    if attacked is not None:
+        check_attacked(attacked, len(models))
     classifiers = named(models)
     settings = []
     for n_way, k_shot in dict.fromkeys(map(shape_of, models)):
         members = [index for index, model in enumerate(models) if shape_of(model) == (n_way, k_shot)]
-        settings.append(_setting(models, members, classifiers, pictures, on_paper))
+        settings.append(_setting(models, members, classifiers, attacked))
     attacks = sorted({row["attack"] for model in models for row in model["robust"]}, key=list(ATTACKS).index)
     return RobustnessSection(
         summary(models, classifiers),
@@ -124,8 +118,7 @@ def _setting(
     models: Sequence[ClassifierResult],
     members: Sequence[int],
     classifiers: Sequence[Classifier],
-    pictures: Mapping[str, np.ndarray] | None,
-    on_paper: bool,
+    attacked: Attacked | None,
 ) -> Setting:
     shown = [models[index] for index in members]
     levels = levels_of(row for model in shown for row in model["robust"])
@@ -147,8 +140,8 @@ def _setting(
                 _remark(model),
                 rows,
                 tuple((_in_words(name), check) for name, check in model["masking_checks"].items()),
-                attacked_pictures(pictures, index, on_paper) if pictures is not None else (),
-                epsilon(float(pictures["eps"][index])) if pictures is not None else "",
+                attacked_pictures(attacked, index) if attacked is not None else (),
+                epsilon(float(attacked.arrays["eps"][index])) if attacked is not None else "",
             )
         )
     return Setting(

@@ -46,8 +46,11 @@ class OwnPictures(NamedTuple):
 def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPictures:
     """The pictures of `settings.images`.
 
-    Raises UserError for no folder, fewer than `fewest` or too many pictures, and one that cannot be read.
+    Raises UserError for a bank of another domain, no folder, fewer than `fewest` or too many pictures, and one that
+    cannot be read.
     """
+    if bank.example.domain != "image":
+        raise UserError(f"adapt: reads pictures, but the task bank of {bank.source} has {bank.example.domain}")
     folder = settings.images
     if folder is None:
         raise UserError(

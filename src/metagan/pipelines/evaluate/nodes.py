@@ -36,7 +36,7 @@ def evaluate(
     evaluate: dict[str, Any],
     meta_train: dict[str, Any],
     seed: int,
-) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
+) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
     """The table of arms and metrics, and pictures of the first tasks."""
     origin = together(
         "evaluate",

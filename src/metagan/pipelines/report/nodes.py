@@ -11,19 +11,20 @@ from PIL import Image
 
 from metagan.identity import history_of, made_from, together, without_origin
 from metagan.reporting.figures import adaptation_picture
+from metagan.reporting.generation import example_of
 from metagan.reporting.report import build_report
 
 
-def draw_samples(generation: dict[str, Any], pictures: dict[str, NDArray[np.uint8]]) -> Image.Image:
+def draw_samples(generation: dict[str, Any], pictures: dict[str, NDArray[np.generic]]) -> Image.Image:
     """Support images, adapted samples after some steps, and real images of unseen classes, side by side."""
     together("draw_samples", generation=made_from("generation", generation), pictures=made_from("pictures", pictures))
     pictures = without_origin(pictures)
-    return adaptation_picture(pictures, generation["steps"], on_paper=generation["on_paper"])
+    return adaptation_picture(pictures, generation["steps"], example_of(generation))
 
 
 def write_report(
     generation: dict[str, Any],
-    pictures: dict[str, NDArray[np.uint8]],
+    pictures: dict[str, NDArray[np.generic]],
     training_history: pd.DataFrame,
     joint_history: pd.DataFrame,
     data_card: dict[str, Any],

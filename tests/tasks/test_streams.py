@@ -84,6 +84,23 @@ def test_no_wrapper_touches_what_is_measured_on(wrapper: str, split: str) -> Non
                 draw()
 
 
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_every_wrapper_changes_some_tasks_and_the_same_ones_again(wrapper: str) -> None:
+    """Shapes, classes and the range of examples stay."""
+    plain, stream = task_stream(BANK, 5), task_stream(BANK, 5, [wrapper])
+    changed = {"episode": 0, "generation_task": 0}
+    for draw, shape in (("episode", (3, 2, 4)), ("generation_task", (2, 4))):
+        for index in range(8):
+            before, drawn, again = (getattr(it, draw)("train", index, *shape) for it in (plain, stream, stream))
+            assert drawn[2] == before[2]
+            for part in (0, 1):
+                assert drawn[part].shape == before[part].shape and drawn[part].dtype == before[part].dtype
+                assert drawn[part].min() >= 0 and drawn[part].max() <= 1
+                assert torch.equal(drawn[part], again[part])
+            changed[draw] += not torch.equal(drawn.query, before.query)
+    assert min(changed.values()) >= 2
+
+
 def test_each_way_of_wrapping_has_a_name_of_its_own() -> None:
     """By which a training is not resumed as another."""
     ways = [way for count in range(3) for way in permutations(WRAPPERS, count)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -28,8 +29,8 @@ NAMES = {
     "jittered_copies": "jittered copies",
     "noise": "noise",
 }
-BELOW = ("people_at", "model", "DA-GAN-ResNet")
-"""What has its name below its point, so that names near each other do not meet."""
+BELOW, LEFT = ("people_at", "model", "DA-GAN-ResNet"), ("jittered", "model")
+"""What has its name below or left of its point, so that names near each other do not meet."""
 CLASSES, DRAWINGS = 12, 8
 
 
@@ -52,14 +53,14 @@ def plane_figure(table: Mapping[str, Any]) -> Image.Image:
     figure = Figure(figsize=(7, 4.6), dpi=150, layout="constrained")
     axes = figure.subplots()
     for arm, point in table["points"].items():
-        x, y = (point["relative"][axis] for axis in ("diversity", "recognisability"))
         colour = "#c44f00" if arm.startswith("model") else "#1a1a1a" if arm.startswith("people") else "#5c5c5c"
-        axes.plot(x, y, "o", color=colour)
-        _label(axes, name_of(arm), x, y, colour, below=arm.startswith(BELOW))
-    for name, (x, y) in published_relative().items():
+        place = (point["relative"]["diversity"], point["relative"]["recognisability"])
+        axes.plot(*place, "o", color=colour)
+        _label(axes, name_of(arm), place, colour, arm.startswith(BELOW), arm.startswith(LEFT))
+    for name, place in published_relative().items():
         if name != "people":
-            axes.plot(x, y, "s", color="#0067a5", fillstyle="none")
-            _label(axes, name, x, y, "#0067a5", below=name.startswith(BELOW))
+            axes.plot(*place, "s", color="#0067a5", fillstyle="none")
+            _label(axes, name, place, "#0067a5", name.startswith(BELOW))
     axes.set_xlabel("diversity / that of people")
     axes.set_ylabel("recognisability / that of people")
     axes.set_title("Filled: measured here. Open: published, by other critics (arXiv 2205.10370)", fontsize=9)
@@ -79,5 +80,9 @@ def plane_grid(example: StoredExample, drawings: Mapping[str, Tensor]) -> Image.
     return sample_grid(example, torch.cat([images[rows] for images in shown], 1), magnification=1)
 
 
-def _label(axes: Any, name: str, x: float, y: float, colour: str, below: bool) -> None:
-    axes.annotate(name, (x, y), (6, -10 if below else 4), textcoords="offset points", fontsize=8, color=colour)
+def _label(
+    axes: Axes, name: str, place: tuple[float, float], colour: str, below: bool = False, left: bool = False
+) -> None:
+    shift = (-6 if left else 6, -10 if below else 4)
+    side = "right" if left else "left"
+    axes.annotate(name, place, shift, textcoords="offset points", fontsize=8, color=colour, ha=side)

@@ -20,11 +20,14 @@ from metagan.io import WeightsDataset
 from metagan.lock import FolderLock
 from metagan.nets.generator import Generator
 from metagan.pipelines.adapt.nodes import metrics
+from metagan.pipelines.augment.nodes import augment
+from metagan.tasks.bank import open_bank
 
 if TYPE_CHECKING:
     from conftest import Project
 
 FORMS = (("L", "png"), ("RGB", "jpg"), ("P", "png"), ("RGB", "webp"), ("RGBA", "png"), ("L", "jpeg"))
+MODELS = ("meta_model", "evaluation_embedder")
 
 
 @pytest.fixture
@@ -200,6 +203,14 @@ def test_colour_pictures_are_trained_on_reported_and_adapted_to(
         assert (sample.mode, sample.size) == ("RGB", (40, 40))
     assert colourful(output(project) / "adapted_samples_full_size/000.png")
     assert colourful(output(project) / "adaptation.gif")
+
+    models = {name: WeightsDataset(str(project.path / f"data/06_models/{name}.pt")).load() for name in MODELS}
+    bank = open_bank(project.path / "data/02_intermediate/task_bank")
+    settings = {"images": tmp_path / "shapes", "samples": 2, "steps": 1, "judge_steps": 2}
+    augment(*models.values(), bank, tmp_path / "more", settings, 0)
+    with Image.open(tmp_path / "more/shape 03/001.png") as sample:
+        assert (sample.mode, sample.size) == ("RGB", (40, 40))
+    assert colourful(tmp_path / "more/shape 03/001.png")
 
 
 def colourful(path: Path) -> bool:

@@ -30,9 +30,11 @@ test-services: $(STAMP)  ## a shared MLflow server with PostgreSQL and S3, and i
 test-places: $(STAMP)  ## the smoke job as in a container, in a work tree, without git ... (PLACE=container: that one)
 	$(BIN)/pytest tests/test_places.py -m places -rs $(if $(PLACE),-k $(PLACE))
 
-lint: $(STAMP)  ## ruff, and that imports go one way
+lint: $(STAMP)  ## ruff, that imports go one way, and types
 	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # The name of the folder passes through no quoting of make, shell or YAML.
 unexport IMAGES
@@ -93,4 +95,4 @@ $(STAMP): requirements.lock pyproject.toml
 
 clean:  ## remove what runs leave behind, not the environment
 	find data -mindepth 2 -maxdepth 2 ! -name .gitkeep ! -name '*.dvc' -exec rm -rf {} +
-	rm -rf .viz .pytest_cache .ruff_cache .hypothesis mlflow.db* mlruns
+	rm -rf .viz .pytest_cache .ruff_cache .mypy_cache .hypothesis mlflow.db* mlruns

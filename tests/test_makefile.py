@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 NAMES = (b"it's", b"a,b c", b'say "x"', b"back\\slash", b"${HOME}", b"$(shell touch hacked)", b"2024", b"\xff", b"#a;b")
@@ -132,3 +133,12 @@ def test_reproduce_names_a_recipe(arguments: tuple[str, ...], recipe: str, proje
     called = (project / "called").read_text()
     assert called == f"run --pipelines tasks,compare_classifiers --params recipe={recipe}"
     assert f"\n{recipe}:" in (ROOT / "conf/base/recipes.yml").read_text(encoding="utf-8")
+
+
+def test_a_commit_is_checked_as_lint_does(project: Path) -> None:
+    """By the same programs in the same order."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    for name in ("ruff", "lint-imports", "mypy"):
+        program(project / ".venv/bin" / name, f'echo .venv/bin/{name} "$@" >> called')
+    assert make(project, "lint").returncode == 0
+    assert (project / "called").read_text().splitlines() == [hook["entry"] for hook in hooks]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from torch import Tensor
+
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
 from metagan.meta.update_rules import Rules, Signals, State, without_rules
@@ -50,7 +52,7 @@ def adapt(
             bound = rules[player]
             values = {name: parameters[name] for name in tensors[player]}
 
-            def loss(candidate: Parameters, player: str = player, step: int = step) -> object:
+            def loss(candidate: Parameters, player: str = player, step: int = step) -> Tensor:
                 return learner.inner_loss(player, {**parameters, **candidate}, task, step)  # noqa: B023
 
             value, gradients = differentiate(loss, values, create_graph)

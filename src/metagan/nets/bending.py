@@ -17,6 +17,9 @@ class Bending(nn.Module):
     one pass over rows and one over columns). Edges are repeated.
     """
 
+    basis: Tensor
+    offsets: Tensor
+
     def __init__(self, noise_size: int, image_size: int, largest_shift: int) -> None:
         super().__init__()
         self.largest_shift = largest_shift
@@ -36,7 +39,8 @@ class Bending(nn.Module):
         reach, size = self.largest_shift, images.shape[-2]
         padded = pad(images, (0, 0, reach, reach), mode="replicate")
         weights = (1 - (shifts.unsqueeze(1) - self.offsets).abs()).clamp(min=0)
-        return sum(weights[:, k : k + 1] * padded[..., k : k + size, :] for k in range(2 * reach + 1))
+        first, *others = (weights[:, k : k + 1] * padded[..., k : k + size, :] for k in range(2 * reach + 1))
+        return sum(others, first)
 
 
 def _hats(size: int) -> Tensor:

@@ -32,12 +32,14 @@ class Conv4(nn.Module):
         self.norms = nn.ModuleList(BatchNorm(width) for _ in inputs)
         self.feature_size = width if pooling == "stride" else width * (image_size // 16) ** 2
         self.head = nn.Linear(self.feature_size, outputs) if outputs else nn.Identity()
-        self.to(memory_format=torch.channels_last)  # convolutions and max-pooling take half the time on a CPU
+        # Convolutions and max-pooling take half the time on a CPU. The types of `to` know no memory format by itself.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
         """BatchNorm takes `statistics`, else those of the batch, which are appended to `found`."""
         values = images
         for block, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            assert isinstance(convolution, nn.Conv2d) and isinstance(norm, BatchNorm)
             if statistics:
                 scale, shift = norm(*statistics[block])
                 # One pass over the pixels in place of two.

@@ -26,9 +26,8 @@ class Encoder(nn.Module):
         self.to_maps = nn.ModuleList(
             [nn.Conv2d(width, width, 1), nn.Conv2d(fine_width, fine_width, 1), nn.Conv2d(fine_width, 4 * channels, 1)]
         )
-        for head in self.to_maps:
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        for value in self.to_maps.parameters():
+            nn.init.zeros_(value)
         self.activation = nn.LeakyReLU(0.2)
         self.unshuffle, self.up = nn.PixelUnshuffle(2), SmoothPixelShuffle()
 

@@ -19,8 +19,8 @@ class Redrawing(nn.Module):
         self.first = nn.Conv2d(4 * channels, width, 3, padding=1)
         self.middle = nn.Conv2d(width, width, 3, padding=1)
         self.last = nn.Conv2d(width, 4 * channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for value in self.last.parameters():
+            nn.init.zeros_(value)
         self.style = nn.Linear(noise_size, width, bias=False)
         nn.init.normal_(self.style.weight, std=0.3 / noise_size**0.5)
         self.activation = nn.LeakyReLU(0.2)

@@ -23,7 +23,8 @@ class SmallClassifier(nn.Module):
             size = -(-size // 2)
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(WIDTHS[-1] * size * size, outputs)
-        self.to(memory_format=torch.channels_last)
+        # The types of `to` know no memory format by itself.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(2 * images - 1).flatten(1))

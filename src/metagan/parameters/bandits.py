@@ -43,7 +43,7 @@ class Bandits(Section):
     """What the agent is compared with, on what, and how it is trained."""
 
     bandits: OneOrMore[BanditProblem] = (BanditProblem(pulls=10, arms=5),)
-    mdps: tuple[MdpProblem, ...] = Field((), strict=False)
+    mdps: tuple[MdpProblem, ...] = Field(default=(), strict=False)
     bandit_trials: Plural = 20_000
     mdp_trials: Plural = 4_000
     tuning_trials: Plural = 1_000

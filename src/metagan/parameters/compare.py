@@ -18,14 +18,16 @@ class CompareClassifiers(Section):
     adversaries: dict[Name, dict[str, object]] = Field(default_factory=dict)
 
 
+def _maml_alone() -> dict[str, dict[str, object]]:
+    return {"maml": {"meta_gradient": "maml"}}
+
+
 class CompareMetaGradients(Section):
     """Arms by name, each with what it changes in `meta_train`."""
 
     side_by_side: Positive = 1
     minutes: Annotated[float, Field(gt=0)] = 6.0
-    arms: Annotated[dict[Name, dict[str, object]], Field(min_length=1)] = Field(
-        default_factory=lambda: {"maml": {"meta_gradient": "maml"}}
-    )
+    arms: Annotated[dict[Name, dict[str, object]], Field(min_length=1)] = Field(default_factory=_maml_alone)
 
     @property
     def budget(self) -> dict[str, object]:

@@ -15,7 +15,7 @@ from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import Classifier
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
-from metagan.parameters.embedder import Embedder
+from metagan.parameters.embedder import Embedder, EmbedderNetwork
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.messages import line
@@ -52,7 +52,7 @@ class Parameters(Section):
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> Parameters:
         size = self.tasks.smallest_class
-        users = {
+        users: dict[str, EmbedderNetwork | MetaTrain | Evaluate | Classifier] = {
             "embedder.evaluation": self.embedder.evaluation,
             "embedder.objective": self.embedder.objective,
             "embedder.judge": self.embedder.judge,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -20,10 +20,12 @@ class Learner(Protocol):
     `judges` name the outer losses: "" judges all meta-parameters, a player's name only that player's.
     """
 
-    players: tuple[str, ...]
-    judges: tuple[str, ...]
+    players: ClassVar[tuple[str, ...]]
     start_weight: float = 0.0
     """Weight of the outer loss before the first inner step; with 0 the trajectory begins after it."""
+
+    @property
+    def judges(self) -> tuple[str, ...]: ...
 
     def start(self, parameters: Parameters, task: TaskTensors) -> Parameters:
         """The parameters that the task's inner steps begin with."""

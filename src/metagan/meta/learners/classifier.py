@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +38,7 @@ class ClassifierLearner(Learner):
     adversary: Adversary | None = None
     shots: int | None = None
 
-    players = ("classifier",)
+    players: ClassVar[tuple[str, ...]] = ("classifier",)
     judges = ("",)
 
     def apply(
@@ -98,7 +99,7 @@ class FeatureLearner(ClassifierLearner):
     measured them; while it trains it takes those of the batch.
     """
 
-    players = ()
+    players: ClassVar[tuple[str, ...]] = ()
 
     def embed(self, parameters: Parameters, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, feature_size)."""

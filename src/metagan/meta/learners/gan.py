@@ -89,7 +89,7 @@ class GanLearner(Learner):
             samples = torch.stack([self.generate(parameters, noise) for _, parameters in counted])
             total = self._distances(samples, query) @ samples.new_tensor([weight for weight, _ in counted])
             if self.critic is not None:
-                total = total + self._criticism(_of(trajectory[-1], "critic."), samples[-1], task)
+                total = total + self._criticism(self.critic, _of(trajectory[-1], "critic."), samples[-1], task)
             return total
         losses = [
             weight * self._discriminator_loss(parameters, query, noise, noise.flip(0))
@@ -123,21 +123,21 @@ class GanLearner(Learner):
         logits = self.discriminate(parameters, torch.cat([real, self.generate(parameters, noise)]))
         return loss.generator(logits[: len(real)], logits[len(real) :])
 
-    def _criticism(self, critic: Parameters, samples: Tensor, task: TaskTensors) -> Tensor:
+    def _criticism(self, network: nn.Module, critic: Parameters, samples: Tensor, task: TaskTensors) -> Tensor:
         """The critic's verdict on the samples, for which it is held constant, and the critic's own loss, hinge with
         R1, for which they are."""
         query, support = task["query"], task["support"]
         constant = {name: value.detach() for name, value in critic.items()}
-        seen = functional_call(self.critic, critic, (torch.cat([query, samples.detach(), support]),))
+        seen = functional_call(network, critic, (torch.cat([query, samples.detach(), support]),))
         told = seen.answers[-len(support) :].mean(0)
         logits = verdicts(seen, told)
         own = GAN_LOSSES["hinge"].discriminator(logits[: len(query)], logits[len(query) : -len(support)])
 
         def verdict(images: Tensor) -> Tensor:
-            return verdicts(functional_call(self.critic, critic, (images,)), told)
+            return verdicts(functional_call(network, critic, (images,)), told)
 
         own = own + self.critic_r1 * zero_centred_penalty(verdict, query[:R1_IMAGES])
-        judged = functional_call(self.critic, constant, (samples,))
+        judged = functional_call(network, constant, (samples,))
         return own - self.critic_weight * verdicts(judged, told.detach()).mean()
 
     def _distances(self, samples: Tensor, query: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import nn
 
@@ -31,6 +31,12 @@ class Method(NamedTuple):
 def body(architecture: ClassifierArchitecture, outputs: int) -> nn.Module:
     """The domain's network; without outputs it gives features."""
     return domain_of(architecture).classifier(architecture, outputs)
+
+
+def features(architecture: ClassifierArchitecture) -> tuple[nn.Module, int]:
+    """The domain's network without outputs, and how many features it gives."""
+    network = body(architecture, 0)
+    return network, cast(int, network.feature_size)
 
 
 def head_for_each_way(architecture: ClassifierArchitecture) -> nn.Module:

@@ -16,20 +16,20 @@ from metagan.meta.adversary import Predict
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
 from metagan.meta.learners.classifier import FeatureLearner, batch_of_support, constants
-from metagan.meta.methods.base import Method, body, through_batch_norm
+from metagan.meta.methods.base import Method, features, through_batch_norm
 from metagan.nets.conv4 import Statistics
 
 
 class TwoHeads(nn.Module):
     """One body with a head for a task's classes, which starts at zero, and one for all train classes."""
 
-    def __init__(self, body: nn.Module, n_way: int, base_classes: int) -> None:
+    def __init__(self, body: nn.Module, feature_size: int, n_way: int, base_classes: int) -> None:
         super().__init__()
         self.body = body
-        self.head = nn.Linear(body.feature_size, n_way)
+        self.head = nn.Linear(feature_size, n_way)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.base_head = nn.Linear(body.feature_size, base_classes)
+        self.base_head = nn.Linear(feature_size, base_classes)
 
     def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
         """(N, C, H, W) -> (N, n_way + base_classes): the logits of both heads side by side."""
@@ -85,7 +85,7 @@ class FineTuneLearner(FeatureLearner):
 fine_tune = Method(
     label="fine-tuned",
     learner=FineTuneLearner,
-    network=lambda architecture: TwoHeads(body(architecture, 0), architecture.n_way, architecture.base_classes),
+    network=lambda architecture: TwoHeads(*features(architecture), architecture.n_way, architecture.base_classes),
     meta_gradient="fomaml",
     adapts=r"^head\.",
     is_transductive=through_batch_norm,

@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.classifier import own_parameters
-from metagan.meta.methods.base import body
+from metagan.meta.methods.base import features
 from metagan.meta.methods.matching import MatchingLearner, matching
 from metagan.nets.conv4 import Statistics
 
@@ -25,10 +25,10 @@ READS = 5
 class ContextualNetwork(nn.Module):
     """Features, and the two LSTMs that put them into the context of a support set."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, feature_size: int) -> None:
         super().__init__()
         self.body = body
-        self.context = FullContext(body.feature_size)
+        self.context = FullContext(feature_size)
 
     def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
         """(N, C, H, W) -> (N, D), without context."""
@@ -64,11 +64,11 @@ class ContextualMatchingLearner(MatchingLearner):
             for name, value in own_parameters(parameters).items()
             if name.startswith("context.")
         }
-        return functional_call(self.network.context, own, (queries, support))
+        return functional_call(self.network.get_submodule("context"), own, (queries, support))
 
 
 matching_fce = matching._replace(
     label="matching with full context embeddings",
     learner=ContextualMatchingLearner,
-    network=lambda architecture: ContextualNetwork(body(architecture, 0)),
+    network=lambda architecture: ContextualNetwork(*features(architecture)),
 )

@@ -25,7 +25,8 @@ def _step(
 ) -> tuple[Parameters, State]:
     mean_decay, square_decay, epsilon = (meta_parameters[name] for name in CONSTANTS)
     count = signals.step + 1
-    moved, remembered = {}, {}
+    moved: Parameters = {}
+    remembered: State = {}
     for name, gradient in gradients.items():
         mean = mean_decay * state[f"mean.{name}"] + (1 - mean_decay) * gradient
         square = square_decay * state[f"square.{name}"] + (1 - square_decay) * gradient**2

@@ -47,7 +47,8 @@ def _begin(meta_parameters: Parameters, values: Parameters) -> State:
 def _step(
     meta_parameters: Parameters, state: State, values: Parameters, gradients: Parameters, signals: Signals
 ) -> tuple[Parameters, State]:
-    moved, remembered = {}, {}
+    moved: Parameters = {}
+    remembered: State = {}
     for name, value in values.items():
         gradient = gradients[name]
         means = [decay * state[f"mean.{index}.{name}"] + (1 - decay) * gradient for index, decay in enumerate(DECAYS)]

@@ -59,7 +59,7 @@ def _step(
         return {name: part.reshape((*value.shape, *last)) for (name, value), part in parts}
 
     seen = preprocessed(torch.cat([gradients[name].reshape(-1) for name in values]))
-    remembered = {}
+    remembered: State = {}
     for layer in range(LAYERS):
         hidden, cell = lstm_cell(meta_parameters, layer, seen, together(f"hidden.{layer}"), together(f"cell.{layer}"))
         for part, rows in (("hidden", hidden), ("cell", cell)):

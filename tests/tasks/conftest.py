@@ -7,14 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from metagan.domains import stored_example
 from metagan.tasks.bank import BankPlan, TaskBank
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
-
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
 
 IMAGES_OF_CLASS = (20, 7, 12, 20, 9, 15)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from PIL import Image
 
 from metagan.domains import stored_example
 from metagan.errors import UserError
-from metagan.parameters import Adapt
+from metagan.parameters import Adapt, Augment
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.own_pictures import read_own_pictures
+from metagan.tasks.own_pictures import read_own_classes, read_own_pictures
 from metagan.tasks.sources.base import ClassRecord
 
 MakeBank = Callable[..., TaskBank]
@@ -106,6 +107,15 @@ def test_blank_pictures_are_refused(tmp_path: Path, make_bank: MakeBank) -> None
         Image.new("L", (40, 40), 255).save(tmp_path / f"{number}.png")
     with pytest.raises(UserError, match=r"0\.png cannot be read as a picture: it shows nothing"):
         read_own_pictures(Adapt(images=tmp_path), make_bank())
+
+
+def test_a_bank_of_another_domain_is_told(folder: Path, make_bank: MakeBank) -> None:
+    bank = make_bank()
+    signals = replace(bank, example=bank.example.model_copy(update={"domain": "signal"}))
+    with pytest.raises(UserError, match=r"^adapt: reads pictures, but the task bank of squares has signal"):
+        read_own_pictures(Adapt(images=folder), signals)
+    with pytest.raises(UserError, match=r"^augment: reads pictures, but the task bank of squares has signal"):
+        read_own_classes(Augment(images=folder.parent), signals, 1)
 
 
 def test_no_folder_is_told(tmp_path: Path, make_bank: MakeBank) -> None:

@@ -49,8 +49,7 @@ def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPi
     Raises UserError for a bank of another domain, no folder, fewer than `fewest` or too many pictures, and one that
     cannot be read.
     """
-    if bank.example.domain != "image":
-        raise UserError(f"adapt: reads pictures, but the task bank of {bank.source} has {bank.example.domain}")
+    _check_domain("adapt", bank)
     folder = settings.images
     if folder is None:
         raise UserError(
@@ -70,11 +69,18 @@ def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPi
 def read_own_classes(settings: Augment, bank: TaskBank, fewest: int) -> dict[str, OwnPictures]:
     """The pictures of each class folder of `settings.images`, which is a folder, by its name.
 
-    Raises UserError for no class folders, a class of fewer than `fewest` pictures, and a picture that cannot be read.
+    Raises UserError for a bank of another domain, no class folders, a class of fewer than `fewest` pictures, and a
+    picture that cannot be read.
     """
+    _check_domain("augment", bank)
     assert settings.images is not None
     classes = class_folders("augment.images", settings.images, fewest)
     return {name: _pictures_of(files, settings.invert, bank) for name, files in classes.items()}
+
+
+def _check_domain(user: str, bank: TaskBank) -> None:
+    if bank.example.domain != "image":
+        raise UserError(f"{user}: reads pictures, but the task bank of {bank.source} has {bank.example.domain}")
 
 
 def _pictures_of(files: tuple[Path, ...], invert: str, bank: TaskBank) -> OwnPictures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from reprlib import Repr
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel
 
@@ -47,5 +47,13 @@ def _shown(value: object) -> str:
 
 def _siblings(location: tuple[int | str, ...], section: type[BaseModel]) -> str:
     for part in location[:-1]:
-        section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
+        if not isinstance(part, int):  # the number of an element, whose section is that of all
+            section = _section_of(section.model_fields[part].annotation) or section
     return ", ".join(section.model_fields)
+
+
+def _section_of(annotation: object) -> type[BaseModel] | None:
+    """The section in an annotation such as `Inner`, `list[Inner]` or `Inner | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_of, get_args(annotation))), None)

@@ -155,3 +155,10 @@ def test_a_bad_picture_is_named(content: bytes, folder: Path, make_bank: MakeBan
     (folder / "9.png").write_bytes(content)
     with pytest.raises(UserError, match=r"my pictures/9\.png cannot be read as a picture: "):
         read_own_pictures(Adapt(images=folder), make_bank())
+
+
+def test_a_bank_of_another_domain_takes_no_pictures(make_bank: MakeBank, folder: Path) -> None:
+    bank = make_bank()
+    other = replace(bank, example=bank.example.model_copy(update={"domain": "signal"}))
+    with pytest.raises(UserError, match=r"^adapt: reads pictures, but the task bank of squares has signal$"):
+        read_own_pictures(Adapt(images=folder), other)

@@ -223,6 +223,10 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
             "meta_train.warm_up.inner_steps: must be at least 1 with reptile, which follows the inner steps",
         ),
         (
+            {"meta_train": {"networks": {"skip": True, "encoder": False}}},
+            "meta_train.networks.skip: is a connection of the encoder; set encoder to true",
+        ),
+        (
             {"meta_train": {"inner": {"adapt_parameters": "context"}}},
             "meta_train.networks.context_size: must be above 0 when inner.adapt_parameters is context",
         ),

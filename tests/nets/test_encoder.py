@@ -5,12 +5,14 @@ import torch
 
 from metagan.nets.encoder import Encoder
 from metagan.nets.generator import Generator
+from metagan.nets.ink import Ink
 
 
 def drawing_encoder(exemplars: int = 1) -> Encoder:
-    """An encoder whose heads are no longer at zero."""
-    encoder = Encoder(1, width=8, exemplars=exemplars)
+    """An encoder whose heads and skip connection are no longer at zero."""
+    encoder = Encoder(1, width=8, exemplars=exemplars, skip=True)
     with torch.no_grad():
+        encoder.skip.normal_()  # type: ignore[union-attr]
         for head in encoder.to_maps:
             head.weight.normal_()
     return encoder
@@ -18,7 +20,7 @@ def drawing_encoder(exemplars: int = 1) -> Encoder:
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 16), (1, 64)])
 def test_it_has_the_shapes_of_the_generators_maps_and_adds_nothing_at_first(channels: int, size: int) -> None:
-    maps = Encoder(channels, width=8, exemplars=3)(torch.rand(5, channels, size, size))
+    maps = Encoder(channels, width=8, exemplars=3, skip=True)(torch.rand(5, channels, size, size))
     expected = Generator(channels, size, width=8, noise_size=4, context_size=0, exemplars=3).maps
     assert [part.shape for part in maps] == [part.shape for part in expected]
     assert all((part == 0).all() for part in maps)
@@ -44,3 +46,15 @@ def test_every_exemplar_starts_from_its_share_of_the_set(k_shot: int) -> None:
         share = support[exemplar::3] if k_shot >= 3 else support[exemplar % k_shot][None]
         for part, expected in zip(maps, single(share), strict=True):
             torch.testing.assert_close(part[exemplar], expected[0])
+
+
+def test_at_a_weight_of_1_the_skip_connection_draws_the_image_that_an_exemplar_has() -> None:
+    """Beside what a generator begins with; where an exemplar has two, the mean of their logits."""
+    encoder, support = Encoder(3, width=8, exemplars=2, skip=True), torch.rand(3, 3, 16, 16)
+    with torch.no_grad():
+        encoder.skip.fill_(1.0)  # type: ignore[union-attr]
+    first = Generator(3, 16, width=8, noise_size=4, context_size=0, exemplars=2).maps[2]
+    drawn = Ink()(first + encoder(support)[2])
+    torch.testing.assert_close(drawn[1], support[1])
+    between = torch.minimum(support[0], support[2]) <= drawn[0], drawn[0] <= torch.maximum(support[0], support[2])
+    assert all(part.all() for part in between)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from metagan.nets.ink import Ink
+from metagan.nets.ink import Ink, logits_of
 
 LOGITS = torch.linspace(-6, 6, 49, dtype=torch.float64)
 
@@ -36,3 +36,8 @@ def test_first_and_second_derivatives_are_those_of_the_stretched_sigmoid_also_wh
 def test_it_maps_over_tasks() -> None:
     logits = LOGITS.view(7, 7)
     torch.testing.assert_close(torch.vmap(Ink())(logits), Ink()(logits), rtol=0, atol=0)
+
+
+def test_the_logits_of_pixels_draw_them_again() -> None:
+    pixels = torch.tensor([0.0, 0.01, 0.5, 0.99, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(Ink()(logits_of(pixels)), pixels)

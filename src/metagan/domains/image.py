@@ -121,7 +121,7 @@ def _discriminator(architecture: GanArchitecture) -> nn.Module:
 
 
 def _encoder(architecture: GanArchitecture) -> nn.Module:
-    return Encoder(architecture.shape[0], architecture.generator_width, architecture.exemplars)
+    return Encoder(architecture.shape[0], architecture.generator_width, architecture.exemplars, architecture.skip)
 
 
 def _critic(architecture: GanArchitecture, width: int) -> nn.Module:

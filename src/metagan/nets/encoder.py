@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from metagan.nets.ink import FIRST_LOGIT, logits_of
 from metagan.nets.upsampling import SmoothPixelShuffle
 
 
@@ -13,9 +14,11 @@ class Encoder(nn.Module):
 
     Features of every image at half and quarter size are averaged over the share of the set that an exemplar has, as in
     a prototype (Snell et al. 2017) or a deep set (Zaheer et al. 2017), so that any K will do. At first it adds nothing.
+    With `skip` the finest map is also given the images themselves, as logits, at a learned weight for each channel: a
+    skip connection, without which nothing as small as a pixel comes through the features.
     """
 
-    def __init__(self, channels: int, width: int, exemplars: int = 1) -> None:
+    def __init__(self, channels: int, width: int, exemplars: int = 1, skip: bool = False) -> None:
         super().__init__()
         self.exemplars = exemplars
         fine_width = width // 2
@@ -28,6 +31,7 @@ class Encoder(nn.Module):
         )
         for value in self.to_maps.parameters():
             nn.init.zeros_(value)
+        self.skip = nn.Parameter(torch.zeros(channels, 1, 1)) if skip else None
         self.activation = nn.LeakyReLU(0.2)
         self.unshuffle, self.up = nn.PixelUnshuffle(2), SmoothPixelShuffle()
 
@@ -36,7 +40,11 @@ class Encoder(nn.Module):
         coarse = self.activation(self.coarse_again(self.activation(self.coarse(self.unshuffle(fine)))))
         shares = _shares(len(support), self.exemplars).to(support)
         fine, coarse = (torch.einsum("ek,kchw->echw", shares, values) for values in (fine, coarse))
-        return self.to_maps[0](coarse), self.to_maps[1](fine), self.up(self.to_maps[2](fine))
+        full = self.up(self.to_maps[2](fine))
+        if self.skip is not None:
+            shown = torch.einsum("ek,kchw->echw", shares, logits_of(support) - FIRST_LOGIT)
+            full = full + self.skip * shown
+        return self.to_maps[0](coarse), self.to_maps[1](fine), full
 
 
 def _shares(k_shot: int, exemplars: int) -> Tensor:

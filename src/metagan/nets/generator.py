@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from metagan.nets.bending import Bending
-from metagan.nets.ink import Ink
+from metagan.nets.ink import FIRST_LOGIT, Ink
 from metagan.nets.redrawing import Redrawing
 from metagan.nets.upsampling import SmoothPixelShuffle
 
@@ -47,7 +47,7 @@ class Generator(nn.Module):
             [
                 nn.Parameter(0.1 * torch.randn(self.shape).repeat(exemplars, 1, 1, 1)),
                 nn.Parameter(torch.zeros(exemplars, fine_width, image_size // 2, image_size // 2)),
-                nn.Parameter(torch.full((exemplars, channels, image_size, image_size), -2.0)),
+                nn.Parameter(torch.full((exemplars, channels, image_size, image_size), FIRST_LOGIT)),
             ]
         )
         self.mixing = nn.Linear(noise_size, exemplars, bias=False) if exemplars > 1 else None

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 MARGIN = 0.08
+FIRST_LOGIT = -2.0
+"""What a generator draws everywhere before it has learned anything: a tenth of the ink."""
 
 
 class Ink(nn.Module):
@@ -18,3 +20,8 @@ class Ink(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         stretched = (1 + 2 * MARGIN) * torch.sigmoid(logits) - MARGIN
         return stretched + (stretched.clamp(0, 1) - stretched).detach()
+
+
+def logits_of(pixels: Tensor) -> Tensor:
+    """The logits that `Ink` makes pixels in [0, 1] of."""
+    return torch.logit((pixels + MARGIN) / (1 + 2 * MARGIN))

@@ -35,6 +35,13 @@ class Networks(Section):
     redrawing_width: Annotated[int, Field(ge=0, le=512)] = 0
     exemplars: Annotated[int, Field(ge=1, le=32)] = 1
     encoder: bool = False
+    skip: bool = False
+
+    @model_validator(mode="after")
+    def _skips_are_of_an_encoder(self) -> Networks:
+        if self.skip and not self.encoder:
+            raise ValueError("skip: is a connection of the encoder; set encoder to true, or leave it out")
+        return self
 
 
 class GanArchitecture(Example, Networks):

@@ -224,7 +224,7 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
         ),
         (
             {"meta_train": {"networks": {"skip": True, "encoder": False}}},
-            "meta_train.networks.skip: is a connection of the encoder; set encoder to true",
+            "meta_train.networks.skip: is a connection of the encoder; set encoder to true, or leave it out",
         ),
         (
             {"meta_train": {"inner": {"adapt_parameters": "context"}}},
@@ -378,7 +378,7 @@ def test_any_value_of_any_parameter_is_taken_or_told_in_a_line(most: int, load_p
 def test_a_boolean_is_no_number(load_parameters: LoadParameters) -> None:
     base = load_parameters("base")
     switches = {"multi_step_loss", "per_step_batch_norm", "random_start", "auto_attack"}
-    switches |= {"encoder"}
+    switches |= {"encoder", "skip"}
     for name in leaves():
         for value in (True, [True]):
             if value is True and last(name) in switches:

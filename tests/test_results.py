@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from metagan.errors import UserError
+from metagan.parameters import Parameters
 from metagan.reporting.one_shot_tables import ARMS
-from metagan.reporting.results_page import parameters_hash, results_page
+from metagan.reporting.results_page import results_page
 from metagan.results import FOLDER, PAGE, current_parameters, main, outdated, read, recorded, steps_table, use_table
 
 ROOT = Path(__file__).parents[1]
@@ -62,24 +63,48 @@ def test_every_table_says_where_it_comes_from() -> None:
             assert {len(row) for row in table["rows"]} == {len(table["columns"])}, name
 
 
+def write_result(project: Path, **changes: Any) -> None:
+    """A result of the parameters of today, but for changes."""
+    parameters = current_parameters(project, "base")
+    result = {"environment": "base", "parameters": {name: parameters[name] for name in ("seed", "evaluate")}}
+    (project / FOLDER / "glyphs.json").write_text(json.dumps(result | changes), encoding="utf-8")
+
+
+def change(project: Path, file: str, old: str, new: str) -> None:
+    path = project / "conf/base" / file
+    before = path.read_text(encoding="utf-8")
+    assert old in before
+    path.write_text(before.replace(old, new), encoding="utf-8")
+
+
 def test_a_changed_parameter_is_told(project: Path) -> None:
-    sections = ["seed", "evaluate"]
-    found = parameters_hash(current_parameters(project, "base"), sections)
-    result = {"environment": "base", "sections": sections, "parameters": found}
-    (project / FOLDER / "glyphs.json").write_text(json.dumps(result), encoding="utf-8")
+    write_result(project)
     assert outdated(project) == []
-    parameters = project / "conf/base/parameters_evaluate.yml"
-    changed = parameters.read_text(encoding="utf-8").replace("n_tasks: 100", "n_tasks: 99")
-    parameters.write_text(changed, encoding="utf-8")
+    change(project, "parameters_meta_train.yml", "meta_steps: 560", "meta_steps: 561")  # of another section
+    assert outdated(project) == []
+    change(project, "parameters_evaluate.yml", "n_tasks: 100", "n_tasks: 99")
     assert outdated(project) == ["glyphs"]
-    (project / FOLDER / "glyphs.json").write_text(json.dumps(result | {"stale": True}), encoding="utf-8")
+    write_result(project)
+    change(project, "parameters_evaluate.yml", "k_shots: [1, 5, 8]", "k_shots: [1, 5]")
+    assert outdated(project) == ["glyphs"]
+    write_result(project, seed=0, stale=True)
     assert outdated(project) == []
 
 
-def test_a_parameter_of_another_section_changes_nothing(project: Path) -> None:
-    before = parameters_hash(current_parameters(project, "base"), ["evaluate"])
-    (project / "conf/base/parameters.yml").write_text("seed: 1\n", encoding="utf-8")
-    assert parameters_hash(current_parameters(project, "base"), ["evaluate"]) == before
+def test_a_parameter_that_is_new_since_must_have_its_default(project: Path) -> None:
+    evaluate = current_parameters(project, "base")["evaluate"]
+    assert evaluate["joint_condition_weight"] == Parameters().evaluate.joint_condition_weight
+    without = {name: value for name, value in evaluate.items() if name != "joint_condition_weight"}
+    write_result(project, parameters={"evaluate": without})
+    assert outdated(project) == []
+    change(project, "parameters_evaluate.yml", "joint_condition_weight: 1.0", "joint_condition_weight: 2.0")
+    assert outdated(project) == ["glyphs"]
+
+
+def test_a_parameter_that_is_gone_is_told(project: Path) -> None:
+    evaluate = current_parameters(project, "base")["evaluate"]
+    write_result(project, parameters={"evaluate": evaluate | {"judges": 3}})
+    assert outdated(project) == ["glyphs"]
 
 
 def test_a_row_for_each_metric_and_arm() -> None:

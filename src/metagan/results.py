@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,10 @@ from kedro.config import OmegaConfigLoader
 
 from metagan.errors import UserError
 from metagan.files import replaced
+from metagan.parameters import Parameters
 from metagan.parameters.evaluate import headline_step
 from metagan.reporting.one_shot_tables import one_shot_tables
-from metagan.reporting.results_page import ResultFile, Table, parameters_hash, results_page
+from metagan.reporting.results_page import ResultFile, Table, differ, results_page
 from metagan.settings import CONFIG_LOADER_ARGS
 
 FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
@@ -51,14 +52,19 @@ def current_parameters(project: Path, environment: str) -> dict[str, Any]:
 
 def outdated(project: Path) -> list[str]:
     """The names of result files whose parameters are no longer those of conf/, and which do not say so."""
-    return [
-        name
-        for name, result in read(project).items()
-        if not result.get("stale")
-        and "parameters" in result
-        and result["parameters"]
-        != parameters_hash(current_parameters(project, result["environment"]), result["sections"])
-    ]
+    defaults = Parameters().model_dump(mode="json")
+    found = []
+    for name, result in read(project).items():
+        if not result.get("stale") and "parameters" in result:
+            then = result["parameters"]
+            if differ(then, _of_sections(current_parameters(project, result["environment"]), then), defaults):
+                found.append(name)
+    return found
+
+
+def _of_sections(parameters: dict[str, Any], sections: Iterable[str]) -> dict[str, Any]:
+    """Those of the named sections, as plain values."""
+    return json.loads(json.dumps({name: parameters[name] for name in sections if name in parameters}, default=str))
 
 
 def recorded(
@@ -81,8 +87,7 @@ def recorded(
         "machine": f"{platform.machine()}, {_processor()}",
         "date": datetime.now(UTC).date().isoformat(),
         "environment": environment,
-        "sections": list(made.sections),
-        "parameters": parameters_hash(parameters, made.sections),
+        "parameters": _of_sections(parameters, made.sections),
     }
 
 

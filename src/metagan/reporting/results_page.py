@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 from metagan.reporting.tables import ABSENT
 
+_NONE = object()
 HEAD = (
     "# Results\n\n"
     "Every table is written from a file in `docs/results/` by `make results`: do not edit this page. Under each\n"
@@ -29,8 +28,7 @@ class Table(TypedDict):
 class ResultFile(TypedDict):
     """One file of docs/results/: tables, pictures in docs/, and where they come from.
 
-    `sections` of the parameters of `environment` made them, and `parameters` is their hash then; `stale` says that it
-    is known to be another one today.
+    `parameters` of `environment`, by section, made them; `stale` says that they are known to be others today.
     """
 
     title: str
@@ -43,8 +41,7 @@ class ResultFile(TypedDict):
     machine: str
     date: str
     environment: NotRequired[str]
-    sections: NotRequired[Sequence[str]]
-    parameters: NotRequired[str]
+    parameters: NotRequired[Mapping[str, Any]]
     stale: NotRequired[bool]
 
 
@@ -54,10 +51,19 @@ def results_page(files: Mapping[str, ResultFile]) -> str:
     return "\n".join([HEAD, *(_part(part) for part in parts)])
 
 
-def parameters_hash(parameters: Mapping[str, Any], sections: Sequence[str]) -> str:
-    """Of the named sections of all parameters, as plain values: what must be the same for results to be of today."""
-    chosen = {name: parameters[name] for name in sorted(sections)}
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def differ(recorded: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    """Whether parameters are others than those that were recorded.
+
+    One that is new since then must have its default, which is what was done before there was a choice.
+    """
+    for name in recorded.keys() | current.keys():
+        then, now, default = (values.get(name, _NONE) for values in (recorded, current, defaults))
+        if isinstance(then, Mapping) and isinstance(now, Mapping):
+            if differ(then, now, default if isinstance(default, Mapping) else {}):
+                return True
+        elif now != (default if then is _NONE else then):
+            return True
+    return False
 
 
 def _part(result: ResultFile) -> str:

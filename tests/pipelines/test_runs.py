@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 import resource
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import nbformat
@@ -17,11 +20,15 @@ import pytest
 import torch
 from mlflow.entities import Run
 from nbclient import NotebookClient
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from metagan.parameters import Parameters
+from metagan.tasks.bank import open_bank
+from metagan.tasks.sampling import episode, generation_task
 from metagan.training.adapted_generator import adapt_generator, draw
+from metagan.training.embedder import load_embedder
 from metagan.training.saved import saved_model
 
 if TYPE_CHECKING:
@@ -165,7 +172,8 @@ class TestSmokeRun:
         assert (generation["source"], generation["split"]) == ("digits", "test")
         for name in ("n_tasks", "k_shot", "steps"):
             assert str(generation[name]) == finished.data.params[f"evaluate.{name}"]
-        assert 0 <= generation["embedder"]["accuracy_20way_1shot"] <= 1
+        metrics = json.loads((smoke.path / "data/08_reporting/embedder_metrics.json").read_text(encoding="utf-8"))
+        assert generation["embedder"] == metrics["evaluation"] != metrics["objective"]
         assert generation["arms"].keys() == {*ADAPTING, "copycat", "real"}
         for arm, table in generation["arms"].items():
             assert table.keys() == METRICS
@@ -174,10 +182,34 @@ class TestSmokeRun:
         assert len(generation["gap_closed"]) == len(steps)
         assert all(generation["seconds"][name] > 0 for name in ("meta_train", "adapt_one_task"))
 
+    def test_the_accuracies_of_the_embedders_are_those_of_the_saved_weights(self, smoke: Project) -> None:
+        """On the test classes, of which digits have two; five episodes, as in conf/smoke."""
+        metrics = json.loads((smoke.path / "data/08_reporting/embedder_metrics.json").read_text(encoding="utf-8"))
+        bank = open_bank(smoke.path / "data/02_intermediate/task_bank")
+        for role in ("evaluation", "objective", "judge"):
+            path = smoke.path / f"data/06_models/{role}_embedder.pt"
+            embedder = load_embedder(saved_model(torch.load(path, weights_only=True)), bank)
+            right = []
+            for index in range(5):
+                drawn = episode(bank, "test", 0, index, 2, 1, 1)
+                with torch.no_grad():
+                    support, query = (embedder(part.flatten(0, 1)) for part in (drawn.support, drawn.query))
+                right += (torch.cdist(query, support).argmin(1) == torch.arange(2)).tolist()
+            assert (
+                metrics[role]["accuracy_20way_1shot"] == pytest.approx(np.mean(right)) and metrics[role]["n_way"] == 2
+            )
+
     def test_the_report_opens_without_a_network(self, smoke: Project) -> None:
         report = (smoke.path / "data/08_reporting/report.html").read_text(encoding="utf-8")
-        assert "<img" in report
         assert all(outside not in report for outside in ('src="http', 'href="http', "url(http", "@import"))
+
+    def test_the_report_shows_the_samples_that_were_measured(self, smoke: Project) -> None:
+        report = (smoke.path / "data/08_reporting/report.html").read_text(encoding="utf-8")
+        sources = re.findall(r'<img src="data:image/png;base64,([^"]*)" alt="class 2: after 1 step"', report)
+        with np.load(smoke.path / "data/08_reporting/pictures.npz") as pictures:
+            samples = pictures["adapted"][1, 1, :, 0]  # after the second of the steps 0, 1, 2
+        assert len(sources) == 1 and samples.shape == (8, 16, 16)
+        assert np.array_equal(tiles(decoded(sources[0]), 2, 4).reshape(8, 16, 16), samples)
 
     def test_git_sees_nothing_of_it(self, smoke: Project) -> None:
         assert smoke.git("status", "--porcelain") == ""
@@ -191,13 +223,72 @@ class TestSmokeRun:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_top_to_bottom(smoke: Project, path: Path) -> None:
-    resources = {"metadata": {"path": str(smoke.path / "notebooks")}}
-    book = NotebookClient(nbformat.read(path, 4), timeout=600, kernel_name="python3", resources=resources).execute()
-    shown = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert any("image/png" in output.get("data", {}) for output in shown)
-    assert smoke.git("status", "--porcelain") == ""
+class TestNotebooks:
+    """From top to bottom, beside what a run has left, and what they show."""
+
+    @pytest.fixture
+    def shown(self, smoke: Project, finished: Run, request: pytest.FixtureRequest) -> dict[str, list[Any]]:
+        """Outputs of the notebook whose name has the word, by their kind: pictures (H, W, ...) and HTML."""
+        (path,) = (path for path in NOTEBOOKS if request.param in path.stem)
+        resources = {"metadata": {"path": str(smoke.path / "notebooks")}}
+        book = NotebookClient(nbformat.read(path, 4), timeout=600, kernel_name="python3", resources=resources).execute()
+        found = [output.get("data", {}) for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+        assert smoke.git("status", "--porcelain") == ""
+        return {
+            "image/png": [decoded(data["image/png"]) for data in found if "image/png" in data],
+            "image/gif": [base64.b64decode(data["image/gif"]) for data in found if "image/gif" in data],
+            "text/html": [data["text/html"] for data in found if "text/html" in data],
+        }
+
+    @pytest.mark.parametrize("shown", ["task_distributions"], indirect=True)
+    def test_a_row_of_tasks_is_of_one_test_class(self, smoke: Project, shown: dict[str, list[Any]]) -> None:
+        bank = open_bank(smoke.path / "data/02_intermediate/task_bank")
+        _, tasks = shown["image/png"]
+        rows = tiles(tasks[::2, ::2], 4, 8)
+        classes = []
+        for row in rows:
+            belongs = {
+                c
+                for c in bank.splits["test"]
+                if all((image == bank.class_images(c)[:, 0]).all((1, 2)).any() for image in row)
+            }
+            assert len(belongs) == 1 and len(np.unique(row, axis=0)) == 8
+            classes += belongs
+        assert set(classes) == set(bank.splits["test"])
+        assert all(word in "".join(shown["text/html"]) for word in (bank.content_hash[:40], "train", "val", "test"))
+
+    @pytest.mark.parametrize("shown", ["adapt_to_your_images"], indirect=True)
+    def test_the_samples_are_those_of_the_adapted_champion(self, smoke: Project, shown: dict[str, list[Any]]) -> None:
+        bank = open_bank(smoke.path / "data/02_intermediate/task_bank")
+        weights = saved_model(torch.load(smoke.path / "data/06_models/meta_model.pt", weights_only=True))
+        pictures = generation_task(bank, "test", 0, 0, 8, 1).support
+        expected, _ = adapt_generator(weights, pictures, 20, 1, 0, progress=False)
+        (grid,) = shown["image/png"]
+        found = 255 - tiles(grid[::2, ::2], 4, 8).reshape(32, 16, 16)
+        assert np.array_equal(found, bank.domain.to_stored(draw(expected, 32, 1))[:, 0])
+        (movie,) = shown["image/gif"]
+        assert Image.open(io.BytesIO(movie)).n_frames == 21
+
+    @pytest.mark.parametrize("shown", ["compare_runs"], indirect=True)
+    def test_the_run_is_there_with_its_numbers(self, finished: Run, shown: dict[str, list[Any]]) -> None:
+        (table,) = shown["text/html"]
+        lines = [re.findall("<t[hd]>(.*?)</t[hd]>", line) for line in re.findall("<tr.*?>(.*?)</tr>", table, re.DOTALL)]
+        (row,) = (dict(zip(lines[0][1:], line[1:], strict=True)) for line in lines if finished.info.run_name in line)
+        for column, metric in (("recognisability", "adapted/recognisability"), ("FJD", "adapted/fjd")):
+            assert float(row[column]) == pytest.approx(finished.data.metrics[metric], rel=1e-4)
+        (chart,) = shown["image/png"]
+        assert len(np.unique(chart.reshape(-1, chart.shape[-1]), axis=0)) > 10
+
+
+def decoded(png: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))
+
+
+def tiles(grid: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
+    """(rows, columns, 16, 16) bright drawings of a picture on paper, which has lines between them."""
+    assert grid.shape == (rows * 17 - 1, columns * 17 - 1)
+    padded = np.pad(255 - grid, ((0, 1), (0, 1))).reshape(rows, 17, columns, 17)
+    return padded[:, :16, :, :16].swapaxes(1, 2)
 
 
 @pytest.mark.slow
@@ -301,14 +392,18 @@ class TestComparisons:
                     "classifier.adversary.where": attacked,
                     "seed": "0",
                 }
-                assert 0 <= run.data.metrics["classifier/2way_1shot/pgd_linf"] <= 1
 
     def test_the_classifiers_have_a_row_for_each_method(self, smoke: Project, compared: Run) -> None:
         table = pd.read_csv(smoke.path / "data/08_reporting/classifiers.csv")
         assert {f"{row.method} {row.adversary}" for row in table.itertuples()} == ARMS
         assert (table["episodes"] == 2).all()
-        assert (table["robust_accuracy"] <= table["natural_accuracy"]).all()
-        assert table["robust_accuracy"].is_monotonic_decreasing
+        assert table["robust_accuracy"].is_monotonic_decreasing and (table["epsilon"] == 0.1).all()
+        runs = smoke.nested_in(compared)
+        for row in table.itertuples():
+            run = runs[f"{row.method} {row.adversary}"]
+            points = smoke.client.get_metric_history(run.info.run_id, "classifier/2way_1shot/pgd_linf")
+            assert {point.step: point.value for point in points} == {0: row.natural_accuracy, 100: row.robust_accuracy}
+            assert run.data.metrics["classifier/2way_1shot/accuracy"] == row.natural_accuracy
         page = (smoke.path / "data/08_reporting/classifiers.html").read_text(encoding="utf-8")
         assert all(f"<strong>{name} (inductive)</strong>" in page for name in ARMS)
 
@@ -320,7 +415,19 @@ class TestComparisons:
         assert (table["meta_steps"] > 0).all()
         assert (table["seconds"] >= 3).all()  # the budget of conf/smoke
         assert {"classifiers.csv", "classifiers.html", "meta_gradients.csv"} <= smoke.artefacts(compared)
-        assert np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png")).std() > 0
+
+    def test_the_picture_of_the_meta_gradients_has_the_support_images_and_samples_of_each(
+        self, smoke: Project, compared: Run
+    ) -> None:
+        """Three of each: the support set, then for each arm samples after one step and after two."""
+        bank = open_bank(smoke.path / "data/02_intermediate/task_bank")
+        picture = np.asarray(Image.open(smoke.path / "data/08_reporting/meta_gradients.png"))
+        found = tiles(picture[::2, ::2], 6, 3 + 3 * 2 * 3)
+        for index, row in enumerate(found):
+            support = generation_task(bank, "test", 0, index, 4, 8).support[:3]
+            assert np.array_equal(row[:3], bank.domain.to_stored(support)[:, 0])
+        maml, fomaml, reptile = found[:, 3:].reshape(6, 3, 2 * 3, 16, 16).swapaxes(0, 1)
+        assert not np.array_equal(maml, fomaml) and not np.array_equal(fomaml, reptile)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ class Contrast(Section):
     projection_size: Width = 128
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.5
     batch_size: Plural = 64
-    steps: Positive = 2000
+    steps: Positive = 500
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     seed_offset: Count = 4000
 
@@ -48,7 +48,7 @@ class OneShot(Section):
     image_size: ImageSize = 52
     step: Positive = 5
     recognition: EmbedderNetwork = EmbedderNetwork(
-        feature_size=256, episodes=1000, n_way=40, n_query=4, learning_rate=3e-3, seed_offset=3000
+        feature_size=256, episodes=300, n_way=40, n_query=4, learning_rate=3e-3, seed_offset=3000
     )
     contrast: Contrast = Contrast()
     plane: Plane = Plane()

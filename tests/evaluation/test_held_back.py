@@ -21,7 +21,7 @@ def pictures_of(index: int, n: int, seed: int) -> Tensor:
     """A class: a faint blocky picture of its own among noise."""
     own = torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(index)).repeat_interleave(4, 2)
     noise = torch.randn(n, 1, 16, 16, generator=torch.Generator().manual_seed(1000 * index + seed))
-    return (0.5 + 0.4 * (own.repeat_interleave(4, 3) - 0.5) + 0.3 * noise).clamp(0, 1)
+    return (0.5 + 0.4 * (own.repeat_interleave(4, 3) - 0.5) + 0.4 * noise).clamp(0, 1)
 
 
 @pytest.fixture(scope="module")

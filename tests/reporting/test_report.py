@@ -216,11 +216,16 @@ def test_losses_are_told(results):
 
 
 def test_steps_that_change_nothing_are_a_caveat(results):
+    """The FJD moves by less than a tenth, and the two-sample accuracy by less than what chance gives."""
     assert "The steps change little" not in build(results).text
     generation = deepcopy(results.generation)
-    generation["arms"]["adapted"]["fjd"] = [0.139, 0.133, 0.133, 0.136, 0.137, 0.137]
-    text = build(results, generation=generation).text
-    assert "The steps change little: an FJD of 0.139 before the first and of 0.137 after 20 steps." in text
+    generation["two_sample_null"] = [0.47, 0.53]
+    adapted = generation["arms"]["adapted"]
+    adapted["fjd"] = [0.139, 0.133, 0.133, 0.136, 0.137, 0.137]
+    for last, changed in ((0.81, False), (0.79, True)):
+        adapted["two_sample"] = [0.86, 0.82, 0.78, 0.75, 0.73, last]
+        said = "The steps change little: an FJD of 0.139 before the first and of 0.137 after 20 steps."
+        assert (said not in build(results, generation=generation).text) == changed
 
 
 def test_hostile_words_are_shown_not_obeyed(results):

@@ -109,11 +109,15 @@ def _of_the_steps(generation: Generation) -> Iterator[str]:
 
 
 def _unmoved(generation: Generation) -> tuple[float, float] | None:
-    """FJD of `adapted` before and after all steps, if they are within a tenth of each other."""
-    distances = values(generation, "adapted", "fjd")
+    """FJD of `adapted` before and after all steps, if they are within a tenth of each other.
+
+    And if the two-sample accuracy, where it was measured, moves by no more than the width of what chance gives.
+    """
+    distances, told = (values(generation, "adapted", metric) for metric in ("fjd", "two_sample"))
+    low, high = generation.get("two_sample_null", (0.0, 0.0))
     if generation["steps"][0] != 0 or not abs(distances[-1] - distances[0]) < 0.1 * distances[0]:
         return None
-    return distances[0], distances[-1]
+    return None if abs(told[-1] - told[0]) > high - low else (distances[0], distances[-1])
 
 
 def _of_failures(generation: Generation, history: pd.DataFrame) -> Iterator[str]:

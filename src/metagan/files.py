@@ -48,8 +48,7 @@ def replaced(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        free = shutil.disk_usage(path.parent).free >> 20
-        raise OSError(error.errno, f"{error.strerror} ({free} MiB free), cannot write", str(path)) from error
+        raise _full(error, path, "cannot write") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -76,10 +75,15 @@ def replaced_folder(folder: Path, what: str) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        free = shutil.disk_usage(folder.parent).free >> 20
-        raise OSError(error.errno, f"{error.strerror} ({free} MiB free), cannot write {what}", str(folder)) from error
+        raise _full(error, folder, f"cannot write {what}") from error
     finally:
         shutil.rmtree(scaffold, ignore_errors=True)
+
+
+def _full(error: OSError, path: Path, consequence: str) -> OSError:
+    """The same error of a full disk, with what is free on it and what that means for `path`."""
+    free = shutil.disk_usage(path.parent).free >> 20
+    return OSError(error.errno, f"{error.strerror} ({free} MiB free), {consequence}", str(path))
 
 
 def save_tensors(content: object, path: Path) -> None:

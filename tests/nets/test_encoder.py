@@ -12,7 +12,7 @@ def drawing_encoder(exemplars: int = 1) -> Encoder:
     """An encoder whose heads and skip connection are no longer at zero."""
     encoder = Encoder(1, width=8, exemplars=exemplars, skip=True)
     with torch.no_grad():
-        encoder.skip.normal_()  # type: ignore[union-attr]
+        encoder.skip.normal_()
         for head in encoder.to_maps:
             head.weight.normal_()
     return encoder
@@ -52,7 +52,7 @@ def test_at_a_weight_of_1_the_skip_connection_draws_the_image_that_an_exemplar_h
     """Beside what a generator begins with; where an exemplar has two, the mean of their logits."""
     encoder, support = Encoder(3, width=8, exemplars=2, skip=True), torch.rand(3, 3, 16, 16)
     with torch.no_grad():
-        encoder.skip.fill_(1.0)  # type: ignore[union-attr]
+        encoder.skip.fill_(1.0)
     first = Generator(3, 16, width=8, noise_size=4, context_size=0, exemplars=2).maps[2]
     drawn = Ink()(first + encoder(support)[2])
     torch.testing.assert_close(drawn[1], support[1])

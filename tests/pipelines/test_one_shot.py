@@ -64,7 +64,10 @@ def bank(parameters: dict[str, Any], tmp_path: Path) -> TaskBank:
     return plan_bank(Tasks.model_validate(parameters["tasks"]), 0, tmp_path).write(tmp_path / "bank", progress=False)
 
 
-def untrained(bank: TaskBank, parameters: dict[str, Any], shots: Shots = Shots(1, 4)) -> SavedModel[GanHeader]:  # noqa: B008
+FEW = Shots(1, 4)
+
+
+def untrained(bank: TaskBank, parameters: dict[str, Any], shots: Shots = FEW) -> SavedModel[GanHeader]:
     training = MetaTrain.model_validate(parameters["meta_train"])
     saved = initial_gan(architecture_of(bank, training), training.inner, 0).save(
         "meta_model", Provenance(made_from=bank.identity)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -66,3 +67,11 @@ class Domain:
     classifier: Callable[[ClassifierArchitecture, int], nn.Module]
     judge: Callable[[Shape, int], nn.Module]
     picture: Callable[[Stored, bool, int], Image.Image]
+
+    def move_at_random(
+        self, examples: Tensor, generator: torch.Generator, largest: tuple[float, ...] | None = None
+    ) -> Tensor:
+        """Each of the examples (N, C, H, W) moved by changes of its own, uniform up to `largest`, or the domain's."""
+        bounds = torch.tensor(self.largest_changes if largest is None else largest)
+        changes = 2 * torch.rand(len(examples), len(bounds), generator=generator) - 1
+        return self.move(examples, changes * bounds)

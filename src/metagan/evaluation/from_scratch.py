@@ -70,9 +70,7 @@ def _answers(network: nn.Module, trial: Trial, steps: int) -> Tensor:
             images = torch.cat([part[row] for (part, _), row in zip(trial.parts, rows, strict=True)])
             labels = torch.cat([part[row] for (_, part), row in zip(trial.parts, rows, strict=True)])
             if trial.jitter:
-                largest = trial.domain.largest_changes
-                changes = 2 * torch.rand(len(images), len(largest), generator=generator) - 1
-                images = trial.domain.move(images, changes * torch.tensor(largest))
+                images = trial.domain.move_at_random(images, generator)
             optimiser.zero_grad()
             F.cross_entropy(network(images), labels).backward()
             optimiser.step()

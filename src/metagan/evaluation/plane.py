@@ -132,9 +132,7 @@ def black_and_white(images: Tensor, size: int) -> Tensor:
 
 def jittered(domain: Domain, images: Tensor, generator: torch.Generator) -> Tensor:
     """Images (T, n, C, H, W), each moved at random as far as the domain moves them."""
-    largest, flat = torch.tensor(domain.largest_changes), images.flatten(0, 1)
-    changes = (2 * torch.rand(len(flat), len(largest), generator=generator) - 1) * largest
-    return domain.move(flat, changes).unflatten(0, images.shape[:2])
+    return domain.move_at_random(images.flatten(0, 1), generator).unflatten(0, images.shape[:2])
 
 
 def noise_with_as_much_ink(drawings: Tensor, n: int, generator: torch.Generator) -> Tensor:

@@ -57,8 +57,7 @@ def train_contrast(bank: TaskBank, settings: Contrast, seed: int, progress: bool
 
 def view(domain: Domain, images: Tensor, generator: torch.Generator) -> Tensor:
     """Images (N, C, H, W), each moved at random by up to VIEW_CHANGES, in black and white again."""
-    changes = (2 * torch.rand(len(images), len(VIEW_CHANGES), generator=generator) - 1) * torch.tensor(VIEW_CHANGES)
-    return (domain.move(images, changes) >= 0.5).float()
+    return (domain.move_at_random(images, generator, VIEW_CHANGES) >= 0.5).float()
 
 
 def contrastive_loss(projected: Tensor, temperature: float) -> Tensor:

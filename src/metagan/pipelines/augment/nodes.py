@@ -167,11 +167,8 @@ def _write(
     with writing(output) as (folder, table):
         for index, (name, own) in enumerate(tqdm(classes.items(), "augmenting", unit="class")):
             (folder / name).mkdir()
-            pictures = bank.domain.to_tensor(own.images)
-            side, batches = (
-                own.side,
-                samples_of_class(meta_model, pictures, wanted.steps, wanted.samples, (seed, 0, index)),
-            )
+            pictures, side = bank.domain.to_tensor(own.images), own.side
+            batches = samples_of_class(meta_model, pictures, wanted.steps, wanted.samples, (seed, 0, index))
             for number, sample in enumerate(_samples(batches, embedder, bank, own, copy_distance)):
                 file = Path(name, f"{number:0{digits}}.png")
                 resized(sample.image, side).save(folder / file)

@@ -106,9 +106,8 @@ def measure_augmentation(
     seed: int,
 ) -> dict[str, Any]:
     """What samples add to few real images of unseen classes."""
-    settings, shots = OneShot.model_validate(one_shot), meta_model.header.k_shots
+    settings, most = OneShot.model_validate(one_shot), meta_model.header.shots.most
     origin = together("measure_augmentation", task_bank=bank.identity, meta_model=meta_model.identity("meta_model"))
-    most = shots.most if shots else max(settings.augmentation.real_images)
     table = augmentation(bank, _sampler(bank, meta_model, meta_train), most, settings, seed)
     return {**table, "made_from": origin}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +43,9 @@ def test_files_have_one_idea() -> None:
         if path.relative_to(PACKAGE).parts[0] in ROOMS
     }
     assert {name for name, length in lengths.items() if length > LONGEST_FILE} <= LONGER
+
+
+def test_no_two_classes_share_a_name() -> None:
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in FILES)
+    names = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
+    assert len(names) > 100 and not [name for name, times in names.items() if times > 1]

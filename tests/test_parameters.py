@@ -12,14 +12,14 @@ from pydantic import BaseModel
 
 from metagan.errors import UserError
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import Parameters, validate
+from metagan.parameters import RunSettings, validate
 
 CONF = Path(__file__).parents[1] / "conf"
 RULES = ", ".join(map(repr, UPDATE_RULES))
 LoadParameters = Callable[..., dict[str, Any]]
 
 
-def leaves(section: type[BaseModel] = Parameters, prefix: str = "") -> Iterator[str]:
+def leaves(section: type[BaseModel] = RunSettings, prefix: str = "") -> Iterator[str]:
     """Dotted names of all parameters that the schema knows."""
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -296,7 +296,7 @@ ODD = st.recursive(
 )
 
 
-def choices(section: type[BaseModel] = Parameters, prefix: str = "") -> dict[str, st.SearchStrategy[Any]]:
+def choices(section: type[BaseModel] = RunSettings, prefix: str = "") -> dict[str, st.SearchStrategy[Any]]:
     """For each parameter that has choices, these; for groups of changes, some that name what there is."""
     found = {}
     for name, field in section.model_fields.items():

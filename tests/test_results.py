@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from metagan.errors import UserError
-from metagan.parameters import Parameters
+from metagan.parameters import RunSettings
 from metagan.reporting.one_shot_tables import ARMS
 from metagan.reporting.results_page import results_page
 from metagan.results import FOLDER, PAGE, current_parameters, main, outdated, read, recorded, steps_table, use_table
@@ -93,7 +93,7 @@ def test_a_changed_parameter_is_told(project: Path) -> None:
 
 def test_a_parameter_that_is_new_since_must_have_its_default(project: Path) -> None:
     evaluate = current_parameters(project, "base")["evaluate"]
-    assert evaluate["joint_condition_weight"] == Parameters().evaluate.joint_condition_weight
+    assert evaluate["joint_condition_weight"] == RunSettings().evaluate.joint_condition_weight
     without = {name: value for name, value in evaluate.items() if name != "joint_condition_weight"}
     write_result(project, parameters={"evaluate": without})
     assert outdated(project) == []

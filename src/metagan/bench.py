@@ -37,8 +37,7 @@ from metagan.nets.conv4 import Conv4
 from metagan.nets.embedder import Embedder
 from metagan.nets.randomness import seeded
 from metagan.nets.threads import intra_op_threads
-from metagan.parameters import GanArchitecture, validate
-from metagan.parameters import Parameters as Settings
+from metagan.parameters import GanArchitecture, RunSettings, validate
 from metagan.training.gan import initial_gan
 
 RESULT = Path("data/08_reporting/bench.json")
@@ -213,7 +212,7 @@ def task_loss(meta_gradient: str, rules: Rules, weights: Sequence[float]) -> Tas
     return loss
 
 
-def gan_step(settings: Settings, meta_gradient: str, mode: str) -> Step:
+def gan_step(settings: RunSettings, meta_gradient: str, mode: str) -> Step:
     """One GAN meta-step on tasks of random pixels; Reptile learns no rates and takes the fixed ones."""
     training, size, channels = settings.meta_train, settings.tasks.image_size, settings.tasks.channels
     shape = (channels, size, size)
@@ -306,14 +305,14 @@ def gradient_difference(steps: Mapping[str, Callable[[], Parameters]]) -> float:
     return largest
 
 
-def measure_gan(settings: Settings, repeats: int) -> dict[str, dict[str, float]]:
+def measure_gan(settings: RunSettings, repeats: int) -> dict[str, dict[str, float]]:
     """Seconds of a GAN meta-step by meta-gradient and mode."""
     cases = {(name, mode): gan_step(settings, name, mode) for name in META_GRADIENTS for mode in MODES}
     seconds = medians(cases, repeats)
     return {name: {mode: seconds[name, mode] for mode in MODES} for name in META_GRADIENTS}
 
 
-def peak_memory_mib(settings: Settings) -> float:
+def peak_memory_mib(settings: RunSettings) -> float:
     """Peak memory of a fresh process that takes the default GAN meta-step.
 
     To be measured before anything else: on Linux a process inherits the peak of the one that started it.
@@ -322,7 +321,7 @@ def peak_memory_mib(settings: Settings) -> float:
         return pool.submit(own_peak_memory_mib, settings).result()
 
 
-def own_peak_memory_mib(settings: Settings) -> float:
+def own_peak_memory_mib(settings: RunSettings) -> float:
     """Peak memory of this process so far, after a few default GAN meta-steps."""
     training = settings.meta_train
     step = gan_step(settings, training.meta_gradient, training.task_parallel)
@@ -332,7 +331,7 @@ def own_peak_memory_mib(settings: Settings) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_mib
 
 
-def default_settings(project: Path) -> Settings:
+def default_settings(project: Path) -> RunSettings:
     """The parameters of conf/base. Raises UserError when the folder is no metagan project."""
     if not (project / "conf" / "base").is_dir():
         raise UserError(f"{project}: no conf/base here; run the benchmark in the folder of the project")

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from metagan.configuration import fault
 from metagan.errors import UserError
-from metagan.parameters import Parameters, validate
+from metagan.parameters import RunSettings, validate
 from metagan.places import check_inputs, check_writable
 
 PARTS_OF_PIPELINES = (
@@ -25,7 +25,7 @@ class InputError(click.ClickException, ValueError):
     """What the command line shows as its message alone, without a traceback."""
 
 
-def check(context: KedroContext) -> Parameters:
+def check(context: KedroContext) -> RunSettings:
     """The parameters of conf/ and `--params`. Raises InputError unless they, the files and the folders are right."""
     loader = context.config_loader
     conf = Path(loader.conf_source)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from metagan.errors import UserError
 from metagan.files import shown
-from metagan.parameters import Augment, Parameters
+from metagan.parameters import Augment, RunSettings
 from metagan.sample_folder import check_output
 
 
@@ -25,7 +25,7 @@ def name_user() -> None:
         os.environ.setdefault("USER", f"user-{os.getuid()}")
 
 
-def check_inputs(parameters: Parameters, pipelines: set[str]) -> None:
+def check_inputs(parameters: RunSettings, pipelines: set[str]) -> None:
     """Raise UserError for what these pipelines would read and cannot, before anything is started."""
     if "adapt" in pipelines and parameters.adapt.images:
         check_readable("adapt.images", parameters.adapt.images)

@@ -17,7 +17,7 @@ from kedro.config import OmegaConfigLoader
 
 from metagan.errors import UserError
 from metagan.files import replaced
-from metagan.parameters import Parameters
+from metagan.parameters import RunSettings
 from metagan.parameters.evaluate import headline_step
 from metagan.reporting.one_shot_tables import one_shot_tables
 from metagan.reporting.results_page import ResultFile, Table, differ, results_page
@@ -52,7 +52,7 @@ def current_parameters(project: Path, environment: str) -> dict[str, Any]:
 
 def outdated(project: Path) -> list[str]:
     """The names of result files whose parameters are no longer those of conf/, and which do not say so."""
-    defaults = Parameters().model_dump(mode="json")
+    defaults = RunSettings().model_dump(mode="json")
     found = []
     for name, result in read(project).items():
         if not result.get("stale") and "parameters" in result:

@@ -12,9 +12,9 @@ from metagan.domains.image import image
 from metagan.evaluation.features import embed_images
 from metagan.evaluation.frechet import frechet_distance, frechet_joint_distance
 from metagan.evaluation.generation import (
+    EmbeddedImages,
     GenerationResult,
-    Images,
-    Reference,
+    RealImages,
     arm_metrics,
     evaluate_generation,
     gap_closed,
@@ -22,7 +22,7 @@ from metagan.evaluation.generation import (
 from metagan.evaluation.recognisability import recognisability
 from metagan.evaluation.use import Sampler
 from metagan.parameters import Evaluate
-from metagan.parameters.evaluate import Use
+from metagan.parameters.evaluate import UseSettings
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 
@@ -41,7 +41,7 @@ SETTINGS = Evaluate(
     picture_classes=3,
     nearest_neighbours=3,
     judge_steps=2,
-    use=Use(k_shots=(1, 4), samples=4, episodes=2),
+    use=UseSettings(k_shots=(1, 4), samples=4, episodes=2),
 )
 
 
@@ -200,9 +200,9 @@ def test_what_cannot_be_measured_is_refused_before_any_arm_adapts(
         evaluate_generation(make_bank(30), embed, embed, dict.fromkeys(ARMS, never), settings, seed=0, progress=False)
 
 
-def _embedded(embed: Embed, pixels: Tensor) -> Images:
+def _embedded(embed: Embed, pixels: Tensor) -> EmbeddedImages:
     features = embed_images(embed, pixels)
-    return Images(np.zeros(pixels.shape, np.uint8), features, features)
+    return EmbeddedImages(np.zeros(pixels.shape, np.uint8), features, features)
 
 
 def test_distances_are_means_over_two_folds(make_bank: MakeBank, embed: Embed) -> None:
@@ -212,8 +212,8 @@ def test_distances_are_means_over_two_folds(make_bank: MakeBank, embed: Embed) -
     classes = np.array([task.class_index for task in tasks])
     queries = query.features
     samples = np.random.default_rng(0).normal(size=queries.shape)
-    made = Images(query.pixels, samples, samples)
-    metrics = arm_metrics(made, Reference(image, support, query, queries, classes), SETTINGS, seed=0)
+    made = EmbeddedImages(query.pixels, samples, samples)
+    metrics = arm_metrics(made, RealImages(image, support, query, queries, classes), SETTINGS, seed=0)
 
     conditions = np.repeat(support.features.mean(axis=1), 4, axis=0)
     folds = [
@@ -231,7 +231,7 @@ def test_real_against_real_is_the_floor_that_perfect_samples_reach(make_bank: Ma
     images = _embedded(embed, torch.stack([task.query for task in tasks]))
     settings = SETTINGS.model_copy(update={"n_tasks": 60, "n_query": 12})
     query, others = images.part(slice(0, 12)), images.part(slice(12, 24))
-    real = Reference(image, support, query, query.features, np.arange(60))
+    real = RealImages(image, support, query, query.features, np.arange(60))
     floor, perfect = (arm_metrics(made, real, settings, seed=0) for made in (query, others))
     for metric in ("fid", "fjd", "density", "coverage", "precision", "recall", "recognisability", "diversity"):
         assert perfect[metric] == pytest.approx(floor[metric], rel=0.1)
@@ -242,9 +242,11 @@ def test_copies_of_the_support_set_are_recognised_no_better_than_other_real_imag
     """Images of a class differ so much that an image among its own references would show."""
     generator = np.random.default_rng(1)
     features = generator.normal(size=(60, 1, 16)) + 1.5 * generator.normal(size=(60, 16, 16))
-    support, query = (Images(part[..., None, None, None], part, part) for part in np.split(features, [4], axis=1))
+    support, query = (
+        EmbeddedImages(part[..., None, None, None], part, part) for part in np.split(features, [4], axis=1)
+    )
     settings = SETTINGS.model_copy(update={"n_tasks": 60, "n_query": 12})
-    real = Reference(image, support, query, query.features, np.arange(60))
+    real = RealImages(image, support, query, query.features, np.arange(60))
     copies = support.part(np.arange(12) % 4)
     copycat, floor = (arm_metrics(made, real, settings, seed=0)["recognisability"] for made in (copies, query))
     interval = 1.96 * np.sqrt(floor * (1 - floor) * (1 / (60 * 4) + 1 / (60 * 12)))

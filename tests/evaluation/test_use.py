@@ -13,11 +13,16 @@ from metagan.domains.image import image
 from metagan.evaluation.from_scratch import Trial, accuracies
 from metagan.evaluation.use import TRAINING_SETS, use
 from metagan.parameters import Evaluate
-from metagan.parameters.evaluate import Use
+from metagan.parameters.evaluate import UseSettings
 from metagan.tasks.bank import TaskBank
 
 SETTINGS = Evaluate(
-    n_tasks=10, k_shot=4, n_query=8, steps=(0, 3), nearest_neighbours=3, use=Use(k_shots=(1, 4), samples=12, episodes=2)
+    n_tasks=10,
+    k_shot=4,
+    n_query=8,
+    steps=(0, 3),
+    nearest_neighbours=3,
+    use=UseSettings(k_shots=(1, 4), samples=12, episodes=2),
 )
 
 
@@ -106,5 +111,5 @@ def test_labels_that_say_nothing_leave_a_classifier_at_chance() -> None:
 
 
 def test_too_few_classes_make_fewer_ways(make_bank: Callable[..., TaskBank]) -> None:
-    settings = SETTINGS.model_copy(update={"judge_steps": 2, "use": Use(k_shots=(4,), samples=4, episodes=3)})
+    settings = SETTINGS.model_copy(update={"judge_steps": 2, "use": UseSettings(k_shots=(4,), samples=4, episodes=3)})
     assert use(make_bank(3), {"adapted": perfect}, 3, settings, seed=0)["n_way"] == 3

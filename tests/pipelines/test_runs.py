@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from metagan.parameters import Parameters
+from metagan.parameters import RunSettings
 from metagan.tasks.bank import open_bank
 from metagan.tasks.sampling import episode, generation_task
 from metagan.training.adapted_generator import adapt_generator, draw
@@ -114,7 +114,7 @@ class TestSmokeRun:
             "leaderboard",
             "one_shot",
         }
-        used = Parameters().model_dump(exclude=by_themselves)
+        used = RunSettings().model_dump(exclude=by_themselves)
         assert finished.data.params.keys() == leaves(used)
         assert finished.data.params["tasks.source"] == "digits"
 

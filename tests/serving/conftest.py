@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from metagan.domains import stored_example
-from metagan.parameters import Classifier, GanArchitecture, InnerLoop
+from metagan.parameters import ClassifierSettings, GanArchitecture, InnerLoop
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
 from metagan.training.adapted_generator import adapt_generator
@@ -53,7 +53,7 @@ def generator(meta_model: SavedModel[GanHeader], pictures: Tensor) -> SavedModel
 @pytest.fixture(scope="session")
 def classifier() -> SavedModel[ClassifierHeader]:
     """A prototypical network."""
-    settings = Classifier.model_validate({"n_way": 2, "n_query": 2, "network": {"width": 8}})
+    settings = ClassifierSettings.model_validate({"n_way": 2, "n_query": 2, "network": {"width": 8}})
     images = np.random.default_rng(0).integers(0, 256, (12, 1, SIZE, SIZE), np.uint8)
     classes = tuple(ClassRecord(f"class {number}", "group", "train", 4) for number in range(3))
     bank = TaskBank(images, np.arange(4) * 4, classes, "noise", stored_example("image", (1, SIZE, SIZE)), "hash")

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from metagan.io.registry import Candidate, RegistryDataset
-from metagan.serving.classifier import FewShotClassifier
+from metagan.serving.classifier import ServedClassifier
 from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import draw
 from metagan.training.saved import ClassifierHeader, GeneratorHeader, SavedModel
@@ -123,7 +123,7 @@ def test_the_classifier_answers_with_probabilities(
     files = to_base64(pictures)
     answer = serve("classifier").ask({"query": files, "support": {"cat": files[:1], "dog": files[1:]}})
     assert answer.status_code == 200, answer.text
-    expected = FewShotClassifier(classifier).probabilities(pictures, [pictures[:1], pictures[1:]])
+    expected = ServedClassifier(classifier).probabilities(pictures, [pictures[:1], pictures[1:]])
     found = torch.tensor([[row["cat"], row["dog"]] for row in answer.json()])
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(found.sum(1), torch.ones(3))

@@ -22,7 +22,7 @@ from metagan.parameters import ClassifierInner
 from metagan.serving import limits
 from metagan.serving.adapted_generator import AdaptedGenerator
 from metagan.serving.base import ServedModel
-from metagan.serving.classifier import FewShotClassifier
+from metagan.serving.classifier import ServedClassifier
 from metagan.serving.limits import MOST_PICTURES, MOST_ROWS
 from metagan.serving.meta_model import MetaModel
 from metagan.serving.pictures import to_base64
@@ -64,7 +64,7 @@ def test_the_classifier_answers_by_name(classifier: SavedModel[ClassifierHeader]
     *support, query = images.split([*shots, 4])
     names = ["cat", "dog", "owl"][: len(shots)]
     named = {name: to_base64(of_class) for name, of_class in zip(names, support, strict=True)}
-    answer = FewShotClassifier(classifier).answer(to_base64(query), named)
+    answer = ServedClassifier(classifier).answer(to_base64(query), named)
     model = load_classifier(classifier)
     features, *of_classes = [model.learner.embed(model.parameters, images).detach() for images in (query, *support)]
     prototypes = torch.stack([of_class.mean(0) for of_class in of_classes])
@@ -97,13 +97,13 @@ def test_bad_rows_are_told_by_the_name_of_the_column(
     for n in (0, 257):
         assert refusal(AdaptedGenerator(generator), {"n": n}).startswith(f"n: {n} is not in 1 to 256")
     assert refusal(AdaptedGenerator(generator), {"n": 1, "seed": -1}).startswith("seed: -1")
-    adapting, telling = MetaModel(meta_model), FewShotClassifier(classifier)
+    adapting, telling = MetaModel(meta_model), ServedClassifier(classifier)
     assert refusal(adapting, {"pictures": files, "steps": 51}).startswith("steps: 51")
     assert refusal(adapting, {"pictures": files * 17}).startswith("pictures: 51")
     one, two = {"cat": files}, {"cat": files, "dog": []}
     assert refusal(telling, {"query": files, "support": one}).startswith("support: holds 1 classes, but 2 or more")
     assert refusal(telling, {"query": files, "support": two}).startswith("support.dog: holds no picture")
-    with_a_head = FewShotClassifier(with_settings(classifier, method="fine_tune"))
+    with_a_head = ServedClassifier(with_settings(classifier, method="fine_tune"))
     three = dict.fromkeys(("cat", "dog", "owl"), files)
     told = refusal(with_a_head, {"query": files, "support": three})
     assert told.startswith("support: holds 3 classes, but the model tells 2 apart")
@@ -130,7 +130,7 @@ def test_what_is_too_much_is_refused_by_name_before_the_work_is_done(
     classifier: SavedModel[ClassifierHeader],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawing, adapting, telling = AdaptedGenerator(generator), MetaModel(meta_model), FewShotClassifier(classifier)
+    drawing, adapting, telling = AdaptedGenerator(generator), MetaModel(meta_model), ServedClassifier(classifier)
     for model in (drawing, adapting, telling):
         monkeypatch.setattr(model, "answer", None)  # never called
     assert refusal(drawing, *[{"n": 1}] * 65) == "rows: 65 are more than the 64 of a request"
@@ -166,7 +166,7 @@ def test_a_request_that_takes_too_long_ends(
     slow = with_settings(classifier, inner=ClassifierInner(test_steps=500))
     for model, row in (
         (MetaModel(meta_model), {"pictures": files, "steps": 50}),
-        (FewShotClassifier(slow), {"query": files, "support": {"cat": files, "dog": files}}),
+        (ServedClassifier(slow), {"query": files, "support": {"cat": files, "dog": files}}),
     ):
         with pytest.raises(MlflowException, match=r"^seconds: the 30 of a request are over") as caught:
             model.predict(None, pd.DataFrame([row]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from metagan.errors import UserError
-from metagan.parameters.bandits import Agent as AgentSettings
+from metagan.parameters.bandits import AgentSettings
 from metagan.reinforcement.problems import bandits, tabular_mdps
 from metagan.training import agent as training
 from metagan.training.agent import settings_of, train_agent

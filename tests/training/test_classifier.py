@@ -14,14 +14,15 @@ import torch
 
 from metagan.domains import stored_example
 from metagan.errors import UserError
-from metagan.evaluation.robustness import evaluate_robustness
+from metagan.evaluation.robust_accuracy import evaluate_robustness
 from metagan.meta.methods import METHODS
-from metagan.parameters import Classifier, Robustness, Trainer, validate
+from metagan.parameters import ClassifierSettings, RobustnessSettings, Trainer, validate
 from metagan.pipelines.classifier.nodes import train as train_one
 from metagan.pipelines.classifier.nodes import train_natural_twin
 from metagan.pipelines.evaluate_robustness import nodes as evaluation
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import TaskStream, task_stream
+from metagan.training.adapted_episodes import adapted_episodes, support_sets
 from metagan.training.classifier import (
     FewShotClassifier,
     architecture_of,
@@ -36,10 +37,9 @@ from metagan.training.classifier_training import (
     with_statistics,
 )
 from metagan.training.episodes import episode_task
-from metagan.training.robustness import adapted_episodes, support_sets
 from metagan.training.saved import ClassifierHeader, SavedModel, saved_model
 
-MakeSettings = Callable[..., Classifier]
+MakeSettings = Callable[..., ClassifierSettings]
 Saved = SavedModel[ClassifierHeader]
 Trained = tuple[Saved, list[dict[str, Any]]]
 Train = Callable[..., Trained]
@@ -54,7 +54,7 @@ ATTACKED = {"where": "query", "attack": "pgd", "steps": 2}
 def make_classifier() -> MakeSettings:
     """Training of four steps with two looks on the val classes; keywords change any part."""
 
-    def make(**changes: Any) -> Classifier:
+    def make(**changes: Any) -> ClassifierSettings:
         small: dict[str, Any] = {
             "method": "prototypical",
             "n_way": WAYS,
@@ -71,7 +71,7 @@ def make_classifier() -> MakeSettings:
         for name, value in changes.items():
             nested = isinstance(value, dict) and name in small
             small[name] = {**small[name], **value} if nested else value
-        return Classifier.model_validate(small)
+        return ClassifierSettings.model_validate(small)
 
     return make
 
@@ -80,13 +80,13 @@ def make_classifier() -> MakeSettings:
 def train(bank: TaskBank, tmp_path: Path) -> Train:
     """Train in a folder of the test."""
 
-    def run(settings: Classifier, seed: int = 0, folder: str = "training", of: TaskBank = bank) -> Trained:
+    def run(settings: ClassifierSettings, seed: int = 0, folder: str = "training", of: TaskBank = bank) -> Trained:
         return train_classifier(of, settings, Trainer(), seed, tmp_path / folder, None)
 
     return run
 
 
-def untrained(bank: TaskBank, settings: Classifier, seed: int = 0) -> FewShotClassifier:
+def untrained(bank: TaskBank, settings: ClassifierSettings, seed: int = 0) -> FewShotClassifier:
     """As validation sees a classifier before its first step."""
     learner, rules, start = initial_classifier(bank, settings, seed)
     state = with_statistics(start, learner, bank, settings, seed)
@@ -484,7 +484,9 @@ def measure(
     monkeypatch.setattr(evaluation, "evaluate_robustness", lambda *_: pytest.fail("attacked before the check"))
 
     def run(classifier: Saved, of: TaskBank = bank, **settings: Any) -> Any:
-        return evaluation.measure(of, [classifier], Robustness(**{"n_way": (WAYS,), "n_query": 2, **settings}), 0)
+        return evaluation.measure(
+            of, [classifier], RobustnessSettings(**{"n_way": (WAYS,), "n_query": 2, **settings}), 0
+        )
 
     return run
 
@@ -532,7 +534,7 @@ def test_robust_accuracy_is_the_same_in_every_run_and_with_any_number_of_threads
     bank: TaskBank, make_classifier: MakeSettings, train: Train
 ) -> None:
     saved, _ = train(make_classifier(method="maml"))
-    settings = Robustness(
+    settings = RobustnessSettings(
         episodes=8,
         n_way=(WAYS,),
         k_shot=(SHOTS,),

@@ -18,7 +18,7 @@ from metagan.tasks.streams import task_stream
 from metagan.training import meta_training
 from metagan.training.data import generation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_gan, load_gan
-from metagan.training.sampling import sample_trajectory, sampling_map
+from metagan.training.trajectories import sample_trajectory, sampling_map
 
 SIZE, N_IMAGES, N_TASKS = 16, 12, 10
 SPLITS = ["train"] * 16 + ["val"] * 5 + ["test"] * 5

@@ -16,7 +16,7 @@ from torch.multiprocessing import ProcessRaisedException
 from metagan.errors import UserError
 from metagan.meta.learners import TaskTensors
 from metagan.meta.task_parallel import TaskFunction
-from metagan.parameters import Classifier, Trainer
+from metagan.parameters import ClassifierSettings, Trainer
 from metagan.training import checkpoints, outer_loop
 from metagan.training.fitting import fit
 from metagan.training.outer_loop import PROGRESS, OuterLoop, Row, best_average
@@ -32,7 +32,7 @@ class Toy(OuterLoop):
 
     def __init__(
         self,
-        settings: Classifier,
+        settings: ClassifierSettings,
         scores: Sequence[float] = SCORES,
         stop_at: int | None = None,
         stop_in: int | None = None,
@@ -61,8 +61,8 @@ class Toy(OuterLoop):
 
 
 @pytest.fixture
-def settings() -> Classifier:
-    return Classifier(
+def settings() -> ClassifierSettings:
+    return ClassifierSettings(
         meta_steps=8,
         validate_every=1,
         learning_rate=RATE,
@@ -81,7 +81,7 @@ def run(module: Toy, folder: Path) -> Toy:
 
 
 @pytest.fixture
-def toy(settings: Classifier, tmp_path: Path) -> Toy:
+def toy(settings: ClassifierSettings, tmp_path: Path) -> Toy:
     return run(Toy(settings), tmp_path / "whole")
 
 
@@ -115,7 +115,7 @@ def test_the_best_averages_are_handed_over(toy: Toy) -> None:
     assert torch.equal(state[NAME], toy.looked_at[2])
 
 
-def test_without_a_fall_nothing_is_changed(settings: Classifier, tmp_path: Path) -> None:
+def test_without_a_fall_nothing_is_changed(settings: ClassifierSettings, tmp_path: Path) -> None:
     """An equal score is neither better nor a fall."""
     toy = run(Toy(settings, scores=[0.5] * 8), tmp_path)
     assert [row["retreats"] for row in toy.history] == [0] * 8
@@ -140,7 +140,9 @@ def assert_goes_on(again: Toy, whole: Toy, first_step: int) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [4, 5, 7])
-def test_a_retreat_survives_an_interruption(settings: Classifier, tmp_path: Path, toy: Toy, stop_at: int) -> None:
+def test_a_retreat_survives_an_interruption(
+    settings: ClassifierSettings, tmp_path: Path, toy: Toy, stop_at: int
+) -> None:
     """Stopped before the first retreat is decided on, right after it, and before the second."""
     with pytest.raises(InterruptedError):
         run(Toy(settings, stop_at=stop_at), tmp_path / "stopped")
@@ -149,7 +151,7 @@ def test_a_retreat_survives_an_interruption(settings: Classifier, tmp_path: Path
 
 @pytest.mark.parametrize("stop_in", range(1, 9))
 def test_between_two_looks_a_training_is_kept_as_well(
-    settings: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_in: int
+    settings: ClassifierSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_in: int
 ) -> None:
     """Looks after the steps 3, 6 and 8, and a checkpoint after every other step."""
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0)
@@ -162,7 +164,7 @@ def test_between_two_looks_a_training_is_kept_as_well(
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.99])
 def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(
-    settings: Classifier, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture, kept: float
+    settings: ClassifierSettings, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture, kept: float
 ) -> None:
     with pytest.raises(InterruptedError):
         run(Toy(settings, stop_in=6), tmp_path / "stopped")
@@ -172,7 +174,7 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(
 
 
 def test_without_a_whole_checkpoint_training_starts_again(
-    settings: Classifier, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture
+    settings: ClassifierSettings, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(InterruptedError):
         run(Toy(settings, stop_in=6), tmp_path / "stopped")
@@ -191,12 +193,12 @@ def truncate(path: Path, kept: float) -> None:
     path.write_bytes(whole[: int(kept * len(whole))])
 
 
-def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: Classifier, tmp_path: Path) -> None:
+def test_the_end_of_training_is_looked_at_wherever_it_falls(settings: ClassifierSettings, tmp_path: Path) -> None:
     toy = run(Toy(settings.model_copy(update={"meta_steps": 5, "validate_every": 3})), tmp_path)
     assert [row["meta_step"] for row in toy.history] == [3, 5]
 
 
-def test_a_training_without_any_look_says_so(settings: Classifier) -> None:
+def test_a_training_without_any_look_says_so(settings: ClassifierSettings) -> None:
     with pytest.raises(ValueError, match=r"^classifier\.validate_every: 1 is more than the 0 meta-steps"):
         best_average(Toy(settings))
 
@@ -217,7 +219,7 @@ class Timed(Toy):
 
 @pytest.mark.parametrize("validate_every", [1, 2])
 def test_looks_take_none_of_the_minutes(
-    settings: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validate_every: int
+    settings: ClassifierSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validate_every: int
 ) -> None:
     """Also in a training that goes on after an interruption."""
     monkeypatch.setattr(outer_loop, "perf_counter", lambda: Timed.now)
@@ -246,7 +248,7 @@ class Recording(Toy):
 
 
 def test_auto_works_on_tasks_by_threads_on_a_cpu_and_says_so(
-    settings: Classifier, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture
+    settings: ClassifierSettings, tmp_path: Path, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a rule that learns nothing too, and to the bits of the loop."""
     caplog.set_level("INFO", "metagan")
@@ -259,7 +261,7 @@ def test_auto_works_on_tasks_by_threads_on_a_cpu_and_says_so(
 class InTwo(Toy):
     """Toy in two processes, which note what they end with; a NaN comes up in the second alone."""
 
-    def __init__(self, settings: Classifier, folder: Path, nan_at: int | None = None, **more: Any) -> None:
+    def __init__(self, settings: ClassifierSettings, folder: Path, nan_at: int | None = None, **more: Any) -> None:
         super().__init__(settings, **more)
         self.folder, self.nan_at = folder, nan_at
 
@@ -291,26 +293,26 @@ def in_two(module: InTwo) -> InTwo:
     return module
 
 
-def test_two_processes_retreat_as_one_does(settings: Classifier, tmp_path: Path, toy: Toy) -> None:
+def test_two_processes_retreat_as_one_does(settings: ClassifierSettings, tmp_path: Path, toy: Toy) -> None:
     module = in_two(InTwo(settings, tmp_path / "two"))
     assert [row["retreats"] for row in module.history] == list(RETREATS)
     torch.testing.assert_close(best_average(module)[0], best_average(toy)[0])
     torch.testing.assert_close(module.meta_parameters()[NAME], toy.meta_parameters()[NAME])
 
 
-def test_a_nan_in_one_process_skips_the_update_of_both(settings: Classifier, tmp_path: Path) -> None:
+def test_a_nan_in_one_process_skips_the_update_of_both(settings: ClassifierSettings, tmp_path: Path) -> None:
     module = in_two(InTwo(settings, tmp_path / "two", nan_at=3))
     assert [row["skipped"] for row in module.history] == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
-def test_what_a_person_can_mend_is_told_by_another_process(settings: Classifier, tmp_path: Path) -> None:
+def test_what_a_person_can_mend_is_told_by_another_process(settings: ClassifierSettings, tmp_path: Path) -> None:
     strict = settings.model_copy(update={"maximum_skipped_in_a_row": 1})
     with pytest.raises(UserError, match=r"^1 meta-gradients in a row had a NaN or Inf \(meta-step 3\): lower .*inner$"):
         in_two(InTwo(strict, tmp_path / "two", nan_at=3))
 
 
 def test_two_processes_end_and_save_by_one_clock(
-    settings: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: ClassifierSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second's clock runs ten times as fast: by itself it would stop and save long before the first."""
     for place, clock in ((outer_loop, "perf_counter"), (checkpoints, "monotonic")):
@@ -321,7 +323,7 @@ def test_two_processes_end_and_save_by_one_clock(
     assert 1.8 <= in_two(InTwo(timed, tmp_path / "two", scores=[0.5] * 100_000)).seconds < 10
 
 
-def test_what_two_processes_began_goes_on_in_one_or_two(settings: Classifier, tmp_path: Path, toy: Toy) -> None:
+def test_what_two_processes_began_goes_on_in_one_or_two(settings: ClassifierSettings, tmp_path: Path, toy: Toy) -> None:
     for number, trainer in enumerate((Trainer(devices=2), Trainer())):
         with pytest.raises(ProcessRaisedException, match="stopped by the test"):
             in_two(InTwo(settings, tmp_path / str(number), stop_in=6))

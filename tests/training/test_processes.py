@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from metagan.meta.learners import TaskTensors
-from metagan.parameters import Classifier, MetaTrain, Trainer
+from metagan.parameters import ClassifierSettings, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training import joint_training
 from metagan.training.classifier import initial_classifier
@@ -60,7 +60,7 @@ def gan(bank: TaskBank, embedders: Embedders, make_settings: MakeSettings) -> Ca
 
 
 def classifier(bank: TaskBank, method: str) -> OuterLoop:
-    settings = Classifier(
+    settings = ClassifierSettings(
         method=method, n_way=3, k_shot=1, n_query=2, tasks_per_step=4, meta_steps=1, clip_gradient_norm=1e9,
         task_parallel="loop", network={"width": 4}, adversary={"where": "query"},
     )  # fmt: skip

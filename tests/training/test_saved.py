@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from metagan.errors import UserError
 from metagan.parameters import (
-    Classifier,
     ClassifierArchitecture,
+    ClassifierSettings,
     EmbedderArchitecture,
     GanArchitecture,
     InnerLoop,
@@ -86,7 +86,7 @@ headers = st.one_of(
         ClassifierHeader,
         provenance=provenances,
         architecture=classifiers,
-        settings=st.builds(Classifier, method=st.sampled_from(get_args(MethodName)), n_way=st.integers(2, 20)),
+        settings=st.builds(ClassifierSettings, method=st.sampled_from(get_args(MethodName)), n_way=st.integers(2, 20)),
     ),
 )
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.steps": torch.tensor(3)}

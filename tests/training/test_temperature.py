@@ -17,9 +17,9 @@ from metagan.tasks.streams import task_stream
 from metagan.training import temperature
 from metagan.training.data import generation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_networks
-from metagan.training.sampling import sample_trajectory
 from metagan.training.saved import AS_TRAINED, Temperature
 from metagan.training.temperature import TEMPERATURES, at_temperature, best_temperature
+from metagan.training.trajectories import sample_trajectory
 
 NOISE = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from metagan.evaluation.familiarity import familiarity
-from metagan.parameters import Classifier, EmbedderNetwork, Evaluate, MetaTrain, Trainer
+from metagan.parameters import ClassifierSettings, EmbedderNetwork, Evaluate, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
@@ -66,7 +66,7 @@ def guarded(bank: TaskBank) -> Callable[[str], TaskBank]:
 def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain], embedders: tuple[Any, Any]) -> Work:
     """A training or a choice; meta-training looks at val classes and chooses a temperature, the arms rates as well."""
     settings = make_settings(meta_steps=2)
-    classifier = Classifier(
+    classifier = ClassifierSettings(
         n_way=2,
         k_shot=2,
         n_query=2,

@@ -45,7 +45,7 @@ class GenerationResult:
 
 
 @dataclass(frozen=True)
-class Images:
+class EmbeddedImages:
     """Images made for T tasks, or their real query images, and what the embedders see in them.
 
     pixels: as stored, (T, n, *shape). features (T, n, F) are the evaluation's, judged (T, n, G) the two-sample test's.
@@ -55,13 +55,15 @@ class Images:
     features: np.ndarray
     judged: np.ndarray
 
-    def part(self, of_each_task: slice | np.ndarray) -> Images:
+    def part(self, of_each_task: slice | np.ndarray) -> EmbeddedImages:
         """Some of the images of each task."""
-        return Images(self.pixels[:, of_each_task], self.features[:, of_each_task], self.judged[:, of_each_task])
+        return EmbeddedImages(
+            self.pixels[:, of_each_task], self.features[:, of_each_task], self.judged[:, of_each_task]
+        )
 
 
 @dataclass(frozen=True)
-class Reference:
+class RealImages:
     """The real images that every arm is measured against.
 
     support (T, K, ...) and query (T, Q, ...) images of the tasks, whose class indices are the first T of `classes`
@@ -69,8 +71,8 @@ class Reference:
     """
 
     domain: Domain
-    support: Images
-    query: Images
+    support: EmbeddedImages
+    query: EmbeddedImages
     alternatives: np.ndarray
     classes: np.ndarray
 
@@ -105,7 +107,7 @@ def evaluate_generation(
     single = _without_adaptation(real, settings, seed)
     images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
 
-    def metrics(made: Images) -> Metrics:
+    def metrics(made: EmbeddedImages) -> Metrics:
         return arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed)
 
     per_step = {name: [metrics(made) for made in steps] for name, steps in images.items()}
@@ -131,7 +133,7 @@ def evaluate_generation(
     )
 
 
-def _pictures(real: Reference, images: Mapping[str, Sequence[Images]], shown: slice) -> dict[str, np.ndarray]:
+def _pictures(real: RealImages, images: Mapping[str, Sequence[EmbeddedImages]], shown: slice) -> dict[str, np.ndarray]:
     """Of the first tasks."""
     samples = {name: np.stack([made.pixels[shown] for made in steps], axis=1) for name, steps in images.items()}
     return {"support": real.support.pixels[shown], "real": real.query.pixels[shown]} | samples
@@ -163,7 +165,7 @@ def _tables(
     return tables
 
 
-def arm_metrics(made: Images, real: Reference, settings: Evaluate, seed: int) -> Metrics:
+def arm_metrics(made: EmbeddedImages, real: RealImages, settings: Evaluate, seed: int) -> Metrics:
     """All metrics on the evaluation's features of one arm at one step, pooled over the tasks.
 
     Distances, PRDC and recognisability are means over two folds: the first half of each task's samples against the
@@ -200,7 +202,7 @@ def gap_closed(scratch: float, adapted: float, real: float) -> float:
     return (scratch - adapted) / (scratch - real) if scratch > real else 0.0
 
 
-def _without_adaptation(real: Reference, settings: Evaluate, seed: int) -> dict[str, Metrics]:
+def _without_adaptation(real: RealImages, settings: Evaluate, seed: int) -> dict[str, Metrics]:
     """The metrics of `copycat` and of `real`; for the two-sample test one half of the real images is called made."""
     copies = real.support.part(np.arange(settings.n_query) % settings.k_shot)
     half = settings.n_query // 2
@@ -211,7 +213,9 @@ def _without_adaptation(real: Reference, settings: Evaluate, seed: int) -> dict[
     }
 
 
-def _two_sample(made: Images, query: Images, real: Reference, settings: Evaluate, seed: int) -> Metrics:
+def _two_sample(
+    made: EmbeddedImages, query: EmbeddedImages, real: RealImages, settings: Evaluate, seed: int
+) -> Metrics:
     pixels = (real.domain.to_tensor(images.pixels) for images in (made, query))
     on_pixels = two_sample_on_pixels(real.domain, *pixels, real.task_classes, settings.judge_steps, seed)
     return on_pixels | two_sample_on_features(made.judged, query.judged, real.task_classes, seed)
@@ -225,9 +229,9 @@ def _adapt(
     settings: Evaluate,
     seed: int,
     progress: bool,
-) -> tuple[dict[str, list[Images]], dict[str, list[float]]]:
+) -> tuple[dict[str, list[EmbeddedImages]], dict[str, list[float]]]:
     """Run every arm on every task, group by group: its images after each of the steps, and the share that diverged."""
-    groups: dict[str, list[Images]] = {name: [] for name in arms}
+    groups: dict[str, list[EmbeddedImages]] = {name: [] for name in arms}
     failures: dict[str, list[Tensor]] = {name: [] for name in arms}
     with tqdm(total=settings.n_tasks * len(arms), desc="adapting", unit="task", disable=not progress) as bar:
         for group in _groups(settings.n_tasks):
@@ -241,20 +245,23 @@ def _adapt(
     images = {name: _joined(parts) for name, parts in groups.items()}
     return (
         {
-            name: [Images(all.pixels[:, i], all.features[:, i], all.judged[:, i]) for i in range(len(settings.steps))]
+            name: [
+                EmbeddedImages(all.pixels[:, i], all.features[:, i], all.judged[:, i])
+                for i in range(len(settings.steps))
+            ]
             for name, all in images.items()
         },
         {name: torch.cat(parts).double().mean(dim=(0, 2)).tolist() for name, parts in failures.items()},
     )
 
 
-def _seen(domain: Domain, images: Tensor, embed: Embed, judge: Embed) -> Images:
-    return Images(domain.to_stored(images), embed_images(embed, images), embed_images(judge, images))
+def _seen(domain: Domain, images: Tensor, embed: Embed, judge: Embed) -> EmbeddedImages:
+    return EmbeddedImages(domain.to_stored(images), embed_images(embed, images), embed_images(judge, images))
 
 
-def _joined(parts: list[Images]) -> Images:
+def _joined(parts: list[EmbeddedImages]) -> EmbeddedImages:
     names = ("pixels", "features", "judged")
-    return Images(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return EmbeddedImages(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _distribution_metrics(
@@ -272,10 +279,10 @@ def _draw(bank: TaskBank, settings: Evaluate, seed: int, indices: range) -> list
     return [generation_task(bank, settings.split, seed, index, settings.k_shot, settings.n_query) for index in indices]
 
 
-def _reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, seed: int) -> Reference:
+def _reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, seed: int) -> RealImages:
     """Beyond the tasks to evaluate come the query images of as many more as a 20-way decision needs."""
-    support: list[Images] = []
-    query: list[Images] = []
+    support: list[EmbeddedImages] = []
+    query: list[EmbeddedImages] = []
     classes: list[int] = []
     for group in _groups(max(settings.n_tasks, N_WAY)):
         tasks = _draw(bank, settings, seed, group)
@@ -285,9 +292,10 @@ def _reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, s
     supports, queries = _joined(support), _joined(query)
     count = settings.n_tasks
     of_tasks = (
-        Images(images.pixels[:count], images.features[:count], images.judged[:count]) for images in (supports, queries)
+        EmbeddedImages(images.pixels[:count], images.features[:count], images.judged[:count])
+        for images in (supports, queries)
     )
-    return Reference(bank.domain, *of_tasks, alternatives=queries.features, classes=np.array(classes))
+    return RealImages(bank.domain, *of_tasks, alternatives=queries.features, classes=np.array(classes))
 
 
 def _groups(n_tasks: int) -> list[range]:

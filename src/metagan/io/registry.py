@@ -23,7 +23,7 @@ from metagan.io.outbox import is_away
 from metagan.reporting.model_card import model_card
 from metagan.serving.adapted_generator import AdaptedGenerator
 from metagan.serving.base import WEIGHTS, ServedModel
-from metagan.serving.classifier import FewShotClassifier
+from metagan.serving.classifier import ServedClassifier
 from metagan.serving.meta_model import MetaModel
 from metagan.training.saved import Header, SavedModel
 
@@ -31,7 +31,7 @@ PACKAGE = Path(metagan.__file__).parent
 SERVED: dict[str, type[ServedModel]] = {
     "meta_model": MetaModel,
     "adapted_generator": AdaptedGenerator,
-    "classifier": FewShotClassifier,
+    "classifier": ServedClassifier,
 }
 # What the models import; the code of metagan itself travels with them.
 REQUIREMENTS = (

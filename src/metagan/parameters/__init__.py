@@ -8,15 +8,15 @@ from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
 from metagan.parameters.classifier import (
     AdversarySettings,
-    Classifier,
     ClassifierArchitecture,
     ClassifierInner,
     ClassifierNetwork,
+    ClassifierSettings,
     Pooling,
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
-from metagan.parameters.embedder import Embedder, EmbedderArchitecture, EmbedderNetwork
+from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.example import Example, StoredExample
 from metagan.parameters.leaderboard import Leaderboard
@@ -31,10 +31,10 @@ from metagan.parameters.meta_train import (
 )
 from metagan.parameters.method import WITH_HEAD, MethodName
 from metagan.parameters.one_shot import AugmentationProtocol, Contrast, OneShot, Plane
-from metagan.parameters.outer_loop import OuterLoop
+from metagan.parameters.outer_loop import OuterLoopSettings
 from metagan.parameters.report import Report
-from metagan.parameters.robustness import Robustness
-from metagan.parameters.run import Parameters, validate
+from metagan.parameters.robustness import RobustnessSettings
+from metagan.parameters.run import RunSettings, validate
 from metagan.parameters.section import Section, merged, valid_section
 from metagan.parameters.tasks import Glyphs, ImageFolder, Omniglot, Tasks
 from metagan.parameters.trainer import Trainer
@@ -46,17 +46,17 @@ __all__ = [
     "Augment",
     "AugmentationProtocol",
     "Bandits",
-    "Classifier",
     "ClassifierArchitecture",
     "ClassifierInner",
     "ClassifierNetwork",
+    "ClassifierSettings",
     "CompareClassifiers",
     "CompareMetaGradients",
     "CompareRules",
     "Contrast",
-    "Embedder",
     "EmbedderArchitecture",
     "EmbedderNetwork",
+    "EmbedderSettings",
     "Evaluate",
     "Example",
     "GanArchitecture",
@@ -70,13 +70,13 @@ __all__ = [
     "Networks",
     "Omniglot",
     "OneShot",
-    "OuterLoop",
+    "OuterLoopSettings",
     "OuterObjective",
-    "Parameters",
     "Plane",
     "Pooling",
     "Report",
-    "Robustness",
+    "RobustnessSettings",
+    "RunSettings",
     "Section",
     "StoredExample",
     "Tasks",

@@ -24,7 +24,7 @@ class MdpProblem(Section):
     episodes: Annotated[int, Field(ge=1, le=100)]
 
 
-class Agent(Section):
+class AgentSettings(Section):
     """RL²: a recurrent policy, trained by PPO."""
 
     steps: Positive = 2_000_000
@@ -50,4 +50,4 @@ class Bandits(Section):
     ucb_bonuses: OneOrMore[NonNegative] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
     gittins_discounts: OneOrMore[Discount] = (0.9, 0.97, 0.99)
     epsilons: OneOrMore[Fraction] = (0.0, 0.1, 0.2)
-    agent: Agent = Agent()
+    agent: AgentSettings = AgentSettings()

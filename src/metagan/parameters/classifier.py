@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from metagan.parameters.example import Example
 from metagan.parameters.method import MethodName
-from metagan.parameters.outer_loop import OuterLoop
+from metagan.parameters.outer_loop import OuterLoopSettings
 from metagan.parameters.section import NonNegative, Plural, Positive, Section
 from metagan.parameters.update_rule import UpdateRuleName, learned_rules
 
@@ -65,7 +65,7 @@ class AdversarySettings(Section):
         return self
 
 
-class Classifier(OuterLoop):
+class ClassifierSettings(OuterLoopSettings):
     """Meta-training of a few-shot classifier; its natural twin is trained in the same way without the adversary."""
 
     section: ClassVar[str] = "classifier"
@@ -82,13 +82,13 @@ class Classifier(OuterLoop):
     adversary: AdversarySettings = AdversarySettings()
 
     @model_validator(mode="after")
-    def _rule_is_of_a_classifier(self) -> Classifier:
+    def _rule_is_of_a_classifier(self) -> ClassifierSettings:
         if self.inner.update_rule.startswith("gap_aware"):
             raise ValueError(f"inner.update_rule: {self.inner.update_rule} is for a GAN's discriminator alone; use sgd")
         return self
 
     @model_validator(mode="after")
-    def _rule_is_learned(self) -> Classifier:
+    def _rule_is_learned(self) -> ClassifierSettings:
         if self.method == "reptile" and (learned := learned_rules(self.inner.update_rule)):
             raise ValueError(f"inner.update_rule: {learned[0]} is learned, which reptile cannot do; use sgd")
         if self.per_step_batch_norm and self.method not in ("maml", "fomaml", "anil"):

@@ -35,7 +35,7 @@ class EmbedderArchitecture(Example):
     feature_size: Width
 
 
-class Embedder(Section):
+class EmbedderSettings(Section):
     """The three embedders, which share nothing: each has a seed of its own.
 
     `evaluation` measures and selects, `objective` is a part of the outer objective, `judge` is asked by nothing but the
@@ -48,7 +48,7 @@ class Embedder(Section):
     accuracy_episodes: Positive = 100
 
     @model_validator(mode="after")
-    def _share_nothing(self) -> Embedder:
+    def _share_nothing(self) -> EmbedderSettings:
         for one, other in (("objective", "evaluation"), ("judge", "evaluation"), ("judge", "objective")):
             if getattr(self, one).seed_offset == getattr(self, other).seed_offset:
                 raise ValueError(

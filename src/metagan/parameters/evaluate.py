@@ -17,7 +17,7 @@ def headline_step(steps: Sequence[int]) -> int:
     return HEADLINE_STEP if HEADLINE_STEP in steps else steps[-1]
 
 
-class Use(Section):
+class UseSettings(Section):
     """Classifiers trained from scratch on samples, tested on real images."""
 
     k_shots: OneOrMore[Positive] = (1, 5, 8)
@@ -35,7 +35,7 @@ class Evaluate(Section):
     joint_condition_weight: NonNegative = 1.0
     nearest_neighbours: Positive = 5
     judge_steps: Positive = 80
-    use: Use = Use()
+    use: UseSettings = UseSettings()
     baseline_learning_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
 
     @model_validator(mode="after")

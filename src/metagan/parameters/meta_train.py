@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from metagan.parameters.example import Example
-from metagan.parameters.outer_loop import OuterLoop
+from metagan.parameters.outer_loop import OuterLoopSettings
 from metagan.parameters.section import (
     Count,
     Fraction,
@@ -127,7 +127,7 @@ def _after_the_start(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
-class MetaTrain(OuterLoop):
+class MetaTrain(OuterLoopSettings):
     """Meta-training of the GAN, and of the joint GAN that is the fine-tuned arm."""
 
     section: ClassVar[str] = "meta_train"

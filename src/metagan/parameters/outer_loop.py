@@ -10,7 +10,7 @@ from metagan.parameters.section import Fraction, Positive, Section
 from metagan.parameters.stream import Wrappers
 
 
-class OuterLoop(Section):
+class OuterLoopSettings(Section):
     """What every meta-training has; `section` is its name in the configuration."""
 
     section: ClassVar[str]
@@ -33,7 +33,7 @@ class OuterLoop(Section):
     retreat_margin: Annotated[float, Field(gt=0)] = 0.05
 
     @model_validator(mode="after")
-    def _ends(self) -> OuterLoop:
+    def _ends(self) -> OuterLoopSettings:
         if self.meta_steps is None and self.minutes is None:
             name = f"{self.section}.minutes"
             raise ValueError(f"meta_steps: must be a number when {name} is null, or training never ends")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from metagan.parameters.classifier import Classifier
+from metagan.parameters.classifier import ClassifierSettings
 from metagan.parameters.method import WITH_HEAD
 from metagan.parameters.section import NonNegative, OneOrMore, Plural, Positive, Section, Several
 
@@ -14,7 +14,7 @@ Epsilon = Annotated[float, Field(ge=0.0, le=1.0)]
 OneAlone = BeforeValidator(lambda value: [value] if isinstance(value, int) else value)
 
 
-class Robustness(Section):
+class RobustnessSettings(Section):
     """Accuracy of adapted classifiers under attack, judged by an independent library."""
 
     split: Literal["val", "test"] = "test"
@@ -30,7 +30,7 @@ class Robustness(Section):
     masking_episodes: Plural = 20
     auto_attack: bool = False
 
-    def check_head(self, classifier: Classifier) -> None:
+    def check_head(self, classifier: ClassifierSettings) -> None:
         """Raises ValueError when the classifier has a head of other ways than those of the episodes."""
         wrong = [n_way for n_way in self.n_way if n_way != classifier.n_way]
         if wrong and classifier.method in WITH_HEAD:
@@ -40,7 +40,7 @@ class Robustness(Section):
             )
 
     @model_validator(mode="after")
-    def _auto_attack_has_targets(self) -> Robustness:
+    def _auto_attack_has_targets(self) -> RobustnessSettings:
         if self.auto_attack and min(self.n_way) < 4:
             raise ValueError(f"n_way: must be at least 4 with auto_attack, not {min(self.n_way)}")
         return self

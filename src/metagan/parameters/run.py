@@ -12,36 +12,36 @@ from metagan.errors import UserError
 from metagan.parameters.adapt import Adapt
 from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
-from metagan.parameters.classifier import Classifier
+from metagan.parameters.classifier import ClassifierSettings
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
-from metagan.parameters.embedder import Embedder, EmbedderNetwork
+from metagan.parameters.embedder import EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.messages import line
 from metagan.parameters.meta_train import MetaTrain
 from metagan.parameters.one_shot import OneShot
 from metagan.parameters.report import Report
-from metagan.parameters.robustness import Robustness
+from metagan.parameters.robustness import RobustnessSettings
 from metagan.parameters.section import Section, merged, valid_section
 from metagan.parameters.tasks import Tasks
 from metagan.parameters.trainer import Trainer
 
 
-class Parameters(Section):
+class RunSettings(Section):
     """Everything under `conf/<environment>/parameters*.yml`."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     tasks: Tasks = Tasks()
-    embedder: Embedder = Embedder()
+    embedder: EmbedderSettings = EmbedderSettings()
     meta_train: MetaTrain = MetaTrain()
     evaluate: Evaluate = Evaluate()
-    classifier: Classifier = Classifier()
+    classifier: ClassifierSettings = ClassifierSettings()
     trainer: Trainer = Trainer()
     compare_classifiers: CompareClassifiers = CompareClassifiers()
     compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
     compare_rules: CompareRules = CompareRules()
-    robustness: Robustness = Robustness()
+    robustness: RobustnessSettings = RobustnessSettings()
     adapt: Adapt = Adapt()
     augment: Augment = Augment()
     report: Report = Report()
@@ -50,9 +50,9 @@ class Parameters(Section):
     one_shot: OneShot = OneShot()
 
     @model_validator(mode="after")
-    def _classes_are_large_enough(self) -> Parameters:
+    def _classes_are_large_enough(self) -> RunSettings:
         size = self.tasks.smallest_class
-        users: dict[str, EmbedderNetwork | MetaTrain | Evaluate | Classifier] = {
+        users: dict[str, EmbedderNetwork | MetaTrain | Evaluate | ClassifierSettings] = {
             "embedder.evaluation": self.embedder.evaluation,
             "embedder.objective": self.embedder.objective,
             "embedder.judge": self.embedder.judge,
@@ -75,19 +75,19 @@ class Parameters(Section):
         return self
 
     @model_validator(mode="after")
-    def _head_fits(self) -> Parameters:
+    def _head_fits(self) -> RunSettings:
         self.robustness.check_head(self.classifier)
         return self
 
     @model_validator(mode="after")
-    def _processes_share_evenly(self) -> Parameters:
+    def _processes_share_evenly(self) -> RunSettings:
         for section in (self.meta_train, self.classifier):
             self.trainer.check_share(f"{section.section}.tasks_per_step", section.tasks_per_step)
         self.trainer.check_share("meta_train.joint.batch_size", self.meta_train.joint.batch_size)
         return self
 
     @model_validator(mode="after")
-    def _arms_are_possible(self) -> Parameters:
+    def _arms_are_possible(self) -> RunSettings:
         for arm, changes in self.compare_meta_gradients.arms.items():
             whole = merged(merged(self.meta_train.model_dump(), changes), self.compare_meta_gradients.budget)
             name = f"compare_meta_gradients.arms.{arm}"
@@ -97,13 +97,13 @@ class Parameters(Section):
             self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
         ):
             whole = merged(self.classifier.model_dump(), {"method": method, "adversary": changes})
-            valid_section(f"compare_classifiers.adversaries.{adversary}", Classifier, whole)
+            valid_section(f"compare_classifiers.adversaries.{adversary}", ClassifierSettings, whole)
         return self
 
 
-def validate(raw: Mapping[str, object]) -> Parameters:
+def validate(raw: Mapping[str, object]) -> RunSettings:
     """The parameters of one run; raises UserError with one line for each bad parameter, by its full dotted name."""
     try:
-        return Parameters.model_validate(raw)
+        return RunSettings.model_validate(raw)
     except ValidationError as error:
-        raise UserError("\n".join(line(details, Parameters) for details in error.errors())) from None
+        raise UserError("\n".join(line(details, RunSettings) for details in error.errors())) from None

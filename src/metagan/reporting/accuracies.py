@@ -15,14 +15,14 @@ Kind = tuple[str, str]
 Level = tuple[str, float]
 
 
-class Estimate(TypedDict):
+class MeanAccuracy(TypedDict):
     """A mean over episodes in [0, 1], and half the width of its 95 % confidence interval."""
 
     mean: float
     ci95: float
 
 
-class AttackedAccuracy(Estimate):
+class AttackedAccuracy(MeanAccuracy):
     """Accuracy on attacked query images; `support` is `clean`, or `poisoned` where it was attacked too."""
 
     attack: str
@@ -46,7 +46,7 @@ class ClassifierResult(TypedDict):
     k_shot: int
     transductive: bool
     episodes: int
-    natural: Estimate
+    natural: MeanAccuracy
     robust: Sequence[AttackedAccuracy]
     masking_checks: Mapping[str, MaskingCheck]
     seconds: NotRequired[Mapping[str, float]]
@@ -79,11 +79,11 @@ def title(model: ClassifierResult) -> str:
     return f"{model['n_way']}-way {model['k_shot']}-shot"
 
 
-def accuracy_table(model: ClassifierResult) -> dict[Kind, dict[Level, Estimate]]:
+def accuracy_table(model: ClassifierResult) -> dict[Kind, dict[Level, MeanAccuracy]]:
     """Accuracy by (support, attack) and by (norm, epsilon); that without any attack stands beside PGD."""
     rows = [row for row in model["robust"] if row["eps"] > 0 or row["support"] != "clean"]
     kinds = {("clean", "pgd"), *((row["support"], row["attack"]) for row in rows)}
-    table: dict[Kind, dict[Level, Estimate]] = {
+    table: dict[Kind, dict[Level, MeanAccuracy]] = {
         kind: {} for kind in sorted(kinds, key=lambda kind: (kind[0], list(ATTACKS).index(kind[1])))
     }
     table["clean", "pgd"][NO_ATTACK] = model["natural"]

@@ -23,7 +23,7 @@ MARKERS = ("circle", "square", "triangle")
 
 
 @dataclass(frozen=True)
-class Classifier:
+class NamedClassifier:
     """A way of meta-training as it is named and drawn; `inference` is the word inductive or transductive."""
 
     label: str
@@ -40,7 +40,7 @@ class Classifier:
         return f"{self.label} ({self.inference})"
 
 
-def named(models: Sequence[ClassifierResult]) -> list[Classifier]:
+def named(models: Sequence[ClassifierResult]) -> list[NamedClassifier]:
     """One per model; the same way of training looks the same in every setting."""
     identities = [(model.get("name"), model["method"], model["adversary"], model["transductive"]) for model in models]
     order = list(dict.fromkeys(identities))
@@ -52,5 +52,5 @@ def named(models: Sequence[ClassifierResult]) -> list[Classifier]:
         label = arm or (f"natural {name}" if adversary == NATURAL else f"{name} with {training}")
         inference = "transductive" if transductive else "inductive"
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        classifiers.append(Classifier(label, inference, explanation, colour, marker))
+        classifiers.append(NamedClassifier(label, inference, explanation, colour, marker))
     return classifiers

@@ -20,7 +20,7 @@ from metagan.reporting.headline import distance_ratio, told_apart, use_rows, val
 from metagan.reporting.measures import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS
 from metagan.reporting.panels import gap_panel, is_measured, metric_panel
 from metagan.reporting.picture_columns import adaptation_columns, comparison_columns, shown_width
-from metagan.reporting.robustness import robustness_section
+from metagan.reporting.robustness_section import robustness_section
 from metagan.reporting.tables import Cell
 from metagan.reporting.templates import template
 from metagan.reporting.training_charts import joint_chart, training_charts

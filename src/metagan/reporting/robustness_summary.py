@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from metagan.reporting.accuracies import (
     NORMS,
     ClassifierResult,
-    Estimate,
+    MeanAccuracy,
     attacked_rows,
     epsilon,
     levels_of,
@@ -15,13 +15,13 @@ from metagan.reporting.accuracies import (
     shape_of,
     title,
 )
-from metagan.reporting.classifier_names import NATURAL, Classifier
+from metagan.reporting.classifier_names import NATURAL, NamedClassifier
 from metagan.reporting.measures import HEADLINE_EPSILON
 
 HEADLINE_SETTING = (5, 1)
 
 
-def summary(models: Sequence[ClassifierResult], classifiers: Sequence[Classifier]) -> str:
+def summary(models: Sequence[ClassifierResult], classifiers: Sequence[NamedClassifier]) -> str:
     """One sentence about the most robust classifier and its natural twin; empty when nothing was attacked."""
     shapes = [shape_of(model) for model in models]
     shape = HEADLINE_SETTING if HEADLINE_SETTING in shapes else shapes[0]
@@ -63,5 +63,5 @@ def summary(models: Sequence[ClassifierResult], classifiers: Sequence[Classifier
     return "; ".join(parts) + "."
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: MeanAccuracy) -> str:
     return f"{percent(estimate['mean'])} ± {percent(estimate['ci95'])} %".replace(" ", "\N{NO-BREAK SPACE}")

@@ -18,7 +18,7 @@ from metagan.training.classifier import load_classifier
 from metagan.training.episodes import random_start
 
 
-class FewShotClassifier(ServedModel):
+class ServedClassifier(ServedModel):
     """A row holds `query` pictures (files in base64), and `support`: by the name of each class, some pictures of it.
 
     The answer is a mapping from names to probabilities for each query picture.
@@ -67,4 +67,4 @@ class FewShotClassifier(ServedModel):
         return {"query": files[:1], "support": {f"class {number}": [file] for number, file in enumerate(files)}}
 
 
-set_model(FewShotClassifier())
+set_model(ServedClassifier())

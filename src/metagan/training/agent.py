@@ -11,7 +11,7 @@ import torch
 
 from metagan.errors import UserError
 from metagan.files import replaced, save_tensors
-from metagan.parameters.bandits import Agent as AgentSettings
+from metagan.parameters.bandits import AgentSettings
 from metagan.reinforcement.agent import Agent
 from metagan.reinforcement.ppo import Ppo, Training
 from metagan.reinforcement.problems import Family

@@ -14,9 +14,9 @@ from metagan.parameters import Evaluate, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.training.data import sampling_tasks, validation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_gan, load_gan
-from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.saved import GanHeader, SavedModel
 from metagan.training.temperature import best_temperature
+from metagan.training.trajectories import sample_trajectory, sampling_map
 
 
 def build_samplers(

@@ -22,7 +22,7 @@ from metagan.meta.learners.classifier import (
 from metagan.meta.methods import METHODS
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.randomness import seeded
-from metagan.parameters import WITH_HEAD, AdversarySettings, Classifier, ClassifierArchitecture
+from metagan.parameters import WITH_HEAD, AdversarySettings, ClassifierArchitecture, ClassifierSettings
 from metagan.tasks.bank import TaskBank
 from metagan.training.saved import ClassifierHeader, SavedModel
 
@@ -68,7 +68,7 @@ def load_classifier(saved: SavedModel[ClassifierHeader]) -> FewShotClassifier:
 
 
 def few_shot_classifier(
-    settings: Classifier,
+    settings: ClassifierSettings,
     architecture: ClassifierArchitecture,
     learner: ClassifierLearner,
     rules: Rules,
@@ -86,7 +86,7 @@ def few_shot_classifier(
     )
 
 
-def architecture_of(bank: TaskBank, settings: Classifier) -> ClassifierArchitecture:
+def architecture_of(bank: TaskBank, settings: ClassifierSettings) -> ClassifierArchitecture:
     """Plain values that say which network to build."""
     network = settings.network
     return ClassifierArchitecture(
@@ -99,7 +99,7 @@ def architecture_of(bank: TaskBank, settings: Classifier) -> ClassifierArchitect
     )
 
 
-def build_learner(settings: Classifier, architecture: ClassifierArchitecture, seed: int) -> ClassifierLearner:
+def build_learner(settings: ClassifierSettings, architecture: ClassifierArchitecture, seed: int) -> ClassifierLearner:
     """The method's learner with a random network."""
     method = METHODS[settings.method]
     with seeded(seed):
@@ -108,7 +108,9 @@ def build_learner(settings: Classifier, architecture: ClassifierArchitecture, se
     return method.learner(network, transductive, adversary, settings.inner.shots)
 
 
-def initial_classifier(bank: TaskBank, settings: Classifier, seed: int) -> tuple[ClassifierLearner, Rules, Parameters]:
+def initial_classifier(
+    bank: TaskBank, settings: ClassifierSettings, seed: int
+) -> tuple[ClassifierLearner, Rules, Parameters]:
     """Learner, update rules and first meta-parameters."""
     learner = build_learner(settings, architecture_of(bank, settings), seed)
     inner = settings.inner
@@ -119,7 +121,7 @@ def initial_classifier(bank: TaskBank, settings: Classifier, seed: int) -> tuple
     return learner, rules, parameters | initialised(rules, parameters, rates, inner.steps, seed)
 
 
-def rules_of(settings: Classifier, parameters: Parameters) -> Rules:
+def rules_of(settings: ClassifierSettings, parameters: Parameters) -> Rules:
     """The update rule, bound to what the method adapts of the network."""
     adapts = METHODS[settings.method].adapts
     if adapts is None:

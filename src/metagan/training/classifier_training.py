@@ -24,7 +24,7 @@ from metagan.meta.methods import METHODS
 from metagan.meta.task_parallel import TaskFunction
 from metagan.meta.update_rules import Rules
 from metagan.nets.conv4 import Statistics
-from metagan.parameters import AdversarySettings, Classifier, Trainer
+from metagan.parameters import AdversarySettings, ClassifierSettings, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.classifier import architecture_of, build_attack, few_shot_classifier, initial_classifier
@@ -47,7 +47,7 @@ class ClassifierTraining(OuterLoop):
     """
 
     learner: ClassifierLearner
-    settings: Classifier
+    settings: ClassifierSettings
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ClassifierTraining(OuterLoop):
         learner: ClassifierLearner,
         rules: Rules,
         start: Parameters,
-        settings: Classifier,
+        settings: ClassifierSettings,
         seed: int,
     ) -> None:
         super().__init__(learner, rules, start, settings)
@@ -103,7 +103,7 @@ class ClassifierTraining(OuterLoop):
 
 
 def train_classifier(
-    bank: TaskBank, settings: Classifier, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
+    bank: TaskBank, settings: ClassifierSettings, trainer: Trainer, seed: int, folder: Path, logger: Logger | None
 ) -> tuple[SavedModel[ClassifierHeader], list[Row]]:
     """Meta-train and return the averaged meta-parameters that scored best on the val classes, and the history.
 
@@ -129,7 +129,7 @@ def train_classifier(
 
 
 def with_statistics(
-    parameters: Parameters, learner: ClassifierLearner, bank: TaskBank, settings: Classifier, seed: int
+    parameters: Parameters, learner: ClassifierLearner, bank: TaskBank, settings: ClassifierSettings, seed: int
 ) -> Parameters:
     """For a network that stays as it is, add the BatchNorm statistics of train images: the mean over episodes."""
     if learner.transductive or not isinstance(learner, FeatureLearner):

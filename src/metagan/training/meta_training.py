@@ -25,9 +25,9 @@ from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Gan, architecture_of, initial_critic, initial_gan
 from metagan.training.outer_loop import Options, OuterLoop, Row, best_average, step_weights
-from metagan.training.sampling import sample_trajectory, sampling_map
 from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, Shots, detached
 from metagan.training.temperature import best_temperature
+from metagan.training.trajectories import sample_trajectory, sampling_map
 
 CRITIC = "critic."
 Show = Callable[[Tensor, int], None]

@@ -22,7 +22,7 @@ from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import MetaGradient
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import RULE_PREFIX, Rules
-from metagan.parameters import OuterLoop as Settings
+from metagan.parameters import OuterLoopSettings
 from metagan.training.data import TaskBatches
 from metagan.training.processes import mean_over_processes, own_share
 
@@ -47,7 +47,7 @@ class OuterLoop(L.LightningModule):
     looks at the val classes. A subclass draws the tasks, says what a task's loss is and looks at the val classes.
     """
 
-    def __init__(self, learner: Learner, rules: Rules, start: Parameters, settings: Settings) -> None:
+    def __init__(self, learner: Learner, rules: Rules, start: Parameters, settings: OuterLoopSettings) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.learner, self.rules, self.settings = learner, rules, settings

@@ -27,7 +27,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.gan import Gan
-from metagan.training.sampling import sample_trajectory
+from metagan.training.trajectories import sample_trajectory
 
 COLLAPSED = 0.5
 """Spread of a task's samples, over that of its real images, below which a generator counts as collapsed."""

@@ -16,8 +16,8 @@ from metagan.domains import domain_of
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.parameters import (
-    Classifier,
     ClassifierArchitecture,
+    ClassifierSettings,
     EmbedderArchitecture,
     Example,
     GanArchitecture,
@@ -122,7 +122,7 @@ class GeneratorHeader(Header):
 class ClassifierHeader(Header):
     kind: Literal["classifier"] = "classifier"
     architecture: ClassifierArchitecture
-    settings: Classifier
+    settings: ClassifierSettings
 
 
 HEADERS: Mapping[str, type[Header]] = {

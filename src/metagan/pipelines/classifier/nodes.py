@@ -10,7 +10,7 @@ import pandas as pd
 from metagan.identity import history_of, together
 from metagan.io.registry import Candidate
 from metagan.io.tracking import run_logger
-from metagan.parameters import AdversarySettings, Classifier, Trainer
+from metagan.parameters import AdversarySettings, ClassifierSettings, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier_training import train_classifier
 from metagan.training.saved import ClassifierHeader, SavedModel
@@ -22,7 +22,7 @@ def train(
     """The classifier of the configuration."""
     classifier, history = train_classifier(
         bank,
-        Classifier.model_validate(settings),
+        ClassifierSettings.model_validate(settings),
         Trainer.model_validate(trainer),
         seed,
         checkpoint_folder / "classifier",
@@ -35,7 +35,7 @@ def train_natural_twin(
     bank: TaskBank, settings: dict[str, Any], trainer: dict[str, Any], seed: int, checkpoint_folder: Path
 ) -> tuple[SavedModel[ClassifierHeader], pd.DataFrame]:
     """The same classifier on the same tasks without an adversary."""
-    natural = Classifier.model_validate(settings).model_copy(update={"adversary": AdversarySettings()})
+    natural = ClassifierSettings.model_validate(settings).model_copy(update={"adversary": AdversarySettings()})
     classifier, history = train_classifier(
         bank,
         natural,

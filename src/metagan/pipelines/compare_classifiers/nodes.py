@@ -11,9 +11,16 @@ import mlflow
 import pandas as pd
 
 from metagan.io.tracking import OpenRun, nested_runs, run_logger
-from metagan.parameters import Classifier, CompareClassifiers, Robustness, Trainer, merged, valid_section
+from metagan.parameters import (
+    ClassifierSettings,
+    CompareClassifiers,
+    RobustnessSettings,
+    Trainer,
+    merged,
+    valid_section,
+)
 from metagan.pipelines.evaluate_robustness.nodes import accuracies, episode_shape, measure, under_attack
-from metagan.reporting.robustness import comparison_page
+from metagan.reporting.robustness_section import comparison_page
 from metagan.tasks.bank import TaskBank
 from metagan.training.classifier_training import train_classifier
 from metagan.training.side_by_side import side_by_side
@@ -33,15 +40,15 @@ def compare(
     Without `adversaries` there is only that of `classifier`, named by what it attacks.
     """
     comparison = CompareClassifiers.model_validate(methods)
-    judge = Robustness.model_validate(robustness)
+    judge = RobustnessSettings.model_validate(robustness)
 
-    def arm(method: str, adversary: str, changes: dict[str, Any]) -> tuple[str, str, Classifier]:
+    def arm(method: str, adversary: str, changes: dict[str, Any]) -> tuple[str, str, ClassifierSettings]:
         whole = merged(classifier, {"method": method, "adversary": changes})
-        settings = valid_section(f"compare_classifiers.methods.{method}", Classifier, whole)
+        settings = valid_section(f"compare_classifiers.methods.{method}", ClassifierSettings, whole)
         judge.check_head(settings)
         return f"{method} {adversary}".strip(), adversary, settings
 
-    def train(open_run: OpenRun, name: str, adversary: str, settings: Classifier) -> list[dict[str, Any]]:
+    def train(open_run: OpenRun, name: str, adversary: str, settings: ClassifierSettings) -> list[dict[str, Any]]:
         with open_run():
             folder = checkpoint_folder / "classifier"
             trained, _ = train_classifier(bank, settings, Trainer.model_validate(trainer), seed, folder, run_logger())
@@ -61,7 +68,7 @@ def compare(
     return table.sort_values(order, ascending=[True, True, False]), comparison_page(models)
 
 
-def log_arm(settings: Classifier, seed: int, seconds: float, models: list[dict[str, Any]]) -> None:
+def log_arm(settings: ClassifierSettings, seed: int, seconds: float, models: list[dict[str, Any]]) -> None:
     """What tells the arm apart, and its accuracies by the names that they have in a run of the whole job."""
     mlflow.log_params(
         {

@@ -25,9 +25,9 @@ from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import load_gan
 from metagan.training.outer_loop import Row
-from metagan.training.sampling import sampling_map
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 from metagan.training.side_by_side import side_by_side
+from metagan.training.trajectories import sampling_map
 
 PICTURE_CLASSES, PICTURE_SAMPLES = 6, 3
 

@@ -12,8 +12,8 @@ from metagan.tasks.bank import TaskBank
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import architecture_of, initial_gan, load_gan
 from metagan.training.rule_comparison import Judge, compared
-from metagan.training.sampling import sampling_map
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
+from metagan.training.trajectories import sampling_map
 
 
 def compare(

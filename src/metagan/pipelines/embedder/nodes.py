@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from metagan.identity import together
-from metagan.parameters import Embedder, EmbedderNetwork
+from metagan.parameters import EmbedderNetwork, EmbedderSettings
 from metagan.tasks.bank import TaskBank
 from metagan.training.embedder import few_shot_accuracy, load_embedder, train_embedder
 from metagan.training.saved import EmbedderHeader, SavedModel
@@ -28,7 +28,7 @@ def measure(
     trained = {"evaluation": evaluation_embedder, "objective": objective_embedder, "judge": judge_embedder}
     identities = {f"{role}_embedder": saved.identity(f"{role}_embedder") for role, saved in trained.items()}
     made_from = together("embedder", task_bank=bank.identity, **identities)
-    settings = Embedder.model_validate(embedder)
+    settings = EmbedderSettings.model_validate(embedder)
     n_way = min(20, len(bank.splits["test"]))
     return {"made_from": made_from} | {
         role: {

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metagan.evaluation.robustness import evaluate_robustness
+from metagan.evaluation.robust_accuracy import evaluate_robustness
 from metagan.identity import as_array, together
-from metagan.parameters import Robustness
+from metagan.parameters import RobustnessSettings
 from metagan.reporting.measures import HEADLINE_EPSILON
 from metagan.tasks.bank import TaskBank
-from metagan.training.robustness import adapted_episodes, support_sets
+from metagan.training.adapted_episodes import adapted_episodes, support_sets
 from metagan.training.saved import ClassifierHeader, SavedModel
 
 Pictures = dict[str, NDArray[np.generic]]
@@ -39,12 +39,12 @@ def evaluate(
     )
     twin = classifier.header.settings.adversary.where == "none"
     classifiers = [classifier] if twin else [classifier, natural_classifier]
-    table, pictures = measure(bank, classifiers, Robustness.model_validate(settings), seed)
+    table, pictures = measure(bank, classifiers, RobustnessSettings.model_validate(settings), seed)
     return {"made_from": origin, **table}, pictures | as_array(origin)
 
 
 def measure(
-    bank: TaskBank, classifiers: list[SavedModel[ClassifierHeader]], settings: Robustness, seed: int
+    bank: TaskBank, classifiers: list[SavedModel[ClassifierHeader]], settings: RobustnessSettings, seed: int
 ) -> tuple[dict[str, Any], Pictures]:
     """One row for each classifier and shape of episode, and the pictures of each row stacked.
 

@@ -24,8 +24,8 @@ from metagan.training import contrastive, embedder
 from metagan.training.arms import make_sampler
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import architecture_of, load_gan
-from metagan.training.sampling import sampling_map
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
+from metagan.training.trajectories import sampling_map
 
 
 def plan_large_bank(

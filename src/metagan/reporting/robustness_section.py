@@ -14,10 +14,10 @@ from metagan.reporting.accuracies import (
     NO_ATTACK,
     NORMS,
     ClassifierResult,
-    Estimate,
     Kind,
     Level,
     MaskingCheck,
+    MeanAccuracy,
     Robustness,
     accuracy_table,
     attacked_rows,
@@ -29,7 +29,7 @@ from metagan.reporting.accuracies import (
 )
 from metagan.reporting.attacked_pictures import Attacked, AttackedPicture, attacked_pictures, check_attacked
 from metagan.reporting.charts import INK, Line, Reference, line_chart, marker_symbol
-from metagan.reporting.classifier_names import Classifier, named
+from metagan.reporting.classifier_names import NamedClassifier, named
 from metagan.reporting.robustness_summary import summary
 from metagan.reporting.tables import duration
 from metagan.reporting.templates import template
@@ -39,20 +39,20 @@ CHART_SIZE = (440, 250)
 
 
 @dataclass(frozen=True)
-class Row:
+class AttackRow:
     """Accuracies under one attack, one cell (accuracy, is best) per level of the table; None where not measured."""
 
     attack: str
-    cells: tuple[tuple[Estimate | None, bool], ...]
+    cells: tuple[tuple[MeanAccuracy | None, bool], ...]
 
 
 @dataclass(frozen=True)
-class Result:
+class SettingResult:
     """What one classifier did in one setting."""
 
-    classifier: Classifier
+    classifier: NamedClassifier
     remark: str
-    rows: tuple[Row, ...]
+    rows: tuple[AttackRow, ...]
     checks: tuple[tuple[str, MaskingCheck], ...]
     pictures: tuple[AttackedPicture, ...]
     picture_epsilon: str
@@ -66,7 +66,7 @@ class Setting:
     chance: str
     charts: tuple[tuple[str, str, Markup], ...]
     columns: tuple[tuple[str, tuple[str, ...]], ...]
-    results: tuple[Result, ...]
+    results: tuple[SettingResult, ...]
 
     @property
     def checks_passed(self) -> tuple[int, int]:
@@ -79,7 +79,7 @@ class RobustnessSection:
     """The section of the report; `attacks` are the keys (symbol, name) of the kinds of line."""
 
     summary: str
-    classifiers: tuple[Classifier, ...]
+    classifiers: tuple[NamedClassifier, ...]
     attacks: tuple[tuple[Markup, str], ...]
     settings: tuple[Setting, ...]
 
@@ -117,7 +117,7 @@ def comparison_page(models: Sequence[ClassifierResult]) -> str:
 def _setting(
     models: Sequence[ClassifierResult],
     members: Sequence[int],
-    classifiers: Sequence[Classifier],
+    classifiers: Sequence[NamedClassifier],
     attacked: Attacked | None,
 ) -> Setting:
     shown = [models[index] for index in members]
@@ -128,14 +128,14 @@ def _setting(
     results = []
     for index, model, classifier, table in zip(members, shown, drawn, accuracies, strict=True):
         rows = tuple(
-            Row(
+            AttackRow(
                 ATTACKS[attack][0] + ("" if support == "clean" else f", {support} support"),
                 tuple(_cell((support, attack), level, table, accuracies) for level in [NO_ATTACK, *levels]),
             )
             for support, attack in table
         )
         results.append(
-            Result(
+            SettingResult(
                 classifier,
                 _remark(model),
                 rows,
@@ -164,9 +164,9 @@ def _remark(model: ClassifierResult) -> str:
 def _cell(
     kind: Kind,
     level: Level,
-    table: Mapping[Kind, Mapping[Level, Estimate]],
-    rivals: Sequence[Mapping[Kind, Mapping[Level, Estimate]]],
-) -> tuple[Estimate | None, bool]:
+    table: Mapping[Kind, Mapping[Level, MeanAccuracy]],
+    rivals: Sequence[Mapping[Kind, Mapping[Level, MeanAccuracy]]],
+) -> tuple[MeanAccuracy | None, bool]:
     """The accuracy, and whether its interval reaches that of the best rival; nothing is best among one."""
     own = table[kind].get(level)
     if own is None:
@@ -182,7 +182,7 @@ def _in_words(name: str) -> str:
     return " ".join(ATTACKS[word][0] if word in ATTACKS else word for word in name.split("_"))
 
 
-def _chart(norm: str, models: Sequence[ClassifierResult], classifiers: Sequence[Classifier]) -> Markup:
+def _chart(norm: str, models: Sequence[ClassifierResult], classifiers: Sequence[NamedClassifier]) -> Markup:
     lines = []
     for model, classifier in zip(models, classifiers, strict=True):
         for attack, (name, dash) in ATTACKS.items():

@@ -11,13 +11,13 @@ from torch import Tensor
 from metagan.domains.image import image
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.evaluation.judge import EpisodeModel
-from metagan.evaluation.robustness import AdaptEpisode, RobustnessResult, evaluate_robustness
-from metagan.parameters import Robustness
+from metagan.evaluation.robust_accuracy import AdaptEpisode, RobustnessResult, evaluate_robustness
+from metagan.parameters import RobustnessSettings
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import episode
 
 N_WAY, K_SHOT, N_QUERY = 4, 2, 3
-SETTINGS = Robustness(
+SETTINGS = RobustnessSettings(
     episodes=6,
     n_way=(N_WAY,),
     k_shot=(K_SHOT,),
@@ -67,7 +67,7 @@ def result(pictures: Pictures) -> RobustnessResult:
 
 
 def evaluate(
-    adapt: AdaptEpisode, pictures: Pictures, settings: Robustness = SETTINGS, **more: object
+    adapt: AdaptEpisode, pictures: Pictures, settings: RobustnessSettings = SETTINGS, **more: object
 ) -> RobustnessResult:
     return evaluate_robustness(image, adapt, pictures.support_of, settings, seed=0, progress=False, **more)
 

@@ -16,7 +16,7 @@ from metagan.domains import stored_example
 from metagan.reporting.accuracies import epsilon
 from metagan.reporting.attacked_pictures import Attacked
 from metagan.reporting.report import build_report
-from metagan.reporting.robustness import comparison_page, robustness_section
+from metagan.reporting.robustness_section import comparison_page, robustness_section
 
 LINF, L2 = (0.0, 8 / 255, 0.1, 0.3), (0.5, 2.0)
 HOSTILE = '<script>alert("1")</script>&\'"'

@@ -11,7 +11,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.data import generation_tasks
 from metagan.training.gan import architecture_of, initial_gan
-from metagan.training.sampling import sample_trajectory
+from metagan.training.trajectories import sample_trajectory
 
 
 @pytest.mark.parametrize("mode", ["loop", "threads", "vmap"])

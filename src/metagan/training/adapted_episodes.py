@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from metagan.evaluation.judge import EpisodeModel
-from metagan.evaluation.robustness import AdaptEpisode, SupportSet
+from metagan.evaluation.robust_accuracy import AdaptEpisode, SupportSet
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.classifier import load_classifier

@@ -26,7 +26,7 @@ from metagan.evaluation.judge import (
     withstanding,
 )
 from metagan.nets.threads import intra_op_threads
-from metagan.parameters import Robustness
+from metagan.parameters import RobustnessSettings
 
 AdaptEpisode = Callable[[int, Tensor | None], EpisodeModel]
 """(index of an episode, images (N * K, C, H, W) in place of its support set's) -> the network adapted to it.
@@ -61,7 +61,7 @@ def evaluate_robustness(
     domain: Domain,
     adapt: AdaptEpisode,
     support_of: SupportSet,
-    settings: Robustness,
+    settings: RobustnessSettings,
     seed: int,
     transfer_from: AdaptEpisode | None = None,
     progress: bool = True,
@@ -115,7 +115,7 @@ def _checks(checked: Sequence[dict[str, float]], support_of: SupportSet) -> dict
     return masking_checks({name: np.array([accuracies[name] for accuracies in checked]) for name in checked[0]}, n_way)
 
 
-def _threats(settings: Robustness) -> list[list[Threat]]:
+def _threats(settings: RobustnessSettings) -> list[list[Threat]]:
     """One list for each attack and norm, from the smallest epsilon to the largest."""
     radii: dict[Norm, tuple[float, ...]] = {"linf": settings.linf_epsilons, "l2": settings.l2_epsilons}
     names: list[AttackName] = ["pgd", "fgsm"] + ["auto_attack"] * settings.auto_attack
@@ -126,7 +126,7 @@ def _threats(settings: Robustness) -> list[list[Threat]]:
     ]
 
 
-def _poisoning(settings: Robustness) -> list[Threat]:
+def _poisoning(settings: RobustnessSettings) -> list[Threat]:
     """What the queries meet after an attack on the support set of the last one's radius: nothing, and that attack."""
     if settings.poisoned_epsilon is None:
         return []
@@ -152,7 +152,7 @@ def _in_threads(measure: Callable[[int], Outcome], episodes: int, workers: int |
         return list(tqdm(outcomes, "attacking", episodes, unit="episode", disable=not progress))
 
 
-def _pictures(domain: Domain, model: EpisodeModel, settings: Robustness, seed: int) -> dict[str, np.ndarray]:
+def _pictures(domain: Domain, model: EpisodeModel, settings: RobustnessSettings, seed: int) -> dict[str, np.ndarray]:
     threat = Threat("pgd", "linf", PICTURE_EPSILON, settings.steps)
     attacked = attack_images(model.predict, model.query, model.labels, threat, seed)
     with torch.no_grad():

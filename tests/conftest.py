@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -45,6 +46,19 @@ def shared_omniglot() -> Path:
     if not mirror or not Path(mirror).is_dir():
         pytest.skip("METAGAN_OMNIGLOT_MIRROR names no folder with the Omniglot zips")
     return Path(mirror)
+
+
+@pytest.fixture(scope="session")
+def blocks() -> Callable[..., list[str]]:
+    """The code of a page, or of what stands under one of its titles, block by block."""
+
+    def find(page: str, title: str = "", language: str = "python") -> list[str]:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        if title:
+            text = text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+        return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,8 @@ if TYPE_CHECKING:
     from conftest import Project
 
 ROOT = Path(__file__).parents[1]
-
-
-def blocks(title: str, language: str = "python") -> list[str]:
-    """The code under a title of the page."""
-    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
-    block = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    return block.findall(page.partition(f"## {title}\n")[2].partition("\n## ")[0])
+PAGE = "docs/extending.md"
+Blocks = Callable[..., list[str]]
 
 
 def add(package: Path, file: str, content: str, names: str, line: str, word: str) -> None:
@@ -63,29 +58,29 @@ def package(tmp_path: Path) -> Path:
     return shutil.copytree(ROOT / "src/metagan", tmp_path / "metagan", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def test_an_update_rule_with_memory(package: Path) -> None:
-    file, line = blocks("How to add an update rule")
+def test_an_update_rule_with_memory(package: Path, blocks: Blocks) -> None:
+    file, line = blocks(PAGE, "How to add an update rule")
     add(package, "meta/update_rules/rprop.py", file, "parameters/update_rule.py", line, "rprop")
     said = pytest_of("rprop", "tests/meta/update_rules/test_every_rule.py", package.parent)
     assert re.search(r"^5 passed", said, re.MULTILINE), said
 
 
-def test_a_wrapper_of_task_streams(package: Path) -> None:
-    file, line = blocks("How to add a wrapper of task streams")
+def test_a_wrapper_of_task_streams(package: Path, blocks: Blocks) -> None:
+    file, line = blocks(PAGE, "How to add a wrapper of task streams")
     add(package, "tasks/streams/mirrored.py", file, "parameters/stream.py", line, "mirrored")
     said = pytest_of("mirrored or own", "tests/tasks/test_streams.py", package.parent)
     assert re.search(r"^5 passed", said, re.MULTILINE), said
 
 
 @pytest.fixture(scope="module")
-def run_of_signals(copy_project: Callable[[str], Project]) -> tuple[Project, str]:
+def run_of_signals(copy_project: Callable[[str], Project], blocks: Blocks) -> tuple[Project, str]:
     """A project with the domain and its source, after the command of the page, and what that said."""
     project = copy_project("signals")
-    domain, domain_line, source, source_line = blocks("How to add a domain")
+    domain, domain_line, source, source_line = blocks(PAGE, "How to add a domain")
     package = project.path / "src/metagan"
     add(package, "domains/signal.py", domain, "parameters/example.py", domain_line, "signal")
     add(package, "tasks/sources/waves.py", source, "parameters/tasks.py", source_line, "waves")
-    (command,) = blocks("How to add a domain", "sh")
+    (command,) = blocks(PAGE, "How to add a domain", "sh")
     done = project.run(*shlex.split(command))
     assert done.returncode == 0, done.stdout + done.stderr
     return project, " ".join((done.stdout + done.stderr).split())

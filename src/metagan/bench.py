@@ -19,12 +19,11 @@ from typing import TypedDict, TypeVar
 
 import torch
 import torch.nn.functional as F
-from kedro.config import OmegaConfigLoader
 from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor, nn
 
-from metagan.configuration import RESOLVERS
+from metagan.configuration import read_parameters
 from metagan.errors import UserError
 from metagan.files import replaced
 from metagan.meta.differentiation import Differentiate, Parameters
@@ -335,10 +334,7 @@ def default_settings(project: Path) -> RunSettings:
     """The parameters of conf/base. Raises UserError when the folder is no metagan project."""
     if not (project / "conf" / "base").is_dir():
         raise UserError(f"{project}: no conf/base here; run the benchmark in the folder of the project")
-    loader = OmegaConfigLoader(
-        str(project / "conf"), base_env="base", default_run_env="base", custom_resolvers=RESOLVERS
-    )
-    return validate(loader["parameters"])
+    return validate(read_parameters(project / "conf", "base"))
 
 
 def table(bench: Bench) -> Table:

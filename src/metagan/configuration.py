@@ -1,4 +1,4 @@
-"""What files of `conf/` may take from the environment, and which of them cannot be read, and where."""
+"""The parameters in `conf/`, what its files may take from the environment, and which cannot be read, and where."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
+
+from metagan.errors import UserError
 
 SUFFIXES = (".yml", ".yaml", ".json")
 
@@ -32,6 +35,23 @@ def from_environment(variable: str) -> str | None:
 
 RESOLVERS = {"oc.env": oc.env, "folder": from_environment}
 """What `${name:...}` in a file of `conf/` may call."""
+
+
+def read_parameters(conf: Path, environment: str) -> dict[str, Any]:
+    """What `kedro run --env` reads: the files `parameters*` of the folder `base`, and over them those of another.
+
+    Raises UserError where there is no such folder, and for a file that cannot be read.
+    """
+    folders = dict.fromkeys((conf / "base", conf / environment))
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder; environments are folders in conf/ of the project")
+    if found := fault(conf, [folder.name for folder in folders]):
+        raise UserError(found)
+    for name, resolver in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
+    files = [file for folder in folders for file in sorted(folder.rglob("parameters*")) if file.suffix in SUFFIXES]
+    return OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files)), resolve=True)  # type: ignore[return-value]
 
 
 def fault(conf: Path, environments: Iterable[str]) -> str | None:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
+import metagan
 from metagan.domains.image import generator_arguments
 from metagan.io import WeightsDataset
 from metagan.lock import FolderLock
@@ -107,6 +108,15 @@ class TestDigits:
         version = trained.client.get_model_version_by_alias("metagan-my-sevens-generator", "champion")
         assert version.run_id == run.info.run_id
         assert float(version.tags["score"]) == pytest.approx(-found["energy_distance"][-1])
+
+    def test_a_script_trains_and_adapts_to_the_same_bits(self, trained: Project, sevens: Path, tmp_path: Path) -> None:
+        assert adapt(trained, images=sevens, steps=4).returncode == 0
+        settings = metagan.read_settings(trained.path / "conf", "smoke")
+        tasks = metagan.make_tasks(settings, tmp_path / "tasks")
+        model = metagan.train(tasks, settings, tmp_path / "training")
+        assert model.content_hash == metagan.load(trained.path / "data/06_models/meta_model.pt").content_hash
+        generator = metagan.adapt(model, metagan.read_pictures(sevens, tasks), steps=4)
+        assert generator.content_hash == metagan.load(output(trained) / "adapted_generator.pt").content_hash
 
     @pytest.mark.parametrize("name", [b"it's, 7 ${seed}", b"\xff[2024]"])
     def test_a_folder_of_any_name_is_adapted_to(self, trained: Project, sevens: Path, name: bytes) -> None:

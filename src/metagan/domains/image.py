@@ -48,7 +48,7 @@ def check_shape(shape: Shape) -> None:
 
 def to_floats(images: Images) -> Tensor:
     """Images of bytes as float32 in [0, 1]."""
-    return torch.from_numpy(np.asarray(images)).to(torch.float32) / 255
+    return torch.from_numpy(np.asarray(images, dtype=np.float32)) / 255
 
 
 def to_bytes(images: Tensor) -> Images:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from pickle import UnpicklingError
-
-import torch
-
-from metagan.errors import UserError
-from metagan.files import replaced, save_tensors
 from metagan.io.local import LocalDataset
-from metagan.training.saved import Header, SavedModel, saved_model
+from metagan.training import model_file
+from metagan.training.saved import Header, SavedModel
 
 
 class WeightsDataset(LocalDataset[SavedModel[Header], SavedModel[Header]]):
-    """Written by `torch.save`, read with `weights_only=True` on the CPU."""
+    """A file of weights."""
 
     def load(self) -> SavedModel[Header]:
-        try:
-            content = torch.load(self._filepath, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            raise UserError(f"there is no {self._filepath}: train it, with kedro run") from None
-        except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-            raise UserError(f"{self._filepath}: damaged, or no checkpoint of metagan; train again") from error
-        try:
-            return saved_model(content)
-        except UserError as error:
-            raise UserError(f"{self._filepath}: {error}") from None
+        return model_file.load(self._filepath)
 
     def save(self, data: SavedModel[Header]) -> None:
-        with replaced(self._filepath) as temporary:
-            save_tensors(data.as_content(), temporary)
+        model_file.save(data, self._filepath)

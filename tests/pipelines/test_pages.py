@@ -1,10 +1,16 @@
-"""MLflow's pages of several finished runs in a real browser, as a person sees them without setting anything up."""
+"""MLflow's pages in a real browser, as a person sees them without setting anything up, and what a person does there."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import sqlite3
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,7 +24,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 if TYPE_CHECKING:
-    from conftest import Project, Server
+    from conftest import Project, Running, Server
 
 CHANGES = {
     "smoke": (),
@@ -53,6 +59,16 @@ class Pages:
 
     def find(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def press(self, label: str) -> None:
+        """The button with this label, once it is there."""
+
+        def pressed() -> bool:
+            (button,) = (button for button in self.find("button") if button.text == label)
+            button.click()
+            return True
+
+        self.wait_for(pressed, label)
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +151,49 @@ def test_the_comparison_draws_what_differs_on_parallel_coordinates(pages: Pages,
     *parameters, metric = (axis.text for axis in pages.find(".parcoords .axis-title"))
     assert parameters == chosen
     assert all(metric in run.data.metrics for run in pair)
+
+
+def stop_between_two_accesses(project: Project, running: Running) -> None:
+    """Stop a run, so that it does not end meanwhile, at a moment when it holds no lock of the database."""
+    while True:
+        running.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, running.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        with closing(sqlite3.connect(project.path / "mlflow.db", timeout=0)) as other:
+            try:
+                other.execute("BEGIN EXCLUSIVE")
+                return
+            except sqlite3.OperationalError:
+                running.process.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+
+
+def test_a_run_that_a_person_deletes_while_it_works_ends_well(
+    browser: webdriver.Chrome, copy_project: Callable[[str], Project], free_port: Callable[[], str]
+) -> None:
+    project, port = copy_project("deleted by hand"), free_port()
+    ui = project.start(sys.executable, "-m", "metagan.ui", port)
+    ui.wait_for("Runs and charts: ")
+    running = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier")
+    running.wait_for("Running node: train_classifier")
+    stop_between_two_accesses(project, running)
+    try:
+        (run,) = project.runs()
+        assert run.info.status == "RUNNING"
+        pages = Pages(browser, f"http://127.0.0.1:{port}")
+        pages.open("/#/experiments/1/runs?workflowType=machine_learning")
+        pages.shows("smoke classifier tasks")
+        row = "[aria-label^='Press Space to toggle row selection']"
+        pages.wait_for(lambda: browser.execute_script("arguments[0].click()", *pages.find(row)) or True, "its box")
+        pages.press("Delete")
+        pages.press("Delete selected")
+        pages.wait_for(lambda: project.runs() == [], "the deletion")
+        pages.wait_for(lambda: not pages.find(row), "a table without it")
+    finally:
+        running.process.send_signal(signal.SIGCONT)
+        ended = running.process.wait()
+        ui.kill()
+    assert ended == 0, running.said()
+    assert "Traceback" not in running.said() + ui.said()
+    assert running.said().count(f"({run.info.run_id}) was deleted: what it should be told is lost") == 1
+    assert (project.path / "data/06_models/classifier.pt").exists()
+    assert project.client.get_run(run.info.run_id).info.lifecycle_stage == "deleted"

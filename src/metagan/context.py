@@ -24,9 +24,8 @@ class Context(KedroContext):
             raise InputError(str(error)) from None
         from metagan.hooks import hooks_of  # takes seconds, and who is refused need not wait for them
 
-        if helper:
-            for hook in self._hook_manager.get_plugins():
-                if isinstance(hook, MlflowHook):
-                    self._hook_manager.unregister(hook)
+        for hook in self._hook_manager.get_plugins():
+            if isinstance(hook, MlflowHook):
+                self._hook_manager.unregister(hook)
         for hook in hooks_of(helper):
             self._hook_manager.register(hook)

@@ -35,6 +35,7 @@ from metagan.io.mlflow_version import VERSION
 from metagan.io.outbox import install, is_away
 from metagan.io.tracking import log_task_bank
 from metagan.lock import WRITES_ADAPTATION, WRITES_LEADERBOARD, FolderLock
+from metagan.parameter_logging import BatchingMlflowHook
 from metagan.parameters.messages import line
 from metagan.tasks.bank import TaskBank
 from metagan.training.fitting import forget_ended
@@ -269,7 +270,15 @@ def hooks_of(helper: bool) -> tuple[object, ...]:
     if helper:
         return HelperHook(), ErrorHook()
     tracking = TrackingHook()
-    return DatabaseHook(tracking.opening), LockHook(), tracking, TrainingHook(), WriterHook(), ErrorHook()
+    return (
+        BatchingMlflowHook(),
+        DatabaseHook(tracking.opening),
+        LockHook(),
+        tracking,
+        TrainingHook(),
+        WriterHook(),
+        ErrorHook(),
+    )
 
 
 def run_name(run_params: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,7 +21,6 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.tracking._tracking_service import utils as tracking_service
 
 from metagan.io import mlflow_inside, mlflow_version, outbox
-from metagan.io.database import opened
 from metagan.io.outbox import Outbox, OutboxOf
 from metagan.io.tracking import nested_runs
 
@@ -28,11 +28,8 @@ UNEVEN = 0.1 + 0.2
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("patient") / "mlflow.db"
-    with opened(path):
-        pass
-    return path
+def path(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Path:
+    return Path(shutil.copy(ready_database, tmp_path_factory.mktemp("patient")))
 
 
 @pytest.fixture

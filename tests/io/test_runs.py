@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from metagan.io import FinishedRunsDataset
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[None]:
+def database(tmp_path: Path, ready_database: Path) -> Iterator[None]:
     before = mlflow.get_tracking_uri()
+    shutil.copy(ready_database, tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     yield
     mlflow.set_tracking_uri(before)

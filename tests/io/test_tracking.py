@@ -6,8 +6,11 @@ from collections.abc import Iterator
 import mlflow
 import pytest
 import torch
+from kedro.io import DataCatalog
+from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
 from metagan.domains import stored_example
+from metagan.io import MlflowMetricsDataset
 from metagan.io.tracking import grid_logger, nested_runs, run_logger
 
 
@@ -84,3 +87,22 @@ def test_an_error_ends_all_nested_runs(run: mlflow.ActiveRun, error: type[BaseEx
 def test_without_a_run_none_is_nested() -> None:
     with nested_runs(["arm"]) as (open_run,), open_run():
         assert mlflow.active_run() is None
+
+
+def test_metrics_of_a_dataset_are_one_message(run: mlflow.ActiveRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlflow.MlflowClient, "log_metric", None)
+    values = {
+        "adapted/fjd": [{"value": 0.5, "step": 0}, {"value": 0.25, "step": 5}],
+        "gap": [{"value": 1.0, "step": 0}],
+    }
+    MlflowMetricsDataset().save(values)
+    for name, row in values.items():
+        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, name)
+        assert [{"value": point.value, "step": point.step} for point in history] == row
+
+
+def test_metrics_of_an_untracked_pipeline_are_not_logged(run: mlflow.ActiveRun) -> None:
+    catalog = DataCatalog({"metrics": MlflowMetricsDataset()})
+    switch_catalog_logging(catalog, False)
+    catalog.save("metrics", {"gap": [{"value": 1.0, "step": 0}]})
+    assert mlflow.MlflowClient().get_run(run.info.run_id).data.metrics == {}

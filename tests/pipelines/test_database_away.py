@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -38,6 +39,11 @@ def test_what_a_run_could_not_tell_a_locked_database_the_next_run_tells(project:
         assert "mlflow.db did not come back" in running.said()
         assert [run.info.status for run in project.runs()] == ["RUNNING"]
         assert (project.path / "data/06_models/classifier.pt").exists()
+        kept = [
+            line for file in (project.path / "mlruns/unsent").rglob("*.jsonl") for line in file.read_text().split("\n")
+        ]
+        calls = {json.loads(line)["call"] for line in kept if line}
+        assert "LogBatch" in calls and "LogParam" not in calls  # the parameters of a node are one message
     done = project.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks")
     assert done.returncode == 0, done.stderr
     run = project.runs()[1]

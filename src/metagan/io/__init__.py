@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "arrays": ["ArraysDataset"],
         "atomic": ["CSVDataset", "ImageDataset", "JSONDataset", "TextDataset"],
         "folder": ["FolderDataset"],
+        "metrics": ["MlflowMetricsDataset"],
         "registry": ["RegistryDataset"],
         "runs": ["FinishedRunsDataset"],
         "task_bank": ["TaskBankDataset"],

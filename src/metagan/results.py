@@ -24,7 +24,7 @@ from metagan.reporting.results_page import ResultFile, Table, differ, results_pa
 from metagan.settings import CONFIG_LOADER_ARGS
 
 FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
-METRICS = ("two_sample", "two_sample_binarised", "use", "fjd", "recognisability", "diversity", "memorisation")
+METRICS = ("two_sample", "two_sample_binarised", "use", "fjd", "recognisability", "diversity", "memorisation", "haze")
 
 
 def read(project: Path) -> dict[str, ResultFile]:

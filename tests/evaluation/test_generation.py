@@ -31,7 +31,7 @@ MakeBank = Callable[..., TaskBank]
 
 METRICS = [
     "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
-    "two_sample", "two_sample_binarised", "two_sample_neighbours", "two_sample_features", "use",
+    "haze", "two_sample", "two_sample_binarised", "two_sample_neighbours", "two_sample_features", "use",
 ]  # fmt: skip
 SETTINGS = Evaluate(
     n_tasks=24,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 METRICS = {
     "fid", "fjd", "kid", "precision", "recall", "density", "coverage", "recognisability", "diversity", "memorisation",
-    "two_sample", "two_sample_binarised", "two_sample_neighbours", "two_sample_features", "use",
+    "haze", "two_sample", "two_sample_binarised", "two_sample_neighbours", "two_sample_features", "use",
 }  # fmt: skip
 ADAPTING = {"adapted", "scratch", "fine_tuned"}
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))

@@ -149,6 +149,13 @@ METRICS = (
         bounds=SHARE,
     ),
     Metric(
+        "haze",
+        "Haze",
+        0.0,
+        "Mean level of samples, 0 black and 1 white, where every real image of the class is black.",
+        bounds=SHARE,
+    ),
+    Metric(
         "two_sample_neighbours",
         "Two-sample test, nearest neighbours",
         0.5,

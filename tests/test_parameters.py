@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -360,14 +359,14 @@ def replaced(raw: dict[str, Any], name: str, value: object) -> dict[str, Any]:
     return {**raw, first: replaced(raw[first], rest, value) if rest else value}
 
 
-TRIES = int(os.environ.get("METAGAN_FUZZ_TRIES", "200"))
-
-
+@pytest.mark.parametrize("tries", [200, pytest.param(2000, marks=pytest.mark.fault_injection)])
 @pytest.mark.parametrize("most", [1, 4])
-def test_any_value_of_any_parameter_is_taken_or_told_in_a_line(most: int, load_parameters: LoadParameters) -> None:
+def test_any_value_of_any_parameter_is_taken_or_told_in_a_line(
+    most: int, tries: int, load_parameters: LoadParameters
+) -> None:
     base = load_parameters("base")
 
-    @settings(max_examples=TRIES, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=tries, suppress_health_check=list(HealthCheck))
     @given(odd_parameters(most))
     def fuzz(odd: dict[str, Any]) -> None:
         check_that_odd_values_are_taken_or_told(base, odd)

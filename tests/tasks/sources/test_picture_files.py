@@ -97,8 +97,8 @@ def test_pictures_of_numbers_are_scaled_and_it_is_said(
         read(Image.fromarray(values), tmp_path / "numbers.tif")
 
 
-def deep_colours(path: Path, values: np.ndarray) -> Path:
-    """A PNG of 16 bits a channel, which Pillow does not write: uint16 (H, W, 3 or 4)."""
+def deep_png(values: np.ndarray) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow does not write: uint16 (H, W, 2, 3 or 4)."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -107,7 +107,11 @@ def deep_colours(path: Path, values: np.ndarray) -> Path:
     header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+def deep_colours(path: Path, values: np.ndarray) -> Path:
+    path.write_bytes(deep_png(values))
     return path
 
 
@@ -233,7 +237,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
 
 
 FORMATS = {
-    "PNG": ("1", "L", "P", "LA", "RGB", "RGBA", "I;16"),
+    "PNG": ("1", "L", "P", "LA", "RGB", "RGBA", "I;16", "deep"),
     "JPEG": ("L", "RGB", "CMYK"),
     "WEBP": ("RGB", "RGBA"),
     "BMP": ("1", "L", "P", "RGB"),
@@ -243,43 +247,20 @@ FORMATS = {
 }
 
 
+SIZES = st.tuples(*[st.integers(1, 70) | st.integers(1, 3)] * 2) | st.sampled_from([(2000, 1), (1, 2000), (600, 100)])
+
+
 @st.composite
 def drawn_files(draw: st.DrawFn) -> tuple[bytes, np.ndarray, bool]:
     """A picture file as many programs write them, its upright values before that, and whether it is whole."""
-    name = draw(st.sampled_from(sorted(FORMATS)))
-    mode = draw(st.sampled_from(FORMATS[name]))
-    width, height = draw(st.tuples(*[st.integers(1, 70) | st.integers(1, 3)] * 2))
-    ground, ink = draw(st.tuples(*[st.integers(0, 255)] * 2))
-    values = np.full((height, width), ground, np.uint8)
-    left, top = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
-    values[top : top + draw(st.integers(1, height)), left : left + draw(st.integers(1, width))] = ink
-    if mode == "I;16":
-        bits = draw(st.integers(8, 16))
-        picture = Image.fromarray((values.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16))
-    elif mode in ("I", "F"):
-        scale, offset = draw(st.sampled_from([(1, 0), (16, 0), (100, -3000), (1000, 50)]))
-        picture = Image.fromarray(values.astype(np.int32 if mode == "I" else np.float32) * scale + offset)
-    elif mode == "LAB":
-        picture = Image.merge("LAB", [Image.fromarray(values)] * 3)
-    elif mode in ("LA", "RGBA"):
-        picture = Image.fromarray(values).convert(mode)
-        picture.putalpha(Image.fromarray(draw(st.sampled_from([values, 255 - values, np.full_like(values, 255)]))))
-        if draw(st.booleans()):
-            picture = Image.new(mode, picture.size, 255 if mode == "LA" else "white")
-            picture.putalpha(Image.fromarray(values))
+    name, mode = draw(st.sampled_from([(name, mode) for name, modes in FORMATS.items() for mode in modes]))
+    values = draw(clear_values() | odd_values())
+    if mode == "deep":
+        content = deep_png(draw(deep_values(values)))
     else:
-        picture = Image.fromarray(values).convert(mode)
-    options: dict[str, object] = {}
-    if name != "GIF" and name != "BMP" and draw(st.booleans()):
-        exif = Image.Exif()
-        exif[0x0112] = draw(st.integers(1, 8) if name == "TIFF" else st.integers(0, 9))
-        odd = name not in ("TIFF", "AVIF") and draw(st.booleans())
-        options["exif"] = draw(st.sampled_from([b"Exif\0\0garbage", b"garbage"])) if odd else exif
-    if name == "TIFF":
-        options["compression"] = draw(st.sampled_from([None, "tiff_lzw", "tiff_adobe_deflate", "packbits"]))
-    buffer = io.BytesIO()
-    picture.save(buffer, name, **options)
-    content = buffer.getvalue()
+        buffer = io.BytesIO()
+        draw(pictures(mode, values)).save(buffer, name, **draw(options_of(name)))
+        content = buffer.getvalue()
     damage = draw(st.sampled_from(["none", "none", "cut", "flipped", "appended"]))
     if damage == "cut":
         content = content[: draw(st.integers(0, len(content) - 1))]
@@ -291,23 +272,102 @@ def drawn_files(draw: st.DrawFn) -> tuple[bytes, np.ndarray, bool]:
     return content, values, damage in ("none", "appended")
 
 
+@st.composite
+def clear_values(draw: st.DrawFn) -> np.ndarray:
+    """A square of ink in the middle of a ground, as anybody would see it, uint8 (H, W)."""
+    side = draw(st.integers(16, 70))
+    ground, ink = draw(st.sampled_from([(0, 255), (255, 0), (230, 20), (40, 200), (128, 0), (127, 255)]))
+    size = draw(st.sampled_from([(side, side), (side, side * 2), (side * 3, side)]))
+    return np.asarray(spot(ground, ink, size)).copy()
+
+
+@st.composite
+def odd_values(draw: st.DrawFn) -> np.ndarray:
+    """A rectangle of any ink on any ground, uint8 (H, W)."""
+    width, height = draw(SIZES)
+    ground, ink = draw(st.tuples(*[st.integers(0, 255)] * 2))
+    values = np.full((height, width), ground, np.uint8)
+    left, top = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+    values[top : top + draw(st.integers(1, height)), left : left + draw(st.integers(1, width))] = ink
+    return values
+
+
+def with_bits(values: np.ndarray, bits: int) -> np.ndarray:
+    """The same from 0 to the largest number of so many bits, uint16."""
+    return (values.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16)
+
+
+@st.composite
+def deep_values(draw: st.DrawFn, values: np.ndarray) -> np.ndarray:
+    """Two to four channels, the last of two or four being the transparency, uint16 (H, W, channels)."""
+    channels, bits = draw(st.integers(2, 4)), draw(st.integers(12, 16))
+    deep = np.repeat(with_bits(values, bits)[:, :, None], channels, axis=2)
+    if channels != 3 and draw(st.booleans()):
+        deep[..., -1] = 2**bits - 1
+    return deep
+
+
+@st.composite
+def pictures(draw: st.DrawFn, mode: str, values: np.ndarray) -> Image.Image:
+    """The values in a mode, of any depth and transparency that it has."""
+    if mode == "I;16":
+        return Image.fromarray(with_bits(values, draw(st.integers(8, 16))))
+    if mode in ("I", "F"):
+        scale, offset = draw(st.sampled_from([(1, 0), (16, 0), (100, -3000), (1000, 50)]))
+        return Image.fromarray(values.astype(np.int32 if mode == "I" else np.float32) * scale + offset)
+    if mode == "LAB":
+        return Image.merge("LAB", [Image.fromarray(values)] * 3)
+    picture = Image.fromarray(values).convert(mode)
+    if mode in ("LA", "RGBA"):
+        if draw(st.booleans()):  # all that is drawn is in the transparency
+            picture = Image.new(mode, picture.size, draw(st.sampled_from(["white", "black"])))
+            picture.putalpha(Image.fromarray(values))
+        else:
+            opaque = np.full_like(values, 255)
+            picture.putalpha(Image.fromarray(draw(st.sampled_from([values, 255 - values, opaque]))))
+    return picture
+
+
+@st.composite
+def options_of(draw: st.DrawFn, name: str) -> dict[str, object]:
+    """EXIF data, right or wrong, and a compression, for a format that has them."""
+    options: dict[str, object] = {}
+    if name not in ("GIF", "BMP") and draw(st.booleans()):
+        exif = Image.Exif()
+        exif[0x0112] = draw(st.integers(1, 8) if name == "TIFF" else st.integers(0, 9))
+        odd = name not in ("TIFF", "AVIF") and draw(st.booleans())
+        options["exif"] = draw(st.sampled_from([b"Exif\0\0garbage", b"garbage"])) if odd else exif
+    if name == "TIFF":
+        options["compression"] = draw(st.sampled_from([None, "tiff_lzw", "tiff_adobe_deflate", "packbits"]))
+    return options
+
+
+LEAST_SHOWN = 24
+"""Levels by which ink of half the range stands out in what is read, whatever the mode."""
+
+
+def is_visible(values: np.ndarray) -> bool:
+    """Whether ink of half the range fills an eighth or more of the middle square of usual proportions."""
+    side = min(values.shape)
+    top, left = ((length - side) // 2 for length in values.shape)
+    levels, counts = np.unique(values[top : top + side, left : left + side], return_counts=True)
+    if len(levels) < 2 or max(values.shape) > 3 * side or side <= 3:
+        return False
+    return np.ptp(levels.astype(int)) >= 128 and counts.min() >= side * side / 8
+
+
 def check_that_nothing_is_lost(drawn: tuple[bytes, np.ndarray, bool], channels: int) -> None:
-    """The file is refused in one line, or read as a picture that shows something; a whole one of contrast is read."""
+    """The file is refused in one line, or read as a picture that shows something; what is visible must show."""
     content, values, whole = drawn
+    must_show = whole and is_visible(values)
     try:
         image = read_picture(io.BytesIO(content), SIZE, channels)
     except UserError as error:
         assert "\n" not in str(error)
-        # nothing that is drawn in the middle of a picture of usual proportions may be refused
-        height, width = values.shape
-        middle = values[(height - min(height, width)) // 2 :][: min(height, width)]
-        middle = middle[:, (width - min(height, width)) // 2 :][:, : min(height, width)]
-        shares = np.unique(middle, return_counts=True)
-        visible = len(shares[0]) == 2 and np.ptp(shares[0].astype(int)) >= 128 and shares[1].min() >= middle.size / 8
-        assert not (whole and visible and max(values.shape) <= 3 * min(values.shape) and min(values.shape) > 3), error
+        assert not must_show, error
     else:
         assert image.shape == (channels, SIZE, SIZE) and image.dtype == np.uint8
-        assert np.ptp(image, axis=(1, 2)).max() >= 3
+        assert np.ptp(image, axis=(1, 2)).max() >= (LEAST_SHOWN if must_show else 3)
 
 
 @given(drawn_files(), st.sampled_from([1, 3]))

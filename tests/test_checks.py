@@ -40,6 +40,7 @@ def project(copy_project: Callable[[str], Project]) -> Project:
             ("--pipelines", "augment", "--params", "augment.images=notebooks"),
             "augment.images: notebooks holds no class folders",
         ),
+        (("--params", 'seed="1'), "--params: 'seed=\"1' cannot be read: found unexpected end of stream"),
         (("--env", "tabs"), "conf/tabs/mlflow.yml, line 2, column 1: found character '\\t' that cannot start any"),
     ],
 )

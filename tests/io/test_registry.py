@@ -15,9 +15,10 @@ from metagan.io import RegistryDataset
 from metagan.io.registry import Candidate
 from metagan.nets.generator import Generator
 from metagan.parameters import GanArchitecture
-from metagan.training.saved import GeneratorHeader, SavedModel
+from metagan.training.saved import GeneratorHeader, Provenance, SavedModel
 
 ARCHITECTURE = GanArchitecture(shape=(1, 16, 16), noise_size=4, generator_width=8)
+MADE_FROM = {"task_bank": "1a2b3c4d"}
 Register = Callable[..., None]
 
 
@@ -26,7 +27,7 @@ def model() -> SavedModel[GeneratorHeader]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = Generator(**generator_arguments(ARCHITECTURE)).state_dict()
-    return SavedModel(GeneratorHeader(architecture=ARCHITECTURE), state)
+    return SavedModel(GeneratorHeader(architecture=ARCHITECTURE, provenance=Provenance(made_from=MADE_FROM)), state)
 
 
 @pytest.fixture
@@ -80,6 +81,8 @@ def test_a_version_says_what_it_is_and_needs_no_pickle(
     assert found.run_id == run.info.run_id
     for text in ("About it.", "| seed | 0 |", "| score | 0.5 |", "| commit | c0ffee |", run.info.run_id, "Its limits."):
         assert text in found.description
+    for thing, content_hash in (("task bank", "1a2b3c4d"), ("weights", model.content_hash)):
+        assert f"| {thing} | {content_hash} |" in found.description
     folder = Path(mlflow.artifacts.download_artifacts("models:/digits@champion", dst_path=str(tmp_path / "model")))
     assert (folder / "artifacts/model_card.md").read_text(encoding="utf-8") == found.description
     requirements = (folder / "requirements.txt").read_text(encoding="utf-8").split()

@@ -203,6 +203,13 @@ class TestSmokeRun:
         report = (smoke.path / "data/08_reporting/report.html").read_text(encoding="utf-8")
         assert all(outside not in report for outside in ('src="http', 'href="http', "url(http", "@import"))
 
+    def test_the_report_shows_what_it_was_made_from(self, smoke: Project) -> None:
+        report = (smoke.path / "data/08_reporting/report.html").read_text(encoding="utf-8")
+        assert open_bank(smoke.path / "data/02_intermediate/task_bank").content_hash in report
+        for name in ("meta_model", "joint_gan", "evaluation_embedder", "judge_embedder", "classifier"):
+            content = torch.load(smoke.path / f"data/06_models/{name}.pt", weights_only=True)
+            assert saved_model(content).content_hash in report, name
+
     def test_the_report_shows_the_samples_that_were_measured(self, smoke: Project) -> None:
         report = (smoke.path / "data/08_reporting/report.html").read_text(encoding="utf-8")
         sources = re.findall(r'<img src="data:image/png;base64,([^"]*)" alt="class 2: after 1 step"', report)

@@ -38,11 +38,29 @@ def test_a_photo_of_another_size_is_read_as_the_model_needs_it() -> None:
     torch.testing.assert_close(image[0, 0, -1], torch.zeros(16))
 
 
+def drawn_on(mode: str) -> Image.Image:
+    """A square in white ink on nothing, or in 12 of 16 bits."""
+    ink = Image.new("L", (64, 64))
+    ink.paste(255, (16, 16, 48, 48))
+    if mode == "I;16":
+        return Image.fromarray((np.asarray(ink, np.uint32) * 4095 // 255).astype(np.uint16))
+    picture = Image.new(mode, ink.size, "white")
+    picture.putalpha(ink)
+    return picture
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "I;16"])
+def test_what_a_picture_shows_is_not_lost_on_the_way_in(mode: str) -> None:
+    (image,) = from_base64("pictures", [encoded(drawn_on(mode), "PNG")], (1, 16, 16))
+    assert image[0, 0, 0] == 0 and image[0, 8, 8] == 1
+
+
 BLANK = encoded(Image.new("L", (40, 30), 128), "PNG")
 BOMB = encoded(Image.new("1", (20_000, 20_000)), "PNG")
+LINE = encoded(Image.effect_noise((2000, 1), 100), "PNG")
 
 
-@pytest.mark.parametrize("bad", ["no base64!", base64.b64encode(b"no picture").decode(), BOMB, BLANK])
+@pytest.mark.parametrize("bad", ["no base64!", base64.b64encode(b"no picture").decode(), BOMB, BLANK, LINE])
 def test_what_is_no_picture_is_named(bad: str) -> None:
     good = to_base64(torch.eye(16)[None, None])
     with pytest.raises(ValueError, match=r"^query: number 1 cannot be read as a picture \("):

@@ -167,19 +167,27 @@ def stop_between_two_accesses(project: Project, running: Running) -> None:
         time.sleep(0.05)
 
 
-def test_a_run_that_a_person_deletes_while_it_works_ends_well(
-    browser: webdriver.Chrome, copy_project: Callable[[str], Project], free_port: Callable[[], str]
-) -> None:
-    project, port = copy_project("deleted by hand"), free_port()
+@pytest.fixture
+def watched(copy_project: Callable[[str], Project], free_port: Callable[[], str]) -> Iterator[tuple[Project, Running]]:
+    """A project, and MLflow's pages of it as `make ui` shows them."""
+    project, port = copy_project("watched"), free_port()
     ui = project.start(sys.executable, "-m", "metagan.ui", port)
     ui.wait_for("Runs and charts: ")
+    yield project, ui
+    ui.kill()
+
+
+def test_a_run_that_a_person_deletes_while_it_works_ends_well(
+    browser: webdriver.Chrome, watched: tuple[Project, Running]
+) -> None:
+    project, ui = watched
     running = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier")
     running.wait_for("Running node: train_classifier")
     stop_between_two_accesses(project, running)
     try:
         (run,) = project.runs()
         assert run.info.status == "RUNNING"
-        pages = Pages(browser, f"http://127.0.0.1:{port}")
+        pages = Pages(browser, ui.said().partition("Runs and charts: ")[2].partition("/#")[0])
         pages.open("/#/experiments/1/runs?workflowType=machine_learning")
         pages.shows("smoke classifier tasks")
         row = "[aria-label^='Press Space to toggle row selection']"
@@ -191,7 +199,6 @@ def test_a_run_that_a_person_deletes_while_it_works_ends_well(
     finally:
         running.process.send_signal(signal.SIGCONT)
         ended = running.process.wait()
-        ui.kill()
     assert ended == 0, running.said()
     assert "Traceback" not in running.said() + ui.said()
     assert running.said().count(f"({run.info.run_id}) was deleted: what it should be told is lost") == 1

@@ -34,18 +34,40 @@ def adapt(
 
     A player's step changes those of its tensors that its rule adapts; all others stay as they are.
     """
+    start = begin(learner, rules, meta_parameters, task)
+    if from_start:
+        yield start
+    yield from inner_steps(learner, rules, meta_parameters, task, start, range(steps), differentiate, create_graph)
+
+
+def begin(learner: Learner, rules: Rules, meta_parameters: Parameters, task: TaskTensors) -> Adapted:
+    """Where the inner steps on a task begin."""
     parameters = learner.start(without_rules(meta_parameters), task)
+    state: State = {}
+    for bound in each_once(rules):
+        values = {name: parameters[name] for name in bound.tensors}
+        state |= bound.named(bound.rule.begin(bound.own(meta_parameters), values))
+    return Adapted(parameters, state)
+
+
+def inner_steps(
+    learner: Learner,
+    rules: Rules,
+    meta_parameters: Parameters,
+    task: TaskTensors,
+    at: Adapted,
+    steps: range,
+    differentiate: Differentiate,
+    create_graph: bool,
+) -> Iterator[Adapted]:
+    """Yield where each of the inner steps of these numbers leads from `at`."""
+    parameters, state = at
     own = {bound.prefix: bound.own(meta_parameters) for bound in each_once(rules)}
     tensors = {
         player: [name for name in parameters if name in bound.tensors and name.startswith(f"{player}.")]
         for player, bound in rules.items()
     }
-    state: State = {}
-    for bound in each_once(rules):
-        state |= bound.named(bound.rule.begin(own[bound.prefix], {name: parameters[name] for name in bound.tensors}))
-    if from_start:
-        yield Adapted(parameters, state)
-    for step in range(steps):
+    for step in steps:
         for player in learner.players:
             if player not in rules:
                 continue

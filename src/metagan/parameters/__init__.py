@@ -15,7 +15,7 @@ from metagan.parameters.classifier import (
     Pooling,
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
-from metagan.parameters.compare_rules import CompareRules
+from metagan.parameters.compare_rules import CompareRules, LearnedRule, RuleTraining
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.example import Example, StoredExample
@@ -65,6 +65,7 @@ __all__ = [
     "InnerLoop",
     "JointGan",
     "Leaderboard",
+    "LearnedRule",
     "MetaTrain",
     "MethodName",
     "Networks",
@@ -76,6 +77,7 @@ __all__ = [
     "Pooling",
     "Report",
     "RobustnessSettings",
+    "RuleTraining",
     "RunSettings",
     "Section",
     "StoredExample",

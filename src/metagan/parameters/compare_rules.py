@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field, model_validator
+
+from metagan.parameters.outer_loop import OuterLoopSettings
 from metagan.parameters.section import Count, OneOrMore, Plural, Positive, Rate, Section, Steps
-from metagan.parameters.update_rule import FixedRuleName
+from metagan.parameters.update_rule import FixedRuleName, UpdateRuleNames, learned_rules
+
+
+class LearnedRule(Section):
+    """A rule, or one for each player, and how it is trained."""
+
+    update_rule: UpdateRuleNames = "mlp"
+    rule_training: Literal["unroll", "pes"] = "unroll"
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> LearnedRule:
+        if not learned_rules(self.update_rule):
+            raise ValueError(f"update_rule: {self.update_rule} has nothing to learn; fixed rules go to rules")
+        return self
+
+
+class RuleTraining(OuterLoopSettings):
+    """Training of a rule on tasks of `horizon` inner steps, by a few of them at a time."""
+
+    section: ClassVar[str] = "compare_rules.training"
+
+    horizon: Annotated[int, Field(ge=1, le=200)] = 20
+    truncation: Positive = 5
+    deviation: Annotated[float, Field(gt=0, le=1)] = 0.03
+    generator_learning_rate: Rate = 0.03
+    discriminator_learning_rate: Rate = 0.03
+
+    @model_validator(mode="after")
+    def _a_truncation_fits(self) -> RuleTraining:
+        if self.truncation > self.horizon:
+            raise ValueError(f"truncation: must be at most horizon = {self.horizon}")
+        return self
 
 
 class CompareRules(Section):
     """Fixed rules, each at its best pair of rates, beside the rule that the meta-model has learned."""
 
     rules: OneOrMore[FixedRuleName] = ("sgd", "momentum", "adam")
+    learned: tuple[LearnedRule, ...] = Field(default=(LearnedRule(),), strict=False)
+    training: RuleTraining = RuleTraining()
     generator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     discriminator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     n_tasks: Plural = 40

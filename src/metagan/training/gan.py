@@ -16,7 +16,7 @@ from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, separate
 from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
-from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Shots, Temperature, detached
+from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Shots, Temperature, detached, weights_hash
 
 PLAYERS = ("generator", "discriminator")
 GENERATOR = "generator."
@@ -45,6 +45,11 @@ class Gan:
     def networks(self) -> Parameters:
         """The parameters of the networks alone."""
         return without_rules(self.parameters)
+
+    @property
+    def content_hash(self) -> str:
+        """The sha256 over names and values of the parameters."""
+        return weights_hash(self.parameters)
 
     @property
     def rules(self) -> Rules:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -25,6 +24,7 @@ from metagan.parameters import CompareRules, InnerLoop, MetaTrain, valid_section
 from metagan.parameters.update_rule import of_each_player
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
+from metagan.training.curves import area
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.gan import Gan
 from metagan.training.trajectories import sample_trajectory
@@ -167,9 +167,3 @@ def _speed(row: dict[str, Any], settings: CompareRules, level: float) -> dict[st
         "auc": area(settings.steps, fjd, settings.level_step),
     }
 
-
-def area(steps: Sequence[int], values: Sequence[float], last: int) -> float:
-    """Mean of the values up to step `last`, by trapezoids."""
-    upto = [(step, value) for step, value in zip(steps, values, strict=True) if step <= last]
-    x, y = zip(*upto, strict=True)
-    return float(np.trapezoid(y, x) / (x[-1] - x[0]))

@@ -74,6 +74,12 @@ def each_once(rules: Rules) -> Iterable[BoundRule]:
     return {bound.prefix: bound for bound in rules.values()}.values()
 
 
+def learned_names(rules: Rules, meta_parameters: Parameters) -> list[str]:
+    """The meta-parameters of the rules that are learned."""
+    learned = tuple(bound.prefix for bound in rules.values() if bound.rule.learned)
+    return [name for name in meta_parameters if name.startswith(learned)]
+
+
 def initialised(rules: Rules, networks: Parameters, rates: dict[str, float], steps: int, seed: int = 0) -> Parameters:
     """The first meta-parameters of all rules, from a rate for each tensor that adapts."""
     found: Parameters = {}

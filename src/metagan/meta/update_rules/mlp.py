@@ -1,8 +1,9 @@
 """A small network for each element, on features of its gradients (Metz et al. 2020, arXiv 2009.11243, appendix B).
 
 It sees the gradient, averages of it and of its square over several spans, their quotients, and the number of the step;
-all but the quotients and the number in units of their root mean square over the tensor. Two outputs are a step's
-direction and the logarithm of its size. The weights know no tensor, so that they fit networks of any size.
+all but the quotients and the number in units of their root mean square over the tensor. Averages are corrected for
+their start at 0. Two outputs are what a step's direction differs by from Adam's, and the logarithm of its size. The
+network knows no tensor and a rate is one number for each, so that the rule fits networks of any size.
 """
 
 from __future__ import annotations
@@ -19,22 +20,27 @@ from metagan.meta.update_rules.base import Signals, State, UpdateRule
 HIDDEN = 32
 DECAYS = (0.5, 0.9, 0.99)
 SQUARE_DECAY = 0.95
+ADAM = 2 + len(DECAYS) + 1 + 1
+"""Which feature is the quotient of the average with a decay of 0.9 and the root of that of squares."""
 SPANS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Steps, of which the network sees about how many are done."""
 FEATURES = 2 + 2 * len(DECAYS) + 1 + len(SPANS)
-SIZE_RANGE = 0.1
+SIZE_RANGE = 1.0
 """How much an output of 1 changes the logarithm of a step's size."""
+FLOOR = 1e-4
+"""Of the mean square over a tensor: what an element's own is at least, so that a slope through a step stays finite."""
 EPSILON = 1e-12
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
-    """He's normal weights; the outputs are scaled by the geometric mean of the rates."""
+    """He's normal weights, a tenth of that in the last layer: the first steps are Adam's."""
     generator = torch.Generator().manual_seed(seed)
     some = next(iter(values.values()))
     sizes = [FEATURES, HIDDEN, HIDDEN, 2]
-    weights = {"log_rate": some.new_tensor(sum(math.log(rates[name]) for name in values) / len(values))}
+    weights = {f"log_rate.{name}": value.new_tensor(math.log(rates[name])) for name, value in values.items()}
     for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
-        weights[f"weight.{layer}"] = math.sqrt(2 / inputs) * torch.randn(outputs, inputs, generator=generator).to(some)
+        scale = math.sqrt(2 / inputs) * (1.0 if layer < 2 else 0.1)
+        weights[f"weight.{layer}"] = scale * torch.randn(outputs, inputs, generator=generator).to(some)
         weights[f"bias.{layer}"] = some.new_zeros(outputs)
     return weights
 
@@ -54,15 +60,22 @@ def _step(
         means = [decay * state[f"mean.{index}.{name}"] + (1 - decay) * gradient for index, decay in enumerate(DECAYS)]
         square = SQUARE_DECAY * state[f"square.{name}"] + (1 - SQUARE_DECAY) * gradient**2
         remembered |= {f"mean.{index}.{name}": mean for index, mean in enumerate(means)} | {f"square.{name}": square}
-        seen = features(gradient, means, square, signals.step)
-        direction, size = network(meta_parameters, seen).unbind(-1)
-        moved[name] = value + direction * (meta_parameters["log_rate"] + SIZE_RANGE * size).exp()
+        seen = features(gradient, *corrected(means, square, signals.step + 1), signals.step)
+        change, size = network(meta_parameters, seen).unbind(-1)
+        direction = change - seen[..., ADAM]
+        moved[name] = value + direction * (meta_parameters[f"log_rate.{name}"] + SIZE_RANGE * size).exp()
     return moved, remembered
+
+
+def corrected(means: list[Tensor], square: Tensor, steps: int) -> tuple[list[Tensor], Tensor]:
+    """Averages after so many steps, as if of these alone."""
+    without_start = [mean / (1 - decay**steps) for mean, decay in zip(means, DECAYS, strict=True)]
+    return without_start, square / (1 - SQUARE_DECAY**steps)
 
 
 def features(gradient: Tensor, means: list[Tensor], square: Tensor, step: int) -> Tensor:
     """(..., FEATURES) of the elements of a tensor (...)."""
-    scale = (square + EPSILON).rsqrt()
+    scale = (square + FLOOR * square.mean() + EPSILON).rsqrt()
     in_units = [part * (part.square().mean() + EPSILON).rsqrt() for part in (gradient, *means, square)]
     number = torch.tanh(torch.tensor([step / span - 1 for span in SPANS], dtype=gradient.dtype, device=gradient.device))
     seen = torch.stack([*in_units, gradient * scale, *(mean * scale for mean in means)], -1)

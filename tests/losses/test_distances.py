@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from metagan.losses.distances import DISTANCES, energy_distance, mmd, multi_scale_pixels
+from metagan.losses.distances import DISTANCES, energy_distance, energy_statistic, mmd, multi_scale_pixels
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -138,3 +138,10 @@ def test_multi_scale_pixels_are_block_averages_as_root_mean_squares() -> None:
     assert half.shape == (2, 3 * 4 * 4)
     torch.testing.assert_close(quarter, blocks.flatten(1) / blocks[0].numel() ** 0.5)
     torch.testing.assert_close((full[0] - full[1]).norm(), (images[0] - images[1]).square().mean().sqrt())
+
+
+def test_energy_statistic_by_hand() -> None:
+    """Two points against one: 2 (1 + 3) / 2 - (0 + 4 + 4 + 0) / 4, and 2 |x - y| for single points."""
+    samples, reference = torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0]])
+    assert energy_statistic(samples, reference).item() == pytest.approx(4 - 2, abs=1e-3)
+    assert energy_statistic(samples[:1], reference).item() == pytest.approx(2, abs=1e-3)

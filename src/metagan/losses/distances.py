@@ -17,21 +17,29 @@ def _mean_off_diagonal(values: Tensor) -> Tensor:
     return (values.sum() - values.diagonal().sum()) / (n * (n - 1))
 
 
+def _distances(first: Tensor, second: Tensor) -> Tensor:
+    # The small constant keeps the square root's derivatives finite on the diagonal.
+    return (_pairwise_squared(first, second) + 1e-8).sqrt()
+
+
+def energy_statistic(samples: Tensor, reference: Tensor) -> Tensor:
+    """2 E|x - y| - E|x - x'| - E|y - y'| of (N, D) and (M, D) points with those pairs that a point makes with itself.
+
+    Biased, at least 0, and there for single points too (Székely and Rizzo 2013, equation 6).
+    """
+    within = _distances(samples, samples).mean() + _distances(reference, reference).mean()
+    return 2 * _distances(samples, reference).mean() - within
+
+
 def energy_distance(samples: Tensor, reference: Tensor) -> Tensor:
     """Unbiased 2 E|x - y| - E|x - x'| - E|y - y'| of (N, D) and (M, D) points, N and M at least 2.
 
     Székely and Rizzo 2013, equation 5; being unbiased, an estimate can fall below 0.
     """
-
-    def distances(first: Tensor, second: Tensor) -> Tensor:
-        # The small constant keeps the square root's derivatives finite on the diagonal.
-        return (_pairwise_squared(first, second) + 1e-8).sqrt()
-
-    cross = distances(samples, reference).mean()
     return (
-        2 * cross
-        - _mean_off_diagonal(distances(samples, samples))
-        - _mean_off_diagonal(distances(reference, reference))
+        2 * _distances(samples, reference).mean()
+        - _mean_off_diagonal(_distances(samples, samples))
+        - _mean_off_diagonal(_distances(reference, reference))
     )
 
 

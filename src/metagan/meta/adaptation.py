@@ -68,9 +68,9 @@ def inner_steps(
         for player, bound in rules.items()
     }
     for step in steps:
-        for player in learner.players:
-            if player not in rules:
-                continue
+        observed = _observed(learner, rules, parameters, task, step)
+        begun: set[str] = set()
+        for player, turn in turns(learner, rules):
             bound = rules[player]
             values = {name: parameters[name] for name in tensors[player]}
 
@@ -78,7 +78,22 @@ def inner_steps(
                 return learner.inner_loss(player, {**parameters, **candidate}, task, step)  # noqa: B023
 
             value, gradients = differentiate(loss, values, create_graph)
-            signals = Signals(player, step, value, gradients)
+            signals = Signals(player, step, value, gradients, turn, bound.prefix not in begun, **observed)
+            begun.add(bound.prefix)
             values, remembered = bound.rule.step(own[bound.prefix], bound.own(state), values, gradients, signals)
             parameters, state = {**parameters, **values}, {**state, **bound.named(remembered)}
         yield Adapted(parameters, state)
+
+
+def turns(learner: Learner, rules: Rules) -> list[tuple[str, int]]:
+    """Who steps in an inner step, one after the other, and how often before in it."""
+    adapting = [player for player in learner.players if player in rules]
+    return [(player, turn) for player in adapting for turn in range(rules[player].rule.most_steps.get(player, 1))]
+
+
+def _observed(
+    learner: Learner, rules: Rules, parameters: Parameters, task: TaskTensors, step: int
+) -> dict[str, Tensor]:
+    if not any(bound.rule.observes for bound in rules.values()):
+        return {}
+    return {"observed": learner.observe(parameters, task, step).detach()}

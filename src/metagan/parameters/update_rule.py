@@ -11,7 +11,7 @@ from metagan.parameters.messages import line
 from metagan.parameters.section import Section
 
 FixedRuleName = Literal["sgd", "cosine", "momentum", "adam", "lookahead", "gap_aware", "gap_aware_at_once"]
-LearnedRuleName = Literal["lslr", "meta_sgd", "recurrent", "mlp"]
+LearnedRuleName = Literal["lslr", "meta_sgd", "recurrent", "mlp", "controller"]
 UpdateRuleName = Literal[FixedRuleName, LearnedRuleName]
 
 

@@ -85,7 +85,7 @@ def test_a_batch_of_tasks_equals_the_loop(
                 torch.testing.assert_close(others[own], gradient, rtol=1e-9, atol=1e-12, msg=f"{mode}: {own}")
 
 
-@each_rule
+@pytest.mark.parametrize("name", sorted(set(UPDATE_RULES) - {"controller"}))  # whose memory is of all players
 def test_players_who_share_a_rule_share_what_it_learns_and_no_memory_of_their_tensors(
     chase: Any, start: Parameters, make_tasks: MakeTasks, name: str
 ) -> None:

@@ -33,7 +33,7 @@ def test_the_features_by_hand() -> None:
     seen = features(past[2], means, square, 2)
     assert seen.shape == (4, FEATURES)
     torch.testing.assert_close(seen[:, 0], past[2] / past[2].square().mean().sqrt())
-    torch.testing.assert_close(seen[:, 5], past[2] / square.sqrt())
+    torch.testing.assert_close(seen[:, 5], past[2] / (square + 1e-4 * square.mean()).sqrt())
     torch.testing.assert_close(seen[0, -5:], torch.tanh(2 / torch.tensor([1.0, 3, 10, 30, 100]).double() - 1))
 
 
@@ -46,5 +46,23 @@ def test_a_tensor_in_other_units_is_stepped_alike() -> None:
     moved, _ = rule.step(
         meta_parameters, rule.begin(meta_parameters, values), values, gradients, Signals("g", 0, gradient[0], gradients)
     )
-    torch.testing.assert_close(moved["g.x"], moved["g.y"])
+    torch.testing.assert_close(4 * moved["g.x"], moved["g.y"])  # by their rates
     assert moved["g.x"].abs().max() > 0
+
+
+def test_where_the_network_is_silent_the_rule_steps_as_adam_does() -> None:
+    """Torch's own, where no element's gradient is small beside the others."""
+    rule, values = UPDATE_RULES["mlp"], {"g.x": torch.zeros(3)}
+    first = rule.initialise(values, {"g.x": 0.02}, 5, 0)
+    meta_parameters = {**first, "weight.2": torch.zeros_like(first["weight.2"])}
+    other = torch.nn.Parameter(values["g.x"].clone())
+    optimiser = torch.optim.Adam([other], 0.02, betas=(0.9, SQUARE_DECAY))
+    state = rule.begin(meta_parameters, values)
+    for step in range(5):
+        gradients = {"g.x": torch.tensor([1.0, -2.0, 3.0]) * (1 + step)}
+        values, state = rule.step(
+            meta_parameters, state, values, gradients, Signals("g", step, torch.tensor(0.0), gradients)
+        )
+        other.grad = gradients["g.x"].clone()
+        optimiser.step()
+    torch.testing.assert_close(values["g.x"], other.detach(), rtol=1e-3, atol=1e-6)

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
+from metagan.meta.update_rules.base import OBSERVED
 
 TaskTensors = dict[str, Tensor]
 """All tensors of one task, noise included, so that a task's gradient is a pure function."""
@@ -32,6 +33,11 @@ class Learner(Protocol):
         return parameters
 
     def inner_loss(self, player: str, parameters: Parameters, task: TaskTensors, step: int) -> Tensor: ...
+
+    def observe(self, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
+        """(OBSERVED,) what update rules may see before inner step `step`, of the support set alone; the last is a
+        distance that is to fall."""
+        return task["support"].new_zeros(OBSERVED)
 
     def outer_loss(
         self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors

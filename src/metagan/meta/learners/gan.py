@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from metagan.losses.distances import DISTANCES, multi_scale_pixels
+from metagan.losses.distances import DISTANCES, energy_statistic, multi_scale_pixels
 from metagan.losses.gan import GAN_LOSSES, one_centred_penalty, zero_centred_penalty
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
@@ -79,6 +79,17 @@ class GanLearner(Learner):
         if player == "discriminator":
             return self._discriminator_loss(parameters, task["support"], noise, other_noise)
         return self._generator_loss(parameters, task["support"], other_noise)
+
+    def observe(self, parameters: Parameters, task: TaskTensors, step: int) -> Tensor:
+        """The discriminator's accuracy on the support images and on as many samples, and the energy statistic of both
+        in what is compared without an embedder."""
+        real = task["support"]
+        fake = self.generate(parameters, task["inner_noise"][step][0])
+        logits = self.discriminate(parameters, torch.cat([real, fake]))
+        told = [(logits[: len(real)] > 0).to(logits).mean(), (logits[len(real) :] < 0).to(logits).mean()]
+        views = zip(self.views(fake), self.views(real), strict=True)
+        distance = torch.stack([energy_statistic(made, seen) for made, seen in views]).sum()
+        return torch.stack([*told, distance])
 
     def outer_loss(
         self, judge: str, trajectory: Sequence[Parameters], weights: Sequence[float], task: TaskTensors

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -11,18 +12,29 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
 
+OBSERVED = 3
+"""How many numbers a learner lets a rule observe."""
+
 State = dict[str, Tensor]
 """What a rule remembers of the steps on one task."""
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What a rule may look at beside the values: whose step it is, its number from 0, the loss and its gradients."""
+    """What a rule may look at beside the values: whose step it is, the number of the inner step from 0, the loss and its
+    gradients.
+
+    `turn` is how often the player has stepped in this inner step before; `first` whether nothing of the rule has.
+    `observed` (OBSERVED,) is what the learner lets rules see that ask for it: see `Learner.observe`.
+    """
 
     player: str
     step: int
     loss: Tensor
     gradients: Parameters
+    turn: int = 0
+    first: bool = True
+    observed: Tensor = field(default_factory=lambda: torch.zeros(OBSERVED))
 
     @property
     def gradient_norm(self) -> Tensor:
@@ -38,12 +50,16 @@ class UpdateRule(NamedTuple):
     `begin(meta_parameters, values)`: the state before the first step on a task.
     `step(meta_parameters, state, values, gradients, signals)`: new values of the tensors in `values`, which are those
     of one player, and what of the state is new.
+    `observes`: whether the signals hold what the learner lets rules observe. `most_steps`: how often a player, by name,
+    steps in one inner step; 1 where nothing is said.
     """
 
     initialise: Callable[[Parameters, dict[str, float], int, int], Parameters]
     begin: Callable[[Parameters, Parameters], State]
     step: Callable[[Parameters, State, Parameters, Parameters, Signals], tuple[Parameters, State]]
     learned: bool
+    observes: bool = False
+    most_steps: Mapping[str, int] = MappingProxyType({})
 
 
 def fixed_rates(values: Parameters, rates: dict[str, float]) -> Parameters:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.lstm import lstm_cell, uniform
 
 LAYERS, HIDDEN = 2, 20
 RANGE = 10.0
@@ -24,15 +25,15 @@ def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: i
     generator = torch.Generator().manual_seed(seed)
     some = next(iter(values.values()))
 
-    def uniform(*shape: int) -> Tensor:
-        return ((torch.rand(*shape, generator=generator) * 2 - 1) / math.sqrt(HIDDEN)).to(some)
+    def drawn(*shape: int) -> Tensor:
+        return uniform(generator, HIDDEN, *shape).to(some)
 
     log_rate = sum(math.log(rates[name]) for name in values) / len(values)
-    weights = {"log_rate": some.new_tensor(log_rate), "readout": uniform(1, HIDDEN)}
+    weights = {"log_rate": some.new_tensor(log_rate), "readout": drawn(1, HIDDEN)}
     for layer in range(LAYERS):
-        weights[f"input.{layer}"] = uniform(4 * HIDDEN, HIDDEN if layer else 2)
-        weights[f"recurrent.{layer}"] = uniform(4 * HIDDEN, HIDDEN)
-        weights[f"bias.{layer}"] = uniform(4 * HIDDEN)
+        weights[f"input.{layer}"] = drawn(4 * HIDDEN, HIDDEN if layer else 2)
+        weights[f"recurrent.{layer}"] = drawn(4 * HIDDEN, HIDDEN)
+        weights[f"bias.{layer}"] = drawn(4 * HIDDEN)
     return weights
 
 
@@ -75,14 +76,6 @@ def preprocessed(gradients: Tensor) -> Tensor:
     magnitude = torch.where(large, gradients.abs(), 1.0).log() / RANGE
     direction = torch.where(large, gradients.sign(), math.exp(RANGE) * gradients)
     return torch.stack([torch.where(large, magnitude, -1.0), direction], 1)
-
-
-def lstm_cell(weights: Parameters, layer: int, seen: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """The step of torch's `LSTMCell`, by hand because torch cannot map its own over tasks."""
-    gates = seen @ weights[f"input.{layer}"].T + hidden @ weights[f"recurrent.{layer}"].T + weights[f"bias.{layer}"]
-    let_in, keep, new, let_out = gates.chunk(4, 1)
-    cell = keep.sigmoid() * cell + let_in.sigmoid() * new.tanh()
-    return let_out.sigmoid() * cell.tanh(), cell
 
 
 recurrent = UpdateRule(_initialise, _begin, _step, learned=True)

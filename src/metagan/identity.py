@@ -34,6 +34,7 @@ PIPELINES = {
     "robustness_pictures": "evaluate_robustness",
     "adapted_generator": "adapt",
     "adaptation": "adapt",
+    "learned_rules": "compare_rules",
     "rules": "compare_rules",
     "recognition_critic": "one_shot",
     "diversity_critic": "one_shot",

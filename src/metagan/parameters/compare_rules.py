@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from metagan.parameters.outer_loop import OuterLoopSettings
-from metagan.parameters.section import Count, OneOrMore, Plural, Positive, Rate, Section, Steps
-from metagan.parameters.update_rule import FixedRuleName, UpdateRuleNames, learned_rules
+from metagan.parameters.section import Count, OneOrMore, Plural, Positive, Rate, Section, Steps, Text, Width
+from metagan.parameters.update_rule import FixedRuleName, UpdateRuleNames, learned_rules, of_each_player
 
 
 class LearnedRule(Section):
@@ -17,11 +17,26 @@ class LearnedRule(Section):
     update_rule: UpdateRuleNames = "mlp"
     rule_training: Literal["unroll", "pes"] = "unroll"
 
+    @property
+    def name(self) -> str:
+        """As files and runs are named, such as `adam-mlp-pes` for a generator with `adam`."""
+        rules = of_each_player(self.update_rule)
+        names = [self.update_rule] if isinstance(self.update_rule, str) else list(rules.values())
+        return "-".join([*map(str, names), self.rule_training])
+
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> LearnedRule:
         if not learned_rules(self.update_rule):
             raise ValueError(f"update_rule: {self.update_rule} has nothing to learn; fixed rules go to rules")
         return self
+
+
+class RandomStart(Section):
+    """The networks of a start that nothing was learned of: smaller than those of the meta-model, without an encoder."""
+
+    generator_width: Width = 16
+    discriminator_width: Width = 16
+    adapt_parameters: Text = "maps|head|bias"
 
 
 class RuleTraining(OuterLoopSettings):
@@ -43,8 +58,10 @@ class RuleTraining(OuterLoopSettings):
 
 
 class CompareRules(Section):
-    """Fixed rules, each at its best pair of rates, beside the rule that the meta-model has learned."""
+    """Fixed rules, each at its best pair of rates, beside learned ones."""
 
+    starts: OneOrMore[Literal["random", "meta"]] = ("random", "meta")
+    random_start: RandomStart = RandomStart()
     rules: OneOrMore[FixedRuleName] = ("sgd", "momentum", "adam")
     learned: tuple[LearnedRule, ...] = Field(default=(LearnedRule(),), strict=False)
     training: RuleTraining = RuleTraining()

@@ -16,8 +16,18 @@ from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, separate
 from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
-from metagan.training.saved import AS_TRAINED, GanHeader, Provenance, SavedModel, Shots, Temperature, detached, weights_hash
+from metagan.training.saved import (
+    AS_TRAINED,
+    GanHeader,
+    Provenance,
+    SavedModel,
+    Shots,
+    Temperature,
+    detached,
+    weights_hash,
+)
 
+GanKind = Literal["meta_model", "joint_gan", "learned_rule"]
 PLAYERS = ("generator", "discriminator")
 GENERATOR = "generator."
 
@@ -66,7 +76,7 @@ class Gan:
         """Networks to run the parameters in; without `settings` there is no outer objective."""
         return build_learner(self.architecture, self.inner, settings, embed)
 
-    def save(self, kind: Literal["meta_model", "joint_gan"], provenance: Provenance) -> SavedModel[GanHeader]:
+    def save(self, kind: GanKind, provenance: Provenance) -> SavedModel[GanHeader]:
         """What `load_gan` reads."""
         header = GanHeader(
             kind=kind,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,15 +20,15 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
-from metagan.meta.update_rules import without_rules
+from metagan.meta.update_rules import Rules
 from metagan.parameters import CompareRules, InnerLoop, MetaTrain, valid_section
 from metagan.parameters.update_rule import of_each_player
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.curves import area
 from metagan.training.data import generation_tasks, validation_tasks
-from metagan.training.gan import Gan
-from metagan.training.trajectories import sample_trajectory
+from metagan.training.gan import Gan, architecture_of, initial_gan
+from metagan.training.trajectories import sample_trajectory, sampling_map
 
 COLLAPSED = 0.5
 """Spread of a task's samples, over that of its real images, below which a generator counts as collapsed."""
@@ -44,6 +45,18 @@ class Judge:
     settings: CompareRules
     training: MetaTrain
     seed: int
+
+
+def rule_starts(
+    bank: TaskBank, meta_model: Gan, settings: CompareRules, training: MetaTrain, seed: int
+) -> dict[str, Gan]:
+    """The networks that rules begin with, by the name of the start."""
+    own = settings.random_start.model_dump()
+    inner = meta_model.inner.model_copy(update={"adapt_parameters": own.pop("adapt_parameters")})
+    plain = training.networks.model_copy(update={**own, "encoder": False, "skip": False})
+    architecture = architecture_of(bank, training.model_copy(update={"networks": plain}))
+    made = {"random": lambda: initial_gan(architecture, inner, seed), "meta": lambda: meta_model}
+    return {name: made[name]() for name in settings.starts}
 
 
 def with_fixed_rule(start: Gan, rule: str, rates: tuple[float, float], steps: int) -> Gan:
@@ -64,7 +77,9 @@ def with_fixed_rule(start: Gan, rule: str, rates: tuple[float, float], steps: in
 def tuned(judge: Judge, task_map: TaskMap, start: Gan, rule: str) -> tuple[Gan, tuple[float, float]]:
     """The rule at the pair of rates that has the lowest FJD on val classes after `level_step` steps, and the pair."""
     settings, step = judge.settings, judge.settings.level_step
+    count = min(settings.training.validation_tasks, judge.training.validation_tasks)
     tasks, classes = validation_tasks(judge.bank, judge.training, judge.seed, step)
+    tasks, classes = {name: value[:count] for name, value in tasks.items()}, classes[:count]
 
     def fjd(rates: tuple[float, float]) -> float:
         samples = sample_trajectory(task_map, with_fixed_rule(start, rule, rates, step), tasks, (step,))
@@ -92,51 +107,73 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
         told = [two_sample_on_pixels(gan.domain, whole[:, index], *rest) for index in range(len(settings.steps))]
         curve["two_sample"] = [values["two_sample"] for values in told]
     ratios = [within_class_spread(made[[task], -1]) / within_class_spread(real[[task]]) for task in range(len(real))]
-    fall = generator_gradients(task_map, gan, tasks, last)
+    seen = dynamics(task_map, gan, tasks, last)
     return {
         "curve": curve,
         "seconds_per_step": seconds,
         "diverged": diverged(samples[:, -1]).any(-1).double().mean().item(),
         "collapsed": float(np.mean(np.array(ratios) < COLLAPSED)),
-        "vanished": (fall[:, 1] < VANISHED * fall[:, 0]).double().mean().item(),
+        "vanished": (seen.gradients[:, 1] < VANISHED * seen.gradients[:, 0]).double().mean().item(),
+        "change": dict(zip(GanLearner.players, seen.changes.nan_to_num().mean(0).T.tolist(), strict=True)),
     }
 
 
-def generator_gradients(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: int) -> Tensor:
-    """(T, 2) norms of the gradient of the generator's inner loss before the first step and after the last."""
+class Dynamics(NamedTuple):
+    """How T tasks were adapted: the norms (T, 2) of the generator's gradient before the first step and after the last,
+    and the root mean square (T, steps, 2) by which a step changes the tensors of discriminator and generator."""
 
-    def norms(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        *_, (end, _) = adapt(learner, gan.rules, parameters, task, steps, differentiate, False)
-        found = []
-        for place, step in ((learner.start(without_rules(parameters), task), 0), (end, steps - 1)):
+    gradients: Tensor
+    changes: Tensor
+
+
+def dynamics(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: int) -> Dynamics:
+    """Adapt once more, and look at the steps."""
+
+    def look(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        places = [place for place, _ in adapt(learner, gan.rules, parameters, task, steps, differentiate, False, True)]
+        norms = []
+        for place, step in ((places[0], 0), (places[-1], steps - 1)):
             own = {name: place[name] for name in gan.rules["generator"].tensors if name.startswith("generator.")}
 
             def loss(candidate: Parameters, place: Parameters = place, step: int = step) -> Tensor:
                 return learner.inner_loss("generator", {**place, **candidate}, task, step)
 
             _, gradients = differentiate(loss, own, False)
-            found.append(torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum().sqrt())
-        return torch.stack(found)
+            norms.append(torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum().sqrt())
+        changes = [_change(before, after, gan.rules) for before, after in pairwise(places)]
+        return torch.cat([torch.stack(norms), torch.stack(changes).flatten()])
 
-    return task_map.results(norms, gan.parameters, tasks)
+    found = task_map.results(look, gan.parameters, tasks)
+    return Dynamics(found[:, :2], found[:, 2:].unflatten(1, (steps, 2)))
 
 
-def compared(judge: Judge, task_map: TaskMap, starts: dict[str, Gan], learned: Gan) -> list[dict[str, Any]]:
-    """A row for each start and rule: the fixed ones, tuned, and the rule of `learned` from each start.
+def _change(before: Parameters, after: Parameters, rules: Rules) -> Tensor:
+    """(2,) of the discriminator and the generator."""
+    moved = []
+    for player in GanLearner.players:
+        names = [name for name in rules[player].tensors if name.startswith(f"{player}.")]
+        moved.append(torch.cat([(after[name] - before[name]).flatten() for name in names]).square().mean().sqrt())
+    return torch.stack(moved)
+
+
+def compared(
+    judge: Judge, starts: dict[str, Gan], learned: Mapping[str, Mapping[str, tuple[str, Gan]]]
+) -> list[dict[str, Any]]:
+    """A row for each start and rule: the fixed ones, tuned, and those of `learned` by start: what trained it, and it.
 
     Steps and seconds to the level are those to the FJD that the best fixed rule has after `level_step` steps from the
     same start; they are None where no measured step has it. The area is the mean of the FJD up to that step.
     """
     rows = []
     for name, start in starts.items():
-        of_start = []
+        task_map, of_start = sampling_map(start, judge.training), []
         for rule in judge.settings.rules:
             gan, rates = tuned(judge, task_map, start, rule)
             of_start.append(_row(name, gan, rates, "", measured(judge, task_map, gan)))
-        gan = replace(start, inner=learned.inner, parameters={**learned.parameters, **start.networks})
         best = min(_at_level(row, judge.settings) for row in of_start)
-        of_start.append(_row(name, gan, None, judge.training.meta_gradient, measured(judge, task_map, gan)))
-        rows += [{**row, **_speed(row, judge.settings, best)} for row in of_start]
+        for trained_by, gan in learned[name].values():
+            of_start.append(_row(name, gan, None, trained_by, measured(judge, task_map, gan)))
+        rows += [{**row, **_speed(row, judge.settings, best), "level": best} for row in of_start]
     return rows
 
 
@@ -166,4 +203,3 @@ def _speed(row: dict[str, Any], settings: CompareRules, level: float) -> dict[st
         "seconds_to_level": None if reached is None else reached * row["seconds_per_step"],
         "auc": area(settings.steps, fjd, settings.level_step),
     }
-

@@ -98,7 +98,7 @@ class RuleLoop(OuterLoop):
         return replace(self.gan, parameters={**self.gan.networks, **rules})
 
     def measure(self) -> Row:
-        """The mean FJD on val classes up to the horizon; the score is by how much it is below that of the first rules."""
+        """The mean FJD on val classes up to the horizon; the score is by how much it is below that of the start."""
         horizon = self.settings.horizon
         steps = tuple(sorted({0, *(round(horizon * share) for share in (0.1, 0.25, 0.5, 0.75, 1.0))}))
         tasks, classes = validation_tasks(self.bank, self.tasks, self.seed, horizon)
@@ -154,8 +154,14 @@ def train_rule(
     )
     given = (start.content_hash, how.model_dump_json(), judged.model_dump_json(), str(random_start))
     embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
-    fit(module, folder / fingerprint(settings, seed, module.stream.name, *given, *embedders), logger, trainer, settings.validate_every)
+    fit(
+        module,
+        folder / fingerprint(settings, seed, module.stream.name, *given, *embedders),
+        logger,
+        trainer,
+        settings.validate_every,
+    )
     rules, meta_step = best_average(module)
     trained = replace(start, parameters=detached({**start.networks, **rules}))
     provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step, made_from=origin)
-    return trained.save("meta_model", provenance), module.history
+    return trained.save("learned_rule", provenance), module.history

@@ -77,10 +77,10 @@ class EmbedderHeader(Header):
 
 
 class GanHeader(Header):
-    """The meta-model or the joint GAN; `inner` has the update rule with its settings, and `k_shots` what the meta-model
-    was trained with."""
+    """The meta-model, the joint GAN, or a start with rules that were trained for it alone; `inner` has the update rule
+    with its settings, and `k_shots` what the meta-model was trained with."""
 
-    kind: Literal["meta_model", "joint_gan"]
+    kind: Literal["meta_model", "joint_gan", "learned_rule"]
     architecture: GanArchitecture
     inner: InnerLoop
     temperature: Temperature = AS_TRAINED
@@ -129,6 +129,7 @@ HEADERS: Mapping[str, type[Header]] = {
     "embedder": EmbedderHeader,
     "meta_model": GanHeader,
     "joint_gan": GanHeader,
+    "learned_rule": GanHeader,
     "adapted_generator": GeneratorHeader,
     "classifier": ClassifierHeader,
 }

@@ -21,8 +21,8 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Signals:
-    """What a rule may look at beside the values: whose step it is, the number of the inner step from 0, the loss and its
-    gradients.
+    """What a rule may look at beside the values: whose step it is, the number of the inner step from 0, the loss and
+    its gradients.
 
     `turn` is how often the player has stepped in this inner step before; `first` whether nothing of the rule has.
     `observed` (OBSERVED,) is what the learner lets rules see that ask for it: see `Learner.observe`.

@@ -1,10 +1,10 @@
 """A recurrent network that sets the rates of all players, and how often one of them steps, from how the play goes.
 
-At the start of each inner step it sees, of the step before, every player's loss and gradient norm, what the learner lets
-a rule observe (of a GAN: the discriminator's accuracy on real and on fake, and how far samples are from the support
-set), by how much that distance fell (the reward), its own last action, and the number of the step. It sets the logarithm
-of each player's rate, and whether a player that may step several times does so a second and a third time. Directions
-are Adam's. The network knows no tensor, so that it fits networks of any size.
+At the start of each inner step it sees, of the step before, every player's loss and gradient norm, what the learner
+lets a rule observe (of a GAN: the discriminator's accuracy on real and on fake, and how far samples are from the
+support set), by how much that distance fell (the reward), its own last action, and the number of the step. It sets the
+logarithm of each player's rate, and whether a player that may step several times does so a second and a third time.
+Directions are Adam's. The network knows no tensor, so that it fits networks of any size.
 """
 
 from __future__ import annotations

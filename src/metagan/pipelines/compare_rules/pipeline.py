@@ -2,25 +2,34 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.compare_rules.nodes import compare
+from metagan.pipelines.compare_rules.nodes import compare, train_rules
 
 
 def create_pipeline() -> Pipeline:
-    """Meta-model -> its update rule beside tuned fixed rules, from a random and from the meta-learned start."""
+    """Rules trained from random networks and from the meta-learned start, beside tuned fixed ones; and a page."""
+    models = ["task_bank", "evaluation_embedder"]
+    settings = ["params:meta_train", "params:compare_rules"]
     return Pipeline(
         [
             node(
-                compare,
+                train_rules,
                 [
-                    "task_bank",
-                    "evaluation_embedder",
+                    *models,
+                    "objective_embedder",
                     "meta_model",
-                    "params:meta_train",
-                    "params:compare_rules",
+                    *settings,
+                    "params:trainer",
                     "params:seed",
+                    "checkpoint_folder",
                 ],
-                "rules",
+                "learned_rules",
+                name="train_rules",
+            ),
+            node(
+                compare,
+                [*models, "meta_model", "learned_rules", *settings, "params:seed"],
+                ["rules", "rules_page"],
                 name="compare_rules",
-            )
+            ),
         ]
     )

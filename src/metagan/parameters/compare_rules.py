@@ -7,7 +7,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from metagan.parameters.outer_loop import OuterLoopSettings
-from metagan.parameters.section import Count, OneOrMore, Plural, Positive, Rate, Section, Steps, Text, Width
+from metagan.parameters.section import (
+    Count,
+    Fraction,
+    NonNegative,
+    OneOrMore,
+    Plural,
+    Positive,
+    Rate,
+    Section,
+    Steps,
+    Text,
+    Width,
+)
 from metagan.parameters.update_rule import FixedRuleName, UpdateRuleNames, learned_rules, of_each_player
 
 
@@ -15,7 +27,7 @@ class LearnedRule(Section):
     """A rule, or one for each player, and how it is trained."""
 
     update_rule: UpdateRuleNames = "mlp"
-    rule_training: Literal["unroll", "pes"] = "unroll"
+    rule_training: Literal["unroll", "pes", "ppo"] = "unroll"
 
     @property
     def name(self) -> str:
@@ -29,6 +41,27 @@ class LearnedRule(Section):
         if not learned_rules(self.update_rule):
             raise ValueError(f"update_rule: {self.update_rule} has nothing to learn; fixed rules go to rules")
         return self
+
+    @model_validator(mode="after")
+    def _what_acts_is_a_controller(self) -> LearnedRule:
+        if self.rule_training == "ppo" and self.update_rule != "controller":
+            raise ValueError(f"rule_training: ppo trains the controller, not {self.update_rule}; use unroll or pes")
+        return self
+
+
+class Ppo(Section):
+    """Reinforcement learning of the controller: names as in `bandits.agent`."""
+
+    adaptations: Positive = 2
+    updates: Positive = 60
+    epochs: Positive = 10
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    discount: Annotated[float, Field(gt=0, le=1)] = 0.95
+    trace_decay: Fraction = 0.9
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    entropy: NonNegative = 0.0
+    log_deviation: Annotated[float, Field(ge=-5, le=1)] = -1.0
+    look_every: Positive = 10
 
 
 class RandomStart(Section):
@@ -65,6 +98,7 @@ class CompareRules(Section):
     rules: OneOrMore[FixedRuleName] = ("sgd", "momentum", "adam")
     learned: tuple[LearnedRule, ...] = Field(default=(LearnedRule(),), strict=False)
     training: RuleTraining = RuleTraining()
+    ppo: Ppo = Ppo()
     generator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     discriminator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     n_tasks: Plural = 40

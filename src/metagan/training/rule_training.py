@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -17,11 +18,13 @@ from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.rule_training import blocks, pes, unroll
-from metagan.meta.task_parallel import TaskFunction
+from metagan.meta.task_parallel import TaskFunction, TaskMap
 from metagan.meta.update_rules import learned_names
-from metagan.parameters import LearnedRule, MetaTrain, RuleTraining, Trainer
+from metagan.nets.randomness import seeded
+from metagan.parameters import CompareRules, LearnedRule, MetaTrain, Ppo, RuleTraining, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
+from metagan.training.adaptation_trials import AdaptationTrials
 from metagan.training.curves import area
 from metagan.training.data import generation_tasks, task_noise, validation_tasks
 from metagan.training.embedder import load_embedder
@@ -78,11 +81,14 @@ class RuleLoop(OuterLoop):
             drawn["perturbations"] = torch.stack([task_noise(self.seed + 1, index, *size) for index in indices])
         return drawn
 
+    def networks(self, meta_step: int) -> Parameters:
+        """Where the tasks of a meta-step begin."""
+        if not self.random_start:
+            return self.gan.networks
+        return initial_networks(self.gan.architecture, START_SEED * (self.seed + 1) + meta_step)
+
     def task_loss(self) -> TaskFunction:
-        settings = self.settings
-        networks = self.gan.networks
-        if self.random_start:
-            networks = initial_networks(self.gan.architecture, START_SEED * (self.seed + 1) + self.meta_step)
+        settings, networks = self.settings, self.networks(self.meta_step)
         train = unroll if self.how.rule_training == "unroll" else partial(pes, deviation=settings.deviation)
         weights = [weight / settings.horizon for weight in step_weights(settings.horizon, 1.0)]
 
@@ -96,6 +102,14 @@ class RuleLoop(OuterLoop):
         """The start with the rules as they are now, on average."""
         rules = {**self.fixed_parameters, **self.meta_parameters(averaged=True)}
         return replace(self.gan, parameters={**self.gan.networks, **rules})
+
+    def keep(self, row: Row) -> None:
+        """The averaged rules, if none before has scored as high."""
+        self.history.append({"meta_step": self.meta_step, "seconds": round(self.seconds, 1), "train_loss": None, **row})
+        if row["val/score"] > self.best_score:
+            self.best_score, self.best_step = row["val/score"], self.meta_step
+            for name, value in self.average.items():
+                self.best[name].data.copy_(value)
 
     def measure(self) -> Row:
         """The mean FJD on val classes up to the horizon; the score is by how much it is below that of the start."""
@@ -123,7 +137,7 @@ def train_rule(
     start: Gan,
     random_start: bool,
     how: LearnedRule,
-    settings: RuleTraining,
+    comparison: CompareRules,
     tasks: MetaTrain,
     trainer: Trainer,
     seed: int,
@@ -132,8 +146,9 @@ def train_rule(
 ) -> tuple[SavedModel[GanHeader], list[Row]]:
     """The start with rules that were trained on train classes and scored best on val classes, and the history.
 
-    An interrupted training goes on from `folder`.
+    An interrupted training goes on from `folder`, unless it is one by PPO, which begins anew.
     """
+    settings = comparison.training
     inner = {
         "update_rule": how.update_rule,
         "generator_learning_rate": settings.generator_learning_rate,
@@ -152,16 +167,46 @@ def train_rule(
         evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
         objective_embedder=objective_embedder.identity("objective_embedder"),
     )
-    given = (start.content_hash, how.model_dump_json(), judged.model_dump_json(), str(random_start))
-    embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
-    fit(
-        module,
-        folder / fingerprint(settings, seed, module.stream.name, *given, *embedders),
-        logger,
-        trainer,
-        settings.validate_every,
-    )
-    rules, meta_step = best_average(module)
+    if how.rule_training == "ppo":
+        by_reinforcement(module, comparison.ppo)
+    else:
+        given = (start.content_hash, how.model_dump_json(), judged.model_dump_json(), str(random_start))
+        embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
+        own = folder / fingerprint(settings, seed, module.stream.name, *given, *embedders)
+        fit(module, own, logger, trainer, settings.validate_every)
+    rules, step = best_average(module)
     trained = replace(start, parameters=detached({**start.networks, **rules}))
-    provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=meta_step, made_from=origin)
+    provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=step, made_from=origin)
     return trained.save("learned_rule", provenance), module.history
+
+
+def by_reinforcement(module: RuleLoop, settings: Ppo) -> None:
+    """Train the module's controller by PPO; its weights are looked at on the val classes, and the best are kept."""
+    from metagan.training.adaptation_environment import train_by_ppo  # what it needs comes with an extra
+
+    bound = module.rules["generator"]
+    first = bound.own({**module.fixed_parameters, **module.meta_parameters()})
+    count = module.settings.tasks_per_step
+
+    def tasks_of(trial: int) -> TaskTensors:
+        return module.train_tasks(range(trial * count, (trial + 1) * count))
+
+    rates = {name: value.detach() for name, value in bound.named(first).items() if ".log_rate." in name}
+    trials = AdaptationTrials(
+        module.learner, bound.tensors, rates, tasks_of, module.networks, module.settings.horizon, settings.adaptations
+    )
+    started = perf_counter()
+    module.task_map = TaskMap(module.learner, "vmap", module.settings.vmap_chunk)
+
+    def look(weights: Parameters) -> None:
+        module.meta_step = trials.trial
+        with torch.no_grad():
+            for name, value in bound.named(weights).items():
+                module.average[name.replace(".", "/")].copy_(value)
+        module.seconds = perf_counter() - started
+        module.keep(module.measure())
+
+    with seeded(module.seed):
+        train_by_ppo(
+            trials, count, {name: value.detach() for name, value in first.items()}, settings, module.seed, look
+        )

@@ -14,6 +14,7 @@ from torch import Tensor
 from metagan.meta.adaptation import begin, inner_steps
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
+from metagan.meta.rule_training.estimate import with_gradient
 from metagan.meta.rule_training.unroll import blocks
 from metagan.meta.update_rules import Rules, learned_names
 
@@ -56,5 +57,6 @@ def pes(
             losses.append(learner.outer_loss("", [each.parameters for each in trajectory], weights, task))
         estimate = estimate + since_start * (losses[0] - losses[1]) / (2 * deviation)
         total = total + (losses[0] + losses[1]) / 2
-    learned = torch.cat([meta_parameters[name].flatten() for name in names])
-    return total.detach() + estimate.detach() @ (learned - learned.detach())
+    parts = zip(names, estimate.split(sizes), strict=True)
+    by_name = {name: part.view_as(constant[name]) for name, part in parts}
+    return with_gradient(total, by_name, meta_parameters)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from metagan.meta.adaptation import Adapted, begin, inner_steps
+from metagan.meta.adaptation import begin, inner_steps
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.meta.update_rules import Rules
+from metagan.meta.rule_training.estimate import with_gradient
+from metagan.meta.update_rules import Rules, learned_names
 
 
 def blocks(steps: int, truncation: int) -> list[range]:
@@ -26,11 +28,25 @@ def unroll(
     differentiate: Differentiate,
     truncation: int,
 ) -> Tensor:
-    """Weighted outer losses after each inner step; gradients pass through at most `truncation` steps."""
-    at, total = begin(learner, rules, meta_parameters, task), task["support"].new_zeros(())
+    """Weighted outer losses after each inner step; gradients, in the learned rules alone, pass through at most
+    `truncation` steps.
+
+    The graph of a block goes before the next is begun, so that a long unroll takes the memory of a short one, and the
+    time of a further look without gradients.
+    """
+    constant = {name: value.detach() for name, value in meta_parameters.items()}
+    learned = {name: constant[name] for name in learned_names(rules, meta_parameters)}
+    at, total = begin(learner, rules, constant, task), task["support"].new_zeros(())
+    estimate = {name: torch.zeros_like(value) for name, value in learned.items()}
     for steps in blocks(len(step_weights), truncation):
-        trajectory = list(inner_steps(learner, rules, meta_parameters, task, at, steps, differentiate, True))
-        weights = step_weights[steps.start : steps.stop]
-        total = total + learner.outer_loss("", [adapted.parameters for adapted in trajectory], weights, task)
-        at = Adapted(*({name: value.detach() for name, value in part.items()} for part in trajectory[-1]))
-    return total
+
+        def loss(own: Parameters, steps: range = steps) -> Tensor:
+            given = {**constant, **own}
+            trajectory = list(inner_steps(learner, rules, given, task, at, steps, differentiate, True))  # noqa: B023
+            weights = step_weights[steps.start : steps.stop]
+            return learner.outer_loss("", [place.parameters for place in trajectory], weights, task)
+
+        value, gradients = differentiate(loss, learned, False)
+        total, estimate = total + value, {name: estimate[name] + gradients[name] for name in learned}
+        *_, at = inner_steps(learner, rules, constant, task, at, steps, differentiate, False)
+    return with_gradient(total, estimate, meta_parameters)

@@ -54,7 +54,7 @@ def train_rules(
                     begun,
                     start == "random",
                     how,
-                    settings.training,
+                    settings,
                     training,
                     Trainer.model_validate(trainer),
                     own,

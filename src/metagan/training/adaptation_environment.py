@@ -135,7 +135,7 @@ def train_by_ppo(
     seed: int,
     look: Callable[[Parameters], None],
 ) -> None:
-    """Train the controller from the weights `first` by the recurrent PPO of sb3-contrib; `look` sees it now and then."""
+    """Train the controller from the weights `first` by the recurrent PPO of sb3-contrib; `look` sees it learn."""
     per_update = count * trials.steps
     model = RecurrentPPO(
         "MlpLstmPolicy",

@@ -30,7 +30,7 @@ def pipelines() -> dict[str, Pipeline]:
 def files() -> dict[str, str]:
     """The file or folder behind each catalog entry, relative to the project."""
     catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text(encoding="utf-8"))
-    entries = {name: entry.get("dataset", entry) for name, entry in catalog.items()}
+    entries = {name: {**entry, **entry.get("dataset", {})} for name, entry in catalog.items()}
     paths = {name: entry.get("filepath", entry.get("path")) for name, entry in entries.items()}
     return {name: path for name, path in paths.items() if path}
 

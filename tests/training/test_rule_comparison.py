@@ -9,15 +9,18 @@ import pytest
 import torch
 
 from metagan.errors import UserError
+from metagan.meta.adaptation import adapt
+from metagan.meta.differentiation import by_autograd
 from metagan.meta.task_parallel import TaskMap
-from metagan.parameters import CompareRules, MetaTrain
+from metagan.parameters import CompareRules, MetaTrain, RandomStart
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training import rule_comparison
+from metagan.training.curves import area
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import Gan, architecture_of, initial_gan
-from metagan.training.rule_comparison import Judge, area, compared, generator_gradients, measured, with_fixed_rule
+from metagan.training.rule_comparison import Judge, compared, dynamics, measured, rule_starts, with_fixed_rule
 from metagan.training.saved import Temperature
 
 SETTINGS = CompareRules(
@@ -41,21 +44,30 @@ def setting(bank: TaskBank, make_settings: Callable[..., MetaTrain], embedders: 
 
 
 def test_every_start_has_every_rule_and_the_learned_one_keeps_what_it_learned(setting: Setting) -> None:
-    judge, task_map, start = setting
+    judge, _, start = setting
     other = initial_gan(start.architecture, start.inner, 1)
-    learned = replace(start, temperature=Temperature(0.5, 2.0))
-    rows = compared(judge, task_map, {"random": other, "meta": learned}, learned)
-    assert [(row["start"], row["rule_generator"]) for row in rows] == [
-        (name, rule) for name in ("random", "meta") for rule in ("sgd", "adam", "lslr")
+    own = replace(start, temperature=Temperature(0.5, 2.0))
+    small = other.with_first_rules(update_rule="mlp")
+    learned = {"random": {"mlp": ("unroll", small)}, "meta": {"own": ("maml", own)}}
+    rows = compared(judge, {"random": other, "meta": own}, learned)
+    assert [(row["start"], row["rule_generator"], row["trained_by"]) for row in rows] == [
+        ("random", "sgd", ""),
+        ("random", "adam", ""),
+        ("random", "mlp", "unroll"),
+        ("meta", "sgd", ""),
+        ("meta", "adam", ""),
+        ("meta", "lslr", "maml"),
     ]
     for row in rows:
         assert {len(values) for values in row["curve"].values()} == {4}
         assert row["curve"].keys() == {"recognisability", "fjd", "diversity", "two_sample"}
-        assert (row["rates"] is None) == (row["trained_by"] == "maml") == (row["rule_generator"] == "lslr")
+        assert (row["rates"] is None) == bool(row["trained_by"])
+        assert {player: len(sizes) for player, sizes in row["change"].items()} == {"generator": 4, "discriminator": 4}
     for name in ("random", "meta"):
         own = [row for row in rows if row["start"] == name]
         assert len({row["curve"]["fjd"][0] for row in own}) == 1  # the same start, on the same tasks
         level = min(row["curve"]["fjd"][2] for row in own[:2])
+        assert {row["level"] for row in own} == {level}
         for row in own:
             reached = [step for step, value in zip(SETTINGS.steps, row["curve"]["fjd"], strict=True) if value <= level]
             assert row["steps_to_level"] == (reached[0] if reached else None)
@@ -99,7 +111,7 @@ def test_the_gradient_of_the_generator_against_autograd(setting: Setting, bank: 
     _, task_map, start = setting
     gan = with_fixed_rule(start, "sgd", (1e-9, 1e-9), 2)
     tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 2, 4)
-    norms = generator_gradients(task_map, gan, tasks, 2)
+    norms = dynamics(task_map, gan, tasks, 2).gradients
     learner, task = gan.learner(), {name: value[1] for name, value in tasks.items()}
     for place, step in ((0, 0), (1, 1)):
         leaves = {name: value.clone().requires_grad_() for name, value in gan.networks.items()}
@@ -120,3 +132,30 @@ def test_a_rule_that_does_not_fit_the_loss_is_refused(setting: Setting) -> None:
     hinge = replace(start, inner=start.inner.model_copy(update={"gan_loss": "hinge"}))
     with pytest.raises(UserError, match=r"^meta_train\.inner\.gan_loss: must be non_saturating with gap_aware"):
         with_fixed_rule(hinge, "gap_aware", (0.1, 0.1), 2)
+
+
+def test_how_far_a_step_goes_against_the_tensors(setting: Setting, bank: TaskBank) -> None:
+    _, task_map, start = setting
+    gan = with_fixed_rule(start, "adam", (0.02, 0.1), 3)
+    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, 4)
+    found = dynamics(task_map, gan, tasks, 3).changes
+    assert found.shape == (2, 3, 2)
+    task = {name: value[1] for name, value in tasks.items()}
+    places = [place for place, _ in adapt(gan.learner(), gan.rules, gan.parameters, task, 3, by_autograd, False, True)]
+    for column, player in enumerate(("discriminator", "generator")):
+        names = [name for name in gan.rules[player].tensors if name.startswith(player)]
+        moves = np.concatenate([(places[3][name] - places[2][name]).numpy().ravel() for name in names])
+        assert found[1, 2, column].item() == pytest.approx(np.sqrt((moves**2).mean()), rel=1e-4)
+
+
+def test_a_random_start_is_small_and_another_for_each_seed(
+    setting: Setting, bank: TaskBank, make_settings: Callable[..., MetaTrain]
+) -> None:
+    _, _, meta = setting
+    settings = SETTINGS.model_copy(update={"random_start": RandomStart(generator_width=12, discriminator_width=16)})
+    first, again, other = (rule_starts(bank, meta, settings, make_settings(), seed) for seed in (0, 0, 1))
+    assert first["meta"] is meta
+    assert first["random"].architecture.generator_width == 12 and first["random"].architecture.discriminator_width == 16
+    assert first["random"].content_hash == again["random"].content_hash != other["random"].content_hash
+    tensors = first["random"].rules["generator"].tensors
+    assert any("maps" in name for name in tensors) and not any("noise" in name for name in tensors)

@@ -15,7 +15,7 @@ from metagan.parameters.classifier import (
     Pooling,
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
-from metagan.parameters.compare_rules import CompareRules, LearnedRule, Ppo, RandomStart, RuleTraining
+from metagan.parameters.compare_rules import CompareRules, LearnedRule, PpoSettings, RandomStart, RuleTraining
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.example import Example, StoredExample
@@ -75,7 +75,7 @@ __all__ = [
     "OuterObjective",
     "Plane",
     "Pooling",
-    "Ppo",
+    "PpoSettings",
     "RandomStart",
     "Report",
     "RobustnessSettings",

@@ -49,7 +49,7 @@ class LearnedRule(Section):
         return self
 
 
-class Ppo(Section):
+class PpoSettings(Section):
     """Reinforcement learning of the controller: names as in `bandits.agent`."""
 
     adaptations: Positive = 2
@@ -98,7 +98,7 @@ class CompareRules(Section):
     rules: OneOrMore[FixedRuleName] = ("sgd", "momentum", "adam")
     learned: tuple[LearnedRule, ...] = Field(default=(LearnedRule(),), strict=False)
     training: RuleTraining = RuleTraining()
-    ppo: Ppo = Ppo()
+    ppo: PpoSettings = PpoSettings()
     generator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     discriminator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     n_tasks: Plural = 40

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules.controller import HIDDEN
-from metagan.parameters.compare_rules import Ppo
+from metagan.parameters.compare_rules import PpoSettings
 from metagan.training.adaptation_trials import ACTIONS, INPUTS, LARGEST_ACTION, AdaptationTrials
 
 try:
@@ -131,7 +131,7 @@ def train_by_ppo(
     trials: AdaptationTrials,
     count: int,
     first: Parameters,
-    settings: Ppo,
+    settings: PpoSettings,
     seed: int,
     look: Callable[[Parameters], None],
 ) -> None:

@@ -21,7 +21,7 @@ from metagan.meta.rule_training import blocks, pes, unroll
 from metagan.meta.task_parallel import TaskFunction, TaskMap
 from metagan.meta.update_rules import learned_names
 from metagan.nets.randomness import seeded
-from metagan.parameters import CompareRules, LearnedRule, MetaTrain, Ppo, RuleTraining, Trainer
+from metagan.parameters import CompareRules, LearnedRule, MetaTrain, PpoSettings, RuleTraining, Trainer
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.adaptation_trials import AdaptationTrials
@@ -180,7 +180,7 @@ def train_rule(
     return trained.save("learned_rule", provenance), module.history
 
 
-def by_reinforcement(module: RuleLoop, settings: Ppo) -> None:
+def by_reinforcement(module: RuleLoop, settings: PpoSettings) -> None:
     """Train the module's controller by PPO; its weights are looked at on the val classes, and the best are kept."""
     from metagan.training.adaptation_environment import train_by_ppo  # what it needs comes with an extra
 

@@ -88,7 +88,7 @@ def inner_steps(
 def turns(learner: Learner, rules: Rules) -> list[tuple[str, int]]:
     """Who steps in an inner step, one after the other, and how often before in it."""
     adapting = [player for player in learner.players if player in rules]
-    return [(player, turn) for player in adapting for turn in range(rules[player].rule.most_steps.get(player, 1))]
+    return [(player, turn) for player in adapting for turn in range(dict(rules[player].rule.most_steps).get(player, 1))]
 
 
 def _observed(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -50,8 +49,8 @@ class UpdateRule(NamedTuple):
     `begin(meta_parameters, values)`: the state before the first step on a task.
     `step(meta_parameters, state, values, gradients, signals)`: new values of the tensors in `values`, which are those
     of one player, and what of the state is new.
-    `observes`: whether the signals hold what the learner lets rules observe. `most_steps`: how often a player, by name,
-    steps in one inner step; 1 where nothing is said.
+    `observes`: whether the signals hold what the learner lets rules observe. `most_steps`: players by name, and how often
+    each steps in one inner step; once where nothing is said.
     """
 
     initialise: Callable[[Parameters, dict[str, float], int, int], Parameters]
@@ -59,7 +58,7 @@ class UpdateRule(NamedTuple):
     step: Callable[[Parameters, State, Parameters, Parameters, Signals], tuple[Parameters, State]]
     learned: bool
     observes: bool = False
-    most_steps: Mapping[str, int] = MappingProxyType({})
+    most_steps: tuple[tuple[str, int], ...] = ()
 
 
 def fixed_rates(values: Parameters, rates: dict[str, float]) -> Parameters:

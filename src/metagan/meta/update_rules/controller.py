@@ -20,7 +20,7 @@ from metagan.meta.update_rules.base import OBSERVED, Signals, State, UpdateRule
 from metagan.meta.update_rules.lstm import lstm_cell, uniform
 
 HIDDEN = 16
-MOST_STEPS = {"discriminator": 3}
+MOST_STEPS = (("discriminator", 3),)
 GATES = 2
 RANGE = math.log(100)
 """The logarithm of the largest factor of a rate, and of 1 over the smallest."""

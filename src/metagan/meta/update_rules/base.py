@@ -49,8 +49,8 @@ class UpdateRule(NamedTuple):
     `begin(meta_parameters, values)`: the state before the first step on a task.
     `step(meta_parameters, state, values, gradients, signals)`: new values of the tensors in `values`, which are those
     of one player, and what of the state is new.
-    `observes`: whether the signals hold what the learner lets rules observe. `most_steps`: players by name, and how often
-    each steps in one inner step; once where nothing is said.
+    `observes`: whether the signals hold what the learner lets rules observe.
+    `most_steps`: players by name, and how often each steps in one inner step; once where nothing is said.
     """
 
     initialise: Callable[[Parameters, dict[str, float], int, int], Parameters]

@@ -10,8 +10,10 @@ import torch
 from rich.console import Console
 
 from metagan import bench
+from metagan.bench_rules import inner_steps_by, long_unroll
 from metagan.errors import UserError
 from metagan.meta.meta_gradients import META_GRADIENTS
+from metagan.meta.update_rules import UPDATE_RULES
 
 FAKE: bench.Bench = {
     "maml_step": {
@@ -24,7 +26,9 @@ FAKE: bench.Bench = {
     },
     "gan_step": {name: {"threads": 0.2, "vmap": 0.1, "loop": 0.4} for name in META_GRADIENTS},
     "threads": {"1": 1.0, "2": 0.5},
+    "rule_steps": {"sgd": 0.1, "controller": 0.3},
     "peak_memory_mib": 700.0,
+    "peak_memory_of_unroll_mib": 900.0,
 }
 
 
@@ -46,6 +50,7 @@ def test_table_has_seconds_and_ratios_to_the_fastest_way() -> None:
     assert ["torchopt", "0.900", "1.80"] in shown
     assert ["MAML", "step", "by", "threads", "1", "1.000", "2.00"] in shown
     assert ["GAN", "meta-step,", "reptile", "threads", "0.200", "2.00"] in shown
+    assert ["controller", "0.300", "3.00"] in shown
 
 
 def test_results_are_written_whole(tmp_path: Path) -> None:
@@ -107,4 +112,23 @@ def test_peak_memory_is_at_least_what_the_process_holds() -> None:
     settings = bench.default_settings(Path(__file__).parents[1])
     small = settings.meta_train.model_copy(update={"tasks_per_step": 1})
     held = psutil.Process().memory_info().rss / 2**20
-    assert held - 1 < bench.own_peak_memory_mib(settings.model_copy(update={"meta_train": small})) < 16 * held
+    assert (
+        held - 1
+        < bench.own_peak_memory_mib(settings.model_copy(update={"meta_train": small}), bench.default_gan_step)
+        < 16 * held
+    )
+
+
+def test_every_rule_has_a_line_and_takes_its_steps() -> None:
+    settings = bench.default_settings(Path(__file__).parents[1])
+    seconds = bench.measure_rules(settings, repeats=1)
+    assert seconds.keys() == UPDATE_RULES.keys()
+    assert all(inner_steps_by(settings, rule)().isfinite().all() for rule in ("controller", "gap_aware"))
+
+
+def test_the_long_unroll_has_a_gradient() -> None:
+    settings = bench.default_settings(Path(__file__).parents[1])
+    small = settings.meta_train.model_copy(update={"k_shot": 1, "n_query": 2})
+    _, gradients = long_unroll(settings.model_copy(update={"meta_train": small}))()
+    assert gradients.keys() >= {"rule.weight.0", "rule.log_rate.generator.maps.0"}
+    assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients.values())

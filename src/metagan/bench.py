@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor, nn
 
+from metagan.bench_rules import STEPS, TASKS, UNROLLED, inner_steps_by, long_unroll
 from metagan.configuration import read_parameters
 from metagan.errors import UserError
 from metagan.files import replaced
@@ -63,12 +64,17 @@ class MamlSeconds(TypedDict):
 
 
 class Bench(TypedDict):
-    """What `data/08_reporting/bench.json` holds; `gan_step` by meta-gradient and mode, `threads` by their number."""
+    """What `data/08_reporting/bench.json` holds; `gan_step` by meta-gradient and mode, `threads` by their number.
+
+    `rule_steps`: some inner steps by each update rule. The memory of an unroll is that of a fresh process.
+    """
 
     maml_step: MamlSeconds
     gan_step: dict[str, dict[str, float]]
     threads: dict[str, float]
+    rule_steps: dict[str, float]
     peak_memory_mib: float
+    peak_memory_of_unroll_mib: float
 
 
 class TorchConv4(nn.Module):
@@ -311,19 +317,28 @@ def measure_gan(settings: RunSettings, repeats: int) -> dict[str, dict[str, floa
     return {name: {mode: seconds[name, mode] for mode in MODES} for name in META_GRADIENTS}
 
 
-def peak_memory_mib(settings: RunSettings) -> float:
-    """Peak memory of a fresh process that takes the default GAN meta-step.
+def measure_rules(settings: RunSettings, repeats: int) -> dict[str, float]:
+    """Seconds of some inner steps by each update rule."""
+    return medians({rule: inner_steps_by(settings, rule) for rule in UPDATE_RULES}, repeats)
+
+
+def peak_memory_mib(settings: RunSettings, work: Callable[[RunSettings], Step]) -> float:
+    """Peak memory of a fresh process that does some work three times.
 
     To be measured before anything else: on Linux a process inherits the peak of the one that started it.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(own_peak_memory_mib, settings).result()
+        return pool.submit(own_peak_memory_mib, settings, work).result()
 
 
-def own_peak_memory_mib(settings: RunSettings) -> float:
-    """Peak memory of this process so far, after a few default GAN meta-steps."""
-    training = settings.meta_train
-    step = gan_step(settings, training.meta_gradient, training.task_parallel)
+def default_gan_step(settings: RunSettings) -> Step:
+    """The GAN meta-step as it is set."""
+    return gan_step(settings, settings.meta_train.meta_gradient, settings.meta_train.task_parallel)
+
+
+def own_peak_memory_mib(settings: RunSettings, work: Callable[[RunSettings], Step]) -> float:
+    """Peak memory of this process so far, after doing the work three times."""
+    step = work(settings)
     for _ in range(3):
         step()
     units_per_mib = 2**20 if sys.platform == "darwin" else 2**10
@@ -344,6 +359,7 @@ def table(bench: Bench) -> Table:
         "MAML step": {way: maml[way] for way in ("metagan", "loop", *PEERS)},
         "MAML step by threads": bench["threads"],
         **{f"GAN meta-step, {name}": row for name, row in bench["gan_step"].items()},
+        f"{STEPS} inner steps, {TASKS} tasks": bench["rule_steps"],
     }
     shown = Table("", "", Column("seconds", justify="right"), Column("x fastest", justify="right"))
     for work, ways in groups.items():
@@ -368,18 +384,28 @@ def main(project: Path) -> None:
     settings = default_settings(project)
     console = Console()
     with console.status("peak memory") as status:
-        memory = peak_memory_mib(settings)
+        memory, of_unroll = (peak_memory_mib(settings, work) for work in (default_gan_step, long_unroll))
         status.update("MAML step")
         maml, threads = measure_maml(maml_problem(), MAML_REPEATS)
         status.update("GAN meta-step")
         gan = measure_gan(settings, GAN_REPEATS)
-    bench = Bench(maml_step=maml, gan_step=gan, threads=threads, peak_memory_mib=round(memory, 1))
+        status.update("update rules")
+        rules = measure_rules(settings, GAN_REPEATS)
+    bench = Bench(
+        maml_step=maml,
+        gan_step=gan,
+        threads=threads,
+        rule_steps=rules,
+        peak_memory_mib=round(memory, 1),
+        peak_memory_of_unroll_mib=round(of_unroll, 1),
+    )
     write(bench, project / RESULT)
     console.print("MAML step: 5-way 1-shot, 15 queries per class, 1 inner step, 32 tasks, Conv4")
     console.print(table(bench))
     console.print(f"{maml['ratio_to_fastest_peer']:.2f} times as fast as the faster of {' and '.join(PEERS)}")
     console.print(f"gradients differ by at most {maml['max_gradient_difference']:.1e}")
     console.print(f"peak memory of the default meta-step: {memory:.0f} MiB")
+    console.print(f"peak memory of a learned rule's unroll of {UNROLLED} steps: {of_unroll:.0f} MiB")
     console.print(f"written to {RESULT}")
 
 

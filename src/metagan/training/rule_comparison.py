@@ -21,7 +21,7 @@ from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import Rules
-from metagan.parameters import CompareRules, InnerLoop, MetaTrain, valid_section
+from metagan.parameters import CompareRules, GanArchitecture, InnerLoop, MetaTrain, valid_section
 from metagan.parameters.update_rule import of_each_player
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
@@ -51,12 +51,16 @@ def rule_starts(
     bank: TaskBank, meta_model: Gan, settings: CompareRules, training: MetaTrain, seed: int
 ) -> dict[str, Gan]:
     """The networks that rules begin with, by the name of the start."""
-    own = settings.random_start.model_dump()
-    inner = meta_model.inner.model_copy(update={"adapt_parameters": own.pop("adapt_parameters")})
-    plain = training.networks.model_copy(update={**own, "encoder": False, "skip": False})
-    architecture = architecture_of(bank, training.model_copy(update={"networks": plain}))
-    made = {"random": lambda: initial_gan(architecture, inner, seed), "meta": lambda: meta_model}
+    small = random_start(architecture_of(bank, training), meta_model.inner, settings)
+    made = {"random": lambda: initial_gan(*small, seed), "meta": lambda: meta_model}
     return {name: made[name]() for name in settings.starts}
+
+
+def random_start(whole: GanArchitecture, inner: InnerLoop, settings: CompareRules) -> tuple[GanArchitecture, InnerLoop]:
+    """The architecture and the inner loop of a start that nothing was learned of, from those of the meta-model."""
+    own = settings.random_start.model_dump()
+    inner = inner.model_copy(update={"adapt_parameters": own.pop("adapt_parameters")})
+    return whole.model_copy(update={**own, "encoder": False, "skip": False}), inner
 
 
 def with_fixed_rule(start: Gan, rule: str, rates: tuple[float, float], steps: int) -> Gan:

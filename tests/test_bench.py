@@ -131,4 +131,5 @@ def test_the_long_unroll_has_a_gradient() -> None:
     small = settings.meta_train.model_copy(update={"k_shot": 1, "n_query": 2})
     _, gradients = long_unroll(settings.model_copy(update={"meta_train": small}))()
     assert gradients.keys() >= {"rule.weight.0", "rule.log_rate.generator.maps.0"}
-    assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients.values())
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
+    assert gradients["rule.weight.0"].any() and gradients["rule.log_rate.generator.maps.0"].any()

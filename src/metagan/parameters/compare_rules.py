@@ -77,7 +77,7 @@ class RuleTraining(OuterLoopSettings):
 
     section: ClassVar[str] = "compare_rules.training"
 
-    horizon: Annotated[int, Field(ge=1, le=200)] = 20
+    horizon: Annotated[int, Field(ge=1, le=200)] = 40
     truncation: Positive = 5
     deviation: Annotated[float, Field(gt=0, le=1)] = 0.03
     generator_learning_rate: Rate = 0.03
@@ -93,7 +93,7 @@ class RuleTraining(OuterLoopSettings):
 class CompareRules(Section):
     """Fixed rules, each at its best pair of rates, beside learned ones."""
 
-    starts: OneOrMore[Literal["random", "meta"]] = ("random", "meta")
+    starts: OneOrMore[Literal["random", "meta"]] = ("random",)
     random_start: RandomStart = RandomStart()
     rules: OneOrMore[FixedRuleName] = ("sgd", "momentum", "adam")
     learned: tuple[LearnedRule, ...] = Field(default=(LearnedRule(),), strict=False)

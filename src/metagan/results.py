@@ -21,6 +21,7 @@ from metagan.parameters import RunSettings
 from metagan.parameters.evaluate import headline_step
 from metagan.reporting.one_shot_tables import one_shot_tables
 from metagan.reporting.results_page import ResultFile, Table, differ, results_page
+from metagan.reporting.rules_table import rules_table
 from metagan.settings import CONFIG_LOADER_ARGS
 
 FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
@@ -142,6 +143,9 @@ MEASURED = {
         ("generation.json",),
         lambda generation: [steps_table(generation), use_table(generation)],
         ("tasks", "embedder", "meta_train", "evaluate"),
+    ),
+    "compare_rules": Measured(
+        ("rules.json",), lambda rules: [rules_table(rules)], ("tasks", "embedder", "meta_train", "compare_rules")
     ),
     "one_shot": Measured(
         ("plane.json", "augmentation_protocol.json"),

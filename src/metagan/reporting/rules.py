@@ -25,7 +25,7 @@ def rules_page(results: Mapping[str, Any]) -> str:
     rows, steps = results["settings"], results["steps"]
     starts = []
     for start in dict.fromkeys(row["start"] for row in rows):
-        rules = _by_rule(row for row in rows if row["start"] == start)
+        rules = by_rule(row for row in rows if row["start"] == start)
         charts = [_curves(metric, steps, rules) for metric in METRICS if metric in rows[0]["curve"]]
         charts += [_changes(player, rules) for player in PLAYERS]
         told = [
@@ -45,7 +45,7 @@ def name_of(row: Row) -> str:
     return f"{both} ({row['trained_by']})" if row["trained_by"] else both
 
 
-def _by_rule(rows: Iterable[Row]) -> dict[str, list[Row]]:
+def by_rule(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """The rows of all seeds by the name of the rule."""
     found: dict[str, list[Row]] = {}
     for row in rows:

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 import torch
+import warm
 from hypothesis import settings
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -29,6 +30,8 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 ROOT = Path(__file__).parents[1]
+SECONDS = 900
+"""After which a command has failed."""
 PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "requirements.lock", "dvc.yaml")
 PROJECT_FILES += (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", ".telemetry")
 
@@ -137,8 +140,10 @@ class Project:
 
     def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
         """Run a command of the environment in the copy, as a person would from a terminal."""
+        if command[0] == "kedro":
+            return warm.kedro(command, self.path / folder, self.environment, SECONDS)
         return subprocess.run(
-            command, cwd=self.path / folder, env=self.environment, capture_output=True, text=True, timeout=900
+            command, cwd=self.path / folder, env=self.environment, capture_output=True, text=True, timeout=SECONDS
         )
 
     def start(self, *command: str, **variables: str) -> Running:

@@ -19,7 +19,7 @@ run: $(STAMP)  ## the main job: meta-train, evaluate, report (ENV=omniglot choos
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
 
 test: $(STAMP) lint  ## lint and all tests, a file of them on each core
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(STAMP)  ## kill runs at random moments and compare what they end with (some minutes)
 	$(BIN)/pytest -m fault_injection -rs

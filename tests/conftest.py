@@ -10,21 +10,21 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-import mlflow
 import pytest
 import torch
 import warm
 from hypothesis import settings
-from mlflow import MlflowClient
-from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:  # who runs one file of tests need not wait for it
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
@@ -32,8 +32,16 @@ settings.load_profile("any machine")
 ROOT = Path(__file__).parents[1]
 SECONDS = 900
 """After which a command has failed."""
+PARENT_RUN = "mlflow.parentRunId"
+"""MLflow's tag of a run inside another."""
 PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "requirements.lock", "dvc.yaml")
 PROJECT_FILES += (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", ".telemetry")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, those with most of them at the very start, so that none is begun at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -92,6 +100,8 @@ def ready_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Iterator[str]:
     """An experiment in an MLflow database of its own, which is the current one meanwhile."""
+    import mlflow
+
     folder, before = tmp_path_factory.mktemp("tracking"), mlflow.get_tracking_uri()
     shutil.copy(ready_database, folder / "mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
@@ -138,9 +148,10 @@ class Project:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
 
-    def run(self, *command: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment in the copy, as a person would from a terminal."""
-        if command[0] == "kedro":
+    def run(self, *command: str, folder: str = ".", cold: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment in the copy, as a person would from a terminal; but Kedro's finds imported
+        what takes seconds, unless it is `cold`."""
+        if command[0] == "kedro" and not cold:
             return warm.kedro(command, self.path / folder, self.environment, SECONDS)
         return subprocess.run(
             command, cwd=self.path / folder, env=self.environment, capture_output=True, text=True, timeout=SECONDS
@@ -171,6 +182,8 @@ class Project:
     @property
     def client(self) -> MlflowClient:
         """Of its database."""
+        from mlflow import MlflowClient
+
         return MlflowClient(f"sqlite:///{self.path / 'mlflow.db'}")
 
     def runs(self) -> list[Run]:
@@ -180,11 +193,11 @@ class Project:
 
     def latest_command(self) -> Run:
         """The latest run that is not nested in another."""
-        return next(run for run in self.runs() if MLFLOW_PARENT_RUN_ID not in run.data.tags)
+        return next(run for run in self.runs() if PARENT_RUN not in run.data.tags)
 
     def nested_in(self, parent: Run) -> dict[str, Run]:
         """The runs inside a run, by their names."""
-        nested = [run for run in self.runs() if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id]
+        nested = [run for run in self.runs() if run.data.tags.get(PARENT_RUN) == parent.info.run_id]
         return {run.info.run_name: run for run in nested}
 
     def artefacts(self, run: Run, folder: str = "") -> set[str]:
@@ -277,6 +290,8 @@ def start_server() -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The address of an S3 server on loopback; it takes any credentials."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())

@@ -73,7 +73,7 @@ def smoke(copy_project: Callable[[str], Project]) -> Project:
     """A copy in which `kedro run --env smoke` has been run once."""
     project = copy_project("smoke")
     before = processor_seconds()
-    done = project.run("kedro", "run", "--env", "smoke")
+    done = project.run("kedro", "run", "--env", "smoke", cold=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert processor_seconds() - before < 60
     return project

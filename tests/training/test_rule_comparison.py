@@ -152,7 +152,9 @@ def test_a_random_start_is_small_and_another_for_each_seed(
     setting: Setting, bank: TaskBank, make_settings: Callable[..., MetaTrain]
 ) -> None:
     _, _, meta = setting
-    settings = SETTINGS.model_copy(update={"random_start": RandomStart(generator_width=12, discriminator_width=16)})
+    settings = SETTINGS.model_copy(
+        update={"starts": ("random", "meta"), "random_start": RandomStart(generator_width=12, discriminator_width=16)}
+    )
     first, again, other = (rule_starts(bank, meta, settings, make_settings(), seed) for seed in (0, 0, 1))
     assert first["meta"] is meta
     assert first["random"].architecture.generator_width == 12 and first["random"].architecture.discriminator_width == 16

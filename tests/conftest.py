@@ -7,11 +7,13 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +117,19 @@ class Running:
 
     process: subprocess.Popen[bytes]
     log: Path
+
+    def stop_between_two_accesses(self, database: Path) -> None:
+        """Stop it, so that it does not end meanwhile, at a moment when it holds no lock of the database."""
+        while True:
+            self.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            with closing(sqlite3.connect(database, timeout=0)) as other:
+                try:
+                    other.execute("BEGIN EXCLUSIVE")
+                    return
+                except sqlite3.OperationalError:
+                    self.process.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")

@@ -139,7 +139,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_undisturbed(copy_projec
     run = ("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier", "--params")
     first = project.start(*run, "seed=2")
     first.wait_for("Running node")
-    first.process.send_signal(signal.SIGSTOP)  # so that it does not end before the second asks
+    first.stop_between_two_accesses(project.path / "mlflow.db")  # so that it does not end before the second asks
     second = project.start(*run, "seed=3")
     assert second.process.wait() != 0
     first.process.send_signal(signal.SIGCONT)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -153,20 +149,6 @@ def test_the_comparison_draws_what_differs_on_parallel_coordinates(pages: Pages,
     assert all(metric in run.data.metrics for run in pair)
 
 
-def stop_between_two_accesses(project: Project, running: Running) -> None:
-    """Stop a run, so that it does not end meanwhile, at a moment when it holds no lock of the database."""
-    while True:
-        running.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, running.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        with closing(sqlite3.connect(project.path / "mlflow.db", timeout=0)) as other:
-            try:
-                other.execute("BEGIN EXCLUSIVE")
-                return
-            except sqlite3.OperationalError:
-                running.process.send_signal(signal.SIGCONT)
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def watched(copy_project: Callable[[str], Project], free_port: Callable[[], str]) -> Iterator[tuple[Project, Running]]:
     """A project, and MLflow's pages of it as `make ui` shows them."""
@@ -183,7 +165,7 @@ def test_a_run_that_a_person_deletes_while_it_works_ends_well(
     project, ui = watched
     running = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier")
     running.wait_for("Running node: train_classifier")
-    stop_between_two_accesses(project, running)
+    running.stop_between_two_accesses(project.path / "mlflow.db")
     try:
         (run,) = project.runs()
         assert run.info.status == "RUNNING"

@@ -99,7 +99,7 @@ def share_of_step(action: Tensor, turn: int) -> Tensor:
     share = torch.ones_like(action[0])
     for gate in action[len(action) - GATES :][:turn]:
         probability = (gate + STEP_AGAIN).sigmoid()
-        share = share * ((probability > 0.5).to(probability) + probability - probability.detach())
+        share = share * ((probability > 0.5).to(probability) + (probability - probability.detach()))
     return share
 
 

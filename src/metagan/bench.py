@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor, nn
 
+from metagan.bench_data import architecture, embedder, random_tasks
 from metagan.bench_rules import STEPS, TASKS, UNROLLED, inner_steps_by, long_unroll
 from metagan.configuration import read_parameters
 from metagan.errors import UserError
@@ -34,10 +35,9 @@ from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
 from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, shared_rule
 from metagan.nets.conv4 import Conv4
-from metagan.nets.embedder import Embedder
 from metagan.nets.randomness import seeded
 from metagan.nets.threads import intra_op_threads
-from metagan.parameters import GanArchitecture, RunSettings, validate
+from metagan.parameters import RunSettings, validate
 from metagan.training.gan import initial_gan
 
 RESULT = Path("data/08_reporting/bench.json")
@@ -219,22 +219,13 @@ def task_loss(meta_gradient: str, rules: Rules, weights: Sequence[float]) -> Tas
 
 def gan_step(settings: RunSettings, meta_gradient: str, mode: str) -> Step:
     """One GAN meta-step on tasks of random pixels; Reptile learns no rates and takes the fixed ones."""
-    training, size, channels = settings.meta_train, settings.tasks.image_size, settings.tasks.channels
-    shape = (channels, size, size)
-    inner, count, noise_size = training.inner, training.tasks_per_step, training.networks.noise_size
-    embedder = settings.embedder.objective
-    embed = Embedder(channels, embedder.width, embedder.feature_size, size).requires_grad_(False)
-    architecture = GanArchitecture(shape=shape, **training.networks.model_dump())
-    gan = initial_gan(architecture, inner, settings.seed)
+    training = settings.meta_train
+    inner = training.inner
+    gan = initial_gan(architecture(settings), inner, settings.seed)
     if meta_gradient == "reptile":
         gan = gan.with_first_rules(update_rule="sgd")
-    tasks = {
-        "support": torch.rand(count, training.k_shot, *shape),
-        "query": torch.rand(count, training.n_query, *shape),
-        "inner_noise": torch.randn(count, inner.steps, 2, training.k_shot, noise_size),
-        "outer_noise": torch.randn(count, training.n_query, noise_size),
-    }
-    task_map = TaskMap(gan.learner(training, embed), resolve(mode, CPU), training.vmap_chunk)
+    tasks = random_tasks(settings, inner.steps, training.tasks_per_step)
+    task_map = TaskMap(gan.learner(training, embedder(settings)), resolve(mode, CPU), training.vmap_chunk)
     loss = task_loss(meta_gradient, gan.rules, [1.0] * inner.steps)
     return lambda: task_map.mean_gradient(loss, gan.parameters, tasks)
 

@@ -4,46 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
+from metagan.bench_data import architecture, embedder, random_tasks
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.rule_training import unroll
 from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import learned_names
-from metagan.nets.embedder import Embedder
-from metagan.parameters import GanArchitecture, RunSettings
+from metagan.parameters import RunSettings
 from metagan.training.gan import Gan, initial_gan
 from metagan.training.rule_comparison import random_start, with_fixed_rule
+from metagan.training.rule_training import judged_by_distances
 
 TASKS, STEPS, UNROLLED = 4, 5, 20
 
 
 def problem(settings: RunSettings, rule: str, steps: int, tasks: int) -> tuple[Gan, GanLearner, TaskTensors]:
     """The random start of `compare_rules` with a rule, and tasks of random pixels."""
-    training, size, channels = settings.meta_train, settings.tasks.image_size, settings.tasks.channels
-    shape = (channels, size, size)
-    whole = GanArchitecture(shape=shape, **training.networks.model_dump())
+    training = settings.meta_train
     loss = training.inner.model_copy(update={"gan_loss": "non_saturating"})  # the one that all rules take
-    start = initial_gan(*random_start(whole, loss, settings.compare_rules), settings.seed)
+    start = initial_gan(*random_start(architecture(settings), loss, settings.compare_rules), settings.seed)
     gan = with_fixed_rule(start, rule, (0.03, 0.03), steps)
-    embedder = settings.embedder.objective
-    embed = Embedder(channels, embedder.width, embedder.feature_size, size).requires_grad_(False)
-    objective = training.outer_objective.model_copy(update={"critic": 0.0})
-    judged = training.model_copy(update={"outer_objective": objective, "start_weight": 0.0})
-    noise_size = training.networks.noise_size
-    return (
-        gan,
-        gan.learner(judged, embed),
-        {
-            "support": torch.rand(tasks, training.k_shot, *shape),
-            "query": torch.rand(tasks, training.n_query, *shape),
-            "inner_noise": torch.randn(tasks, steps, 2, training.k_shot, noise_size),
-            "outer_noise": torch.randn(tasks, training.n_query, noise_size),
-        },
-    )
+    learner = gan.learner(judged_by_distances(training), embedder(settings))
+    return gan, learner, random_tasks(settings, steps, tasks)
 
 
 def inner_steps_by(settings: RunSettings, rule: str) -> Callable[[], Tensor]:

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -51,7 +51,7 @@ def read_parameters(conf: Path, environment: str) -> dict[str, Any]:
     for name, resolver in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
     files = [file for folder in folders for file in sorted(folder.rglob("parameters*")) if file.suffix in SUFFIXES]
-    return OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files)), resolve=True)  # type: ignore[return-value]
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files)), resolve=True))
 
 
 def fault(conf: Path, environments: Iterable[str]) -> str | None:

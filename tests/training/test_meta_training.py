@@ -22,7 +22,7 @@ from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import InnerLoop, MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.training import meta_training
+from metagan.training import meta_training, trajectories
 from metagan.training.fitting import forget_ended
 from metagan.training.gan import (
     Gan,
@@ -101,7 +101,7 @@ def falling_scores(monkeypatch: pytest.MonkeyPatch) -> None:
         after_steps = [value] * (samples.shape[1] - 1)
         return {name: [5.0, *after_steps] for name in ("recognisability", "fjd", "diversity")}
 
-    monkeypatch.setattr(meta_training, "validation_metrics", metrics)
+    monkeypatch.setattr(trajectories, "validation_metrics", metrics)
 
 
 # What training hands over

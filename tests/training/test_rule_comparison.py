@@ -15,7 +15,7 @@ from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import CompareRules, MetaTrain, RandomStart
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
-from metagan.training import rule_comparison
+from metagan.training import rule_comparison, trajectories
 from metagan.training.curves import area
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
@@ -82,9 +82,9 @@ def test_the_best_pair_of_rates_is_chosen_on_val_classes(setting: Setting, monke
         seen.append((gan.inner.generator_learning_rate, gan.inner.discriminator_learning_rate))
         return torch.zeros(len(tasks["support"]), 1, 4, 1, 16, 16)
 
-    monkeypatch.setattr(rule_comparison, "sample_trajectory", samples)
+    monkeypatch.setattr(trajectories, "sample_trajectory", samples)
     monkeypatch.setattr(
-        rule_comparison, "validation_metrics", lambda *_: {"fjd": [0.0 if seen[-1] == (0.3, 0.02) else 1.0]}
+        trajectories, "validation_metrics", lambda *_: {"fjd": [0.0 if seen[-1] == (0.3, 0.02) else 1.0]}
     )
     gan, rates = rule_comparison.tuned(judge, task_map, start, "adam")
     assert sorted(seen) == [(0.01, 0.02), (0.01, 0.2), (0.3, 0.02), (0.3, 0.2)]

@@ -67,10 +67,11 @@ def inner_steps(
         player: [name for name in parameters if name in bound.tensors and name.startswith(f"{player}.")]
         for player, bound in rules.items()
     }
+    order, watched = turns(learner, rules), any(bound.rule.observes for bound in rules.values())
     for step in steps:
-        observed = _observed(learner, rules, parameters, task, step)
+        observed = {"observed": learner.observe(parameters, task, step).detach()} if watched else {}
         begun: set[str] = set()
-        for player, turn in turns(learner, rules):
+        for player, turn in order:
             bound = rules[player]
             values = {name: parameters[name] for name in tensors[player]}
 
@@ -89,11 +90,3 @@ def turns(learner: Learner, rules: Rules) -> list[tuple[str, int]]:
     """Who steps in an inner step, one after the other, and how often before in it."""
     adapting = [player for player in learner.players if player in rules]
     return [(player, turn) for player in adapting for turn in range(dict(rules[player].rule.most_steps).get(player, 1))]
-
-
-def _observed(
-    learner: Learner, rules: Rules, parameters: Parameters, task: TaskTensors, step: int
-) -> dict[str, Tensor]:
-    if not any(bound.rule.observes for bound in rules.values()):
-        return {}
-    return {"observed": learner.observe(parameters, task, step).detach()}

@@ -16,7 +16,7 @@ from metagan.reporting.templates import template
 STARTS = {"random": "From random networks", "meta": "From the meta-learned start"}
 COLOURS = ("#0067a5", "#c44f00", "#00805f", "#8a4a86", "#5c5c5c", "#a8003b", "#6b6b00", "#00767f")
 METRICS = {"fjd": "FJD", "two_sample": "Two-sample test", "recognisability": "Recognisability"}
-PLAYERS = {"generator": "generator", "discriminator": "discriminator"}
+PLAYERS = ("generator", "discriminator")
 Row = Mapping[str, Any]
 
 

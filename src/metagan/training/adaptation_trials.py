@@ -15,11 +15,10 @@ from torch import Tensor
 from metagan.meta.adaptation import Adapted, begin, inner_steps
 from metagan.meta.differentiation import Parameters, by_functional
 from metagan.meta.learners import GanLearner, TaskTensors
-from metagan.meta.update_rules import UPDATE_RULES, Signals, shared_rule
+from metagan.meta.update_rules import UPDATE_RULES, shared_rule
 from metagan.meta.update_rules.controller import play, seen, sizes
 
-PLAYERS = 2
-INPUTS, ACTIONS = sizes(PLAYERS)
+INPUTS, ACTIONS = sizes(len(GanLearner.players))
 LARGEST_ACTION = 10.0
 
 played = UPDATE_RULES["controller"]._replace(step=play, observes=False)
@@ -78,7 +77,7 @@ class AdaptationTrials:
         return self._look(), reward
 
     def _start(self) -> None:
-        """Every task at its start; what was set last is still seen."""
+        """Every task at its start, where nothing has been set yet."""
 
         def first(task: TaskTensors) -> tuple[Parameters, Parameters, Tensor]:
             at = begin(self.learner, self.rules, self._networks, task)
@@ -89,12 +88,11 @@ class AdaptationTrials:
 
     def _look(self) -> Tensor:
         number = self.step_number % self.horizon
-        nothing = {"player": "discriminator", "loss": torch.zeros(()), "gradients": {}}
 
         def look(parameters: Parameters, state: Parameters, task: TaskTensors) -> tuple[Tensor, Tensor]:
             observed = self.learner.observe(parameters, task, min(number, self.horizon - 1))
             own = {name.removeprefix("rule."): value for name, value in state.items()}
-            return seen(own, Signals(step=number, observed=observed, **nothing)), observed
+            return seen(own, number, observed), observed
 
         with torch.no_grad():
             looked, observed = torch.vmap(look)(self._parameters, self._state, self.tasks)

@@ -37,9 +37,11 @@ def generation_tasks(
     }, [task.class_index for task in tasks]
 
 
-def validation_tasks(bank: TaskBank, settings: MetaTrain, seed: int, steps: int) -> tuple[TaskTensors, list[int]]:
-    """The tasks of val classes that every choice is made on, with noise for `steps` inner steps."""
-    indices, noise_size = range(settings.validation_tasks), settings.networks.noise_size
+def validation_tasks(
+    bank: TaskBank, settings: MetaTrain, seed: int, steps: int, at_most: int | None = None
+) -> tuple[TaskTensors, list[int]]:
+    """The tasks of val classes that choices are made on, or the first of them, with noise for `steps` inner steps."""
+    indices, noise_size = range(settings.validation_tasks)[:at_most], settings.networks.noise_size
     stream = task_stream(bank, seed)
     return generation_tasks(stream, "val", indices, settings.k_shot, settings.n_query, steps, noise_size)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from torch import nn
 
@@ -19,6 +18,7 @@ from metagan.tasks.bank import TaskBank
 from metagan.training.saved import (
     AS_TRAINED,
     GanHeader,
+    GanKind,
     Provenance,
     SavedModel,
     Shots,
@@ -27,7 +27,6 @@ from metagan.training.saved import (
     weights_hash,
 )
 
-GanKind = Literal["meta_model", "joint_gan", "learned_rule"]
 PLAYERS = ("generator", "discriminator")
 GENERATOR = "generator."
 

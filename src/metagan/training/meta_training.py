@@ -11,7 +11,6 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
-from metagan.evaluation.validation import validation_metrics
 from metagan.identity import together
 from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
@@ -27,7 +26,7 @@ from metagan.training.gan import Gan, architecture_of, initial_critic, initial_g
 from metagan.training.outer_loop import Options, OuterLoop, Row, best_average, step_weights
 from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, Shots, detached
 from metagan.training.temperature import best_temperature
-from metagan.training.trajectories import sample_trajectory, sampling_map
+from metagan.training.trajectories import judged_samples, sampling_map
 
 CRITIC = "critic."
 Show = Callable[[Tensor, int], None]
@@ -95,13 +94,10 @@ class MetaTraining(OuterLoop):
     def measure(self) -> Row:
         steps = self.settings.validation_steps
         tasks, classes = validation_tasks(self.bank, self.settings, self.seed, max(steps))
-        tasks = {name: value.to(self.device) for name, value in tasks.items()}
 
         def values_of(gan: Gan) -> tuple[Tensor, dict[str, float]]:
-            on_device = {name: value.to(self.device) for name, value in gan.parameters.items()}
-            samples = sample_trajectory(self.task_map, replace(gan, parameters=on_device), tasks, (0, *steps)).cpu()
-            real = tasks["support"].cpu(), tasks["query"].cpu()
-            values = validation_metrics(self._evaluation_embed[0], samples, *real, np.array(classes), self.seed)
+            rest = (self._evaluation_embed[0], self.seed, self.device)
+            samples, values = judged_samples(self.task_map, gan, tasks, classes, (0, *steps), *rest)
             per_step = {metric: zip((0, *steps), column, strict=True) for metric, column in values.items()}
             return samples, {f"val/{metric}_{step}": value for metric in per_step for step, value in per_step[metric]}
 

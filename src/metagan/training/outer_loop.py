@@ -21,7 +21,7 @@ from metagan.meta.learners import TaskTensors
 from metagan.meta.learners.base import Learner
 from metagan.meta.meta_gradients import MetaGradient
 from metagan.meta.task_parallel import TaskFunction, TaskMap, resolve
-from metagan.meta.update_rules import RULE_PREFIX, Rules
+from metagan.meta.update_rules import RULE_PREFIX, Rules, learned_names
 from metagan.parameters import OuterLoopSettings
 from metagan.training.data import TaskBatches
 from metagan.training.processes import mean_over_processes, own_share
@@ -51,8 +51,10 @@ class OuterLoop(L.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.learner, self.rules, self.settings = learner, rules, settings
-        fixed = tuple(bound.prefix for bound in rules.values() if not bound.rule.learned)
-        self.fixed_parameters = {name: value for name, value in start.items() if name.startswith(fixed)}
+        learned = learned_names(rules, start)
+        self.fixed_parameters = {
+            name: value for name, value in start.items() if is_of_rule(name) and name not in learned
+        }
         # Parameter names may not hold dots.
         self.meta = nn.ParameterDict(
             {
@@ -188,11 +190,18 @@ class OuterLoop(L.LightningModule):
         for name, value in checkpoint["progress"].items():
             setattr(self, name, value)
 
-    def _keep_or_retreat(self, score: float) -> None:
-        if score > self.best_score:
+    def keep_best(self, score: float) -> bool:
+        """Keep the averaged weights if none before have scored as high."""
+        better = score > self.best_score
+        if better:
             self.best_score, self.best_step = score, self.meta_step
             _copy(self.average, self.best)
-        elif score < self.best_score - self.settings.retreat_margin:
+        return better
+
+    def _keep_or_retreat(self, score: float) -> None:
+        if self.keep_best(score):
+            return
+        if score < self.best_score - self.settings.retreat_margin:
             self.retreats += 1
             _copy(self.best, self.meta)
             _copy(self.best, self.average)

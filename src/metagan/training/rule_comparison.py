@@ -15,7 +15,7 @@ from torch import Tensor
 from metagan.evaluation.diversity import within_class_spread
 from metagan.evaluation.features import Embed, blank_where_diverged, diverged, embed_images
 from metagan.evaluation.two_sample import two_sample_on_pixels
-from metagan.evaluation.validation import metrics_of_features, validation_metrics
+from metagan.evaluation.validation import metrics_of_features
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
@@ -28,7 +28,7 @@ from metagan.tasks.streams import task_stream
 from metagan.training.curves import area
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_gan
-from metagan.training.trajectories import sample_trajectory, sampling_map
+from metagan.training.trajectories import judged_samples, sample_trajectory, sampling_map
 
 COLLAPSED = 0.5
 """Spread of a task's samples, over that of its real images, below which a generator counts as collapsed."""
@@ -81,14 +81,11 @@ def with_fixed_rule(start: Gan, rule: str, rates: tuple[float, float], steps: in
 def tuned(judge: Judge, task_map: TaskMap, start: Gan, rule: str) -> tuple[Gan, tuple[float, float]]:
     """The rule at the pair of rates that has the lowest FJD on val classes after `level_step` steps, and the pair."""
     settings, step = judge.settings, judge.settings.level_step
-    count = min(settings.training.validation_tasks, judge.training.validation_tasks)
-    tasks, classes = validation_tasks(judge.bank, judge.training, judge.seed, step)
-    tasks, classes = {name: value[:count] for name, value in tasks.items()}, classes[:count]
+    drawn = validation_tasks(judge.bank, judge.training, judge.seed, step, settings.training.validation_tasks)
 
     def fjd(rates: tuple[float, float]) -> float:
-        samples = sample_trajectory(task_map, with_fixed_rule(start, rule, rates, step), tasks, (step,))
-        shown = tasks["support"], tasks["query"]
-        return validation_metrics(judge.embed, samples, *shown, np.array(classes), judge.seed)["fjd"][0]
+        gan = with_fixed_rule(start, rule, rates, step)
+        return judged_samples(task_map, gan, *drawn, (step,), judge.embed, judge.seed)[1]["fjd"][0]
 
     best = min(product(settings.generator_rates, settings.discriminator_rates), key=fjd)
     return with_fixed_rule(start, rule, best, step), best

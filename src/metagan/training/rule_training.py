@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
-from metagan.evaluation.validation import validation_metrics
 from metagan.identity import together
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
@@ -32,7 +30,7 @@ from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Gan, initial_networks
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.saved import EmbedderHeader, GanHeader, Provenance, SavedModel, detached
-from metagan.training.trajectories import sample_trajectory
+from metagan.training.trajectories import judged_samples
 
 START_SEED = 1_000_000
 """Random starts of training have seeds from here on: none of them is a start that rules are compared from."""
@@ -106,28 +104,26 @@ class RuleLoop(OuterLoop):
     def keep(self, row: Row) -> None:
         """The averaged rules, if none before has scored as high."""
         self.history.append({"meta_step": self.meta_step, "seconds": round(self.seconds, 1), "train_loss": None, **row})
-        if row["val/score"] > self.best_score:
-            self.best_score, self.best_step = row["val/score"], self.meta_step
-            for name, value in self.average.items():
-                self.best[name].data.copy_(value)
+        self.keep_best(row["val/score"])
 
     def measure(self) -> Row:
         """The mean FJD on val classes up to the horizon; the score is by how much it is below that of the start."""
         horizon = self.settings.horizon
         steps = tuple(sorted({0, *(round(horizon * share) for share in (0.1, 0.25, 0.5, 0.75, 1.0))}))
-        tasks, classes = validation_tasks(self.bank, self.tasks, self.seed, horizon)
-        tasks = {name: value[: self.settings.validation_tasks].to(self.device) for name, value in tasks.items()}
-        classes = classes[: self.settings.validation_tasks]
-        gan = self.trained()
-        on_device = {name: value.to(self.device) for name, value in gan.parameters.items()}
-        samples = sample_trajectory(self.task_map, replace(gan, parameters=on_device), tasks, steps).cpu()
-        real = tasks["support"].cpu(), tasks["query"].cpu()
-        fjd = validation_metrics(self._evaluation_embed[0], samples, *real, np.array(classes), self.seed)["fjd"]
+        drawn = validation_tasks(self.bank, self.tasks, self.seed, horizon, self.settings.validation_tasks)
+        gan, embed = self.trained(), self._evaluation_embed[0]
+        fjd = judged_samples(self.task_map, gan, *drawn, steps, embed, self.seed, self.device)[1]["fjd"]
         mean = area(steps, fjd, horizon)
         if self._first is None:
             self._first = self.history[0]["val/mean_fjd"] if self.history else mean
         row: Row = {f"val/fjd_{step}": value for step, value in zip(steps, fjd, strict=True)}
         return {**row, "val/mean_fjd": mean, "val/score": 1 - mean / self._first}
+
+
+def judged_by_distances(tasks: MetaTrain) -> MetaTrain:
+    """The outer objective of rules: without a critic, and of what the inner steps lead to alone."""
+    objective = tasks.outer_objective.model_copy(update={"critic": 0.0})
+    return tasks.model_copy(update={"outer_objective": objective, "start_weight": 0.0})
 
 
 def train_rule(
@@ -156,8 +152,7 @@ def train_rule(
         "steps": settings.horizon,
     }
     start = start.with_first_rules(seed, **inner)
-    objective = tasks.outer_objective.model_copy(update={"critic": 0.0})
-    judged = tasks.model_copy(update={"outer_objective": objective, "start_weight": 0.0})
+    judged = judged_by_distances(tasks)
     learner = start.learner(judged, load_embedder(objective_embedder, bank))
     embed = load_embedder(evaluation_embedder, bank)
     module = RuleLoop(bank, learner, start, random_start, how, settings, judged, embed, seed)
@@ -207,6 +202,4 @@ def by_reinforcement(module: RuleLoop, settings: PpoSettings) -> None:
         module.keep(module.measure())
 
     with seeded(module.seed):
-        train_by_ppo(
-            trials, count, {name: value.detach() for name, value in first.items()}, settings, module.seed, look
-        )
+        train_by_ppo(trials, count, first, settings, module.seed, look)

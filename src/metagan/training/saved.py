@@ -76,11 +76,14 @@ class EmbedderHeader(Header):
     architecture: EmbedderArchitecture
 
 
+GanKind = Literal["meta_model", "joint_gan", "learned_rule"]
+
+
 class GanHeader(Header):
     """The meta-model, the joint GAN, or a start with rules that were trained for it alone; `inner` has the update rule
     with its settings, and `k_shots` what the meta-model was trained with."""
 
-    kind: Literal["meta_model", "joint_gan", "learned_rule"]
+    kind: GanKind
     architecture: GanArchitecture
     inner: InnerLoop
     temperature: Temperature = AS_TRAINED

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from metagan.evaluation.features import Embed
+from metagan.evaluation.validation import validation_metrics
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
@@ -40,3 +46,20 @@ def sample_trajectory(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tu
         return torch.stack(made)
 
     return task_map.results(sample, gan.parameters, tasks)
+
+
+def judged_samples(
+    task_map: TaskMap,
+    gan: Gan,
+    tasks: TaskTensors,
+    classes: Sequence[int],
+    steps: tuple[int, ...],
+    embed: Embed,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> tuple[Tensor, dict[str, list[float]]]:
+    """`sample_trajectory` on a device, and back on the CPU the metrics of the samples after each of `steps`."""
+    on_device = {name: value.to(device) for name, value in gan.parameters.items()}
+    moved = {name: value.to(device) for name, value in tasks.items()}
+    samples = sample_trajectory(task_map, replace(gan, parameters=on_device), moved, steps).cpu()
+    return samples, validation_metrics(embed, samples, tasks["support"], tasks["query"], np.array(classes), seed)

@@ -24,6 +24,7 @@ from metagan.meta.update_rules.controller import (
 RULE = UPDATE_RULES["controller"]
 VALUES = {"discriminator.x": torch.zeros(3), "generator.y": torch.zeros(2)}
 OF_DISCRIMINATOR = {"discriminator.x": VALUES["discriminator.x"]}
+OBSERVED = torch.tensor([0.25, 1.0, 0.5])
 OF_GENERATOR = {"generator.y": VALUES["generator.y"]}
 RATES = {"discriminator.x": 0.1, "generator.y": 0.02}
 
@@ -31,7 +32,7 @@ RATES = {"discriminator.x": 0.1, "generator.y": 0.02}
 def signals(player: str, step: int, turn: int = 0, first: bool = True, scale: float = 1.0) -> Signals:
     names = [name for name in VALUES if name.startswith(player)]
     gradients = {name: scale * torch.arange(1.0, 1 + VALUES[name].numel()) for name in names}
-    return Signals(player, step, torch.tensor(0.7), gradients, turn, first, torch.tensor([0.25, 1.0, 0.5]))
+    return Signals(player, step, torch.tensor(0.7), gradients, turn, first, OBSERVED)
 
 
 def at_rest(seed: int = 0) -> Parameters:
@@ -104,12 +105,12 @@ def test_what_it_sees_by_hand() -> None:
     state = RULE.begin(at_rest(), VALUES)
     state |= {"loss.discriminator": torch.tensor(1.0), "loss.generator": torch.tensor(-3.0)}
     state |= {"norm.discriminator": torch.tensor(10.0), "observed": torch.tensor([0.0, 0.0, 0.8])}
-    looked = seen(state, signals("discriminator", 3))
+    looked = seen(state, 3, OBSERVED)
     assert looked.shape == (inputs,)
     by_hand = [math.log(2), -math.log(4), math.log(10) / 10, math.log(1e-6) / 10, 0.25, 1.0, 0.5, 10 * 0.3]
     assert looked[:8].tolist() == pytest.approx(by_hand, rel=1e-5)
     assert looked[8 : 8 + actions].tolist() == [0] * actions
-    assert seen(state, signals("discriminator", 0))[7] == 0  # nothing has fallen before the first step
+    assert seen(state, 0, OBSERVED)[7] == 0  # nothing has fallen before the first step
 
 
 def test_the_cell_is_that_of_torch() -> None:
@@ -122,5 +123,5 @@ def test_the_cell_is_that_of_torch() -> None:
         cell.bias_ih.copy_(meta_parameters["bias.0"])
         cell.bias_hh.zero_()
     told = signals("discriminator", 2)
-    hidden, _ = cell(seen(state, told)[None])
+    hidden, _ = cell(seen(state, told.step, told.observed)[None])
     torch.testing.assert_close(act(meta_parameters, state, told)["hidden"], hidden.detach())

@@ -39,9 +39,9 @@ def pes(
     constant = {name: value.detach() for name, value in meta_parameters.items()}
     sizes = [constant[name].numel() for name in names]
 
-    def moved(by: Tensor) -> Parameters:
-        parts = zip(names, by.split(sizes), strict=True)
-        return {**constant, **{name: constant[name] + part.view_as(constant[name]) for name, part in parts}}
+    def by_name(numbers: Tensor) -> Parameters:
+        parts = zip(names, numbers.split(sizes), strict=True)
+        return {name: part.view_as(constant[name]) for name, part in parts}
 
     places = [begin(learner, rules, constant, task)] * 2
     since_start = torch.zeros_like(task[PERTURBATIONS][0])
@@ -50,13 +50,12 @@ def pes(
         since_start = since_start + perturbation
         losses = []
         for index, sign in enumerate((1, -1)):
-            disturbed = moved(sign * deviation * perturbation)
+            moves = by_name(sign * deviation * perturbation)
+            disturbed = {**constant, **{name: constant[name] + move for name, move in moves.items()}}
             trajectory = list(inner_steps(learner, rules, disturbed, task, places[index], block, differentiate, False))
             places[index] = trajectory[-1]
             weights = step_weights[block.start : block.stop]
             losses.append(learner.outer_loss("", [each.parameters for each in trajectory], weights, task))
         estimate = estimate + since_start * (losses[0] - losses[1]) / (2 * deviation)
         total = total + (losses[0] + losses[1]) / 2
-    parts = zip(names, estimate.split(sizes), strict=True)
-    by_name = {name: part.view_as(constant[name]) for name, part in parts}
-    return with_gradient(total, by_name, meta_parameters)
+    return with_gradient(total, by_name(estimate), meta_parameters)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from metagan.meta.adaptation import begin, inner_steps
+from metagan.meta.adaptation import Adapted, begin, inner_steps
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
 from metagan.meta.rule_training.estimate import with_gradient
@@ -40,9 +40,9 @@ def unroll(
     estimate = {name: torch.zeros_like(value) for name, value in learned.items()}
     for steps in blocks(len(step_weights), truncation):
 
-        def loss(own: Parameters, steps: range = steps) -> Tensor:
+        def loss(own: Parameters, at: Adapted = at, steps: range = steps) -> Tensor:
             given = {**constant, **own}
-            trajectory = list(inner_steps(learner, rules, given, task, at, steps, differentiate, True))  # noqa: B023
+            trajectory = list(inner_steps(learner, rules, given, task, at, steps, differentiate, True))
             weights = step_weights[steps.start : steps.stop]
             return learner.outer_loss("", [place.parameters for place in trajectory], weights, task)
 

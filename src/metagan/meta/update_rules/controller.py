@@ -17,6 +17,7 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules.base import OBSERVED, Signals, State, UpdateRule
+from metagan.meta.update_rules.features import SPANS, inverse_root, steps_done
 from metagan.meta.update_rules.lstm import lstm_cell, uniform
 
 HIDDEN = 16
@@ -27,15 +28,16 @@ RANGE = math.log(100)
 STEP_AGAIN = -1.0
 """The logit of a second and a third step where the network's output is 0."""
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.99
-FLOOR, EPSILON = 1e-4, 1e-12
-"""An element's mean square is at least `FLOOR` of that over its tensor, so that a slope through a step stays finite."""
-SPANS = (1.0, 3.0, 10.0, 30.0, 100.0)
-"""Steps, of which the network sees about how many are done."""
 
 
 def players_of(names: Iterable[str]) -> list[str]:
     """Whose tensors these are."""
     return list(dict.fromkeys(name.split(".")[0] for name in names))
+
+
+def players_in(state: State) -> list[str]:
+    """Those whose losses the state holds, in their order."""
+    return [name.removeprefix("loss.") for name in state if name.startswith("loss.")]
 
 
 def sizes(players: int) -> tuple[int, int]:
@@ -71,14 +73,13 @@ def _begin(meta_parameters: Parameters, values: Parameters) -> State:
     }
 
 
-def seen(state: State, signals: Signals) -> Tensor:
-    """(inputs,) what the network sees at the start of an inner step."""
-    players = [name.removeprefix("loss.") for name in state if name.startswith("loss.")]
+def seen(state: State, step: int, observed: Tensor) -> Tensor:
+    """(inputs,) what the network sees at the start of an inner step, after what it may observe of the play."""
+    players = players_in(state)
     parts = [_squashed(state[f"loss.{player}"]) for player in players]
     parts += [(state[f"norm.{player}"] + 1e-6).log() / 10 for player in players]
-    number = [math.tanh(signals.step / span - 1) for span in SPANS]
-    fall = state["observed"][-1] - signals.observed[-1] if signals.step else 0 * signals.observed[-1]
-    rest = [signals.observed, 10 * fall[None], state["action"].tanh(), signals.observed.new_tensor(number)]
+    fall = state["observed"][-1] - observed[-1] if step else 0 * observed[-1]
+    rest = [observed, 10 * fall[None], state["action"].tanh(), steps_done(step, observed)]
     return torch.cat([torch.stack(parts), *rest])
 
 
@@ -88,10 +89,10 @@ def _squashed(value: Tensor) -> Tensor:
 
 def act(meta_parameters: Parameters, state: State, signals: Signals) -> State:
     """What the network remembers and sets after a look."""
-    looked = seen(state, signals)[None]
+    looked = seen(state, signals.step, signals.observed)[None]
     hidden, cell = lstm_cell(meta_parameters, 0, looked, state["hidden"], state["cell"])
     action = (hidden @ meta_parameters["readout"].T)[0] + meta_parameters["readout_bias"]
-    return {"hidden": hidden, "cell": cell, "action": action}
+    return {"hidden": hidden, "cell": cell, "action": action, "observed": signals.observed}
 
 
 def share_of_step(action: Tensor, turn: int) -> Tensor:
@@ -112,7 +113,7 @@ def play(
     meta_parameters: Parameters, state: State, values: Parameters, gradients: Parameters, signals: Signals
 ) -> tuple[Parameters, State]:
     """A step of one player by the action in `state`."""
-    players = [name.removeprefix("loss.") for name in state if name.startswith("loss.")]
+    players = players_in(state)
     action, share = state["action"], share_of_step(state["action"], signals.turn)
     factor = share * rate_factor(action, players.index(signals.player))
     count = state[f"count.{signals.player}"] + share
@@ -126,7 +127,7 @@ def play(
         square = square + share * (1 - SQUARE_DECAY) * (gradient**2 - square)
         remembered |= {f"mean.{name}": mean, f"square.{name}": square}
         corrected = square / (1 - SQUARE_DECAY**count)
-        scale = (corrected + FLOOR * corrected.mean() + EPSILON).rsqrt()
+        scale = inverse_root(corrected)
         step = meta_parameters[f"log_rate.{name}"].exp() * factor * scale * mean / (1 - MEAN_DECAY**count)
         moved[name] = value - step
     return moved, remembered
@@ -135,9 +136,7 @@ def play(
 def _step(
     meta_parameters: Parameters, state: State, values: Parameters, gradients: Parameters, signals: Signals
 ) -> tuple[Parameters, State]:
-    chosen: State = {}
-    if signals.first:
-        chosen = act(meta_parameters, state, signals) | {"observed": signals.observed}
+    chosen = act(meta_parameters, state, signals) if signals.first else {}
     moved, remembered = play(meta_parameters, {**state, **chosen}, values, gradients, signals)
     return moved, {**chosen, **remembered}
 

@@ -16,20 +16,16 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Parameters
 from metagan.meta.update_rules.base import Signals, State, UpdateRule
+from metagan.meta.update_rules.features import EPSILON, SPANS, inverse_root, steps_done
 
 HIDDEN = 32
 DECAYS = (0.5, 0.9, 0.99)
 SQUARE_DECAY = 0.95
 ADAM = 2 + len(DECAYS) + 1 + 1
 """Which feature is the quotient of the average with a decay of 0.9 and the root of that of squares."""
-SPANS = (1.0, 3.0, 10.0, 30.0, 100.0)
-"""Steps, of which the network sees about how many are done."""
 FEATURES = 2 + 2 * len(DECAYS) + 1 + len(SPANS)
 SIZE_RANGE = 1.0
 """How much an output of 1 changes the logarithm of a step's size."""
-FLOOR = 1e-4
-"""Of the mean square over a tensor: what an element's own is at least, so that a slope through a step stays finite."""
-EPSILON = 1e-12
 
 
 def _initialise(values: Parameters, rates: dict[str, float], steps: int, seed: int) -> Parameters:
@@ -75,11 +71,10 @@ def corrected(means: list[Tensor], square: Tensor, steps: int) -> tuple[list[Ten
 
 def features(gradient: Tensor, means: list[Tensor], square: Tensor, step: int) -> Tensor:
     """(..., FEATURES) of the elements of a tensor (...)."""
-    scale = (square + FLOOR * square.mean() + EPSILON).rsqrt()
+    scale = inverse_root(square)
     in_units = [part * (part.square().mean() + EPSILON).rsqrt() for part in (gradient, *means, square)]
-    number = torch.tanh(torch.tensor([step / span - 1 for span in SPANS], dtype=gradient.dtype, device=gradient.device))
     seen = torch.stack([*in_units, gradient * scale, *(mean * scale for mean in means)], -1)
-    return torch.cat([seen, number.expand(*gradient.shape, len(SPANS))], -1)
+    return torch.cat([seen, steps_done(step, gradient).expand(*gradient.shape, len(SPANS))], -1)
 
 
 def network(weights: Parameters, seen: Tensor) -> Tensor:

@@ -37,22 +37,21 @@ def train_rules(
     settings, training = CompareRules.model_validate(compare_rules), MetaTrain.model_validate(meta_train)
     gan = load_gan(meta_model, "meta_model")
     wanted = {
-        _name(start, how.name, own): (start, how, own)
+        _name(start, how.name, own): (begun, start == "random", how, own)
         for own in range(seed, seed + settings.seeds)
-        for start in settings.starts
+        for start, begun in rule_starts(bank, gan, settings, training, own).items()
         for how in settings.learned
     }
     trained: Rules = {}
     with nested_runs(list(wanted)) as runs:
-        for open_run, (name, (start, how, own)) in zip(runs, wanted.items(), strict=True):
+        for open_run, (name, (begun, random, how, own)) in zip(runs, wanted.items(), strict=True):
             with open_run():
-                begun = rule_starts(bank, gan, settings, training, own)[start]
                 trained[name], _ = train_rule(
                     bank,
                     evaluation_embedder,
                     objective_embedder,
                     begun,
-                    start == "random",
+                    random,
                     how,
                     settings,
                     training,

@@ -38,6 +38,8 @@ PIPELINES = {
     "rules": "compare_rules",
     "recognition_critic": "one_shot",
     "diversity_critic": "one_shot",
+    "invented_bank": "invent",
+    "inventions": "invent",
 }
 """Which pipeline makes what, by the names of the catalog."""
 

@@ -19,6 +19,7 @@ from metagan.parameters.compare_rules import CompareRules, LearnedRule, PpoSetti
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.example import Example, StoredExample
+from metagan.parameters.invent import Invent
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.meta_train import (
     GanArchitecture,
@@ -63,6 +64,7 @@ __all__ = [
     "Glyphs",
     "ImageFolder",
     "InnerLoop",
+    "Invent",
     "JointGan",
     "Leaderboard",
     "LearnedRule",

@@ -17,6 +17,7 @@ from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
 from metagan.parameters.embedder import EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
+from metagan.parameters.invent import Invent
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.messages import line
 from metagan.parameters.meta_train import MetaTrain
@@ -48,6 +49,7 @@ class RunSettings(Section):
     leaderboard: Leaderboard = Leaderboard()
     bandits: Bandits = Bandits()
     one_shot: OneShot = OneShot()
+    invent: Invent = Invent()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> RunSettings:

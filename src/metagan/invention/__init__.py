@@ -1,0 +1,1 @@
+"""New classes out of a trained meta-model, checked before they are believed."""

@@ -1,0 +1,77 @@
+"""Invention of new classes, and what proves that they are new and worth learning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from metagan.parameters.embedder import EmbedderNetwork
+from metagan.parameters.section import Fraction, NonNegative, OneOrMore, Plural, Positive, Rate, Section, Several
+
+InventorName = Literal["interpolate", "directions", "strokes", "anchors", "hardest"]
+"""A new inventor's name goes here; its file has the same name."""
+CheckName = Literal["blank", "near_copy", "far", "inconsistent", "blurred", "repeated"]
+
+
+class Interpolate(Section):
+    parents: Annotated[int, Field(ge=2, le=3)] = 2
+    least_share: Annotated[float, Field(ge=0, le=1 / 3)] = 0.3
+
+
+class Directions(Section):
+    components: Positive = 40
+    deviations: Annotated[float, Field(gt=0, le=10)] = 1.0
+
+
+class Strokes(Section):
+    sharpness: Rate = 1.0
+
+
+class Anchors(Section):
+    between: Annotated[float, Field(gt=0, le=10)] = 1.0
+    within: NonNegative = 0.4
+
+
+class Hardest(Section):
+    n_way: Plural = 5
+    steps: Positive = 10
+    learning_rate: Rate = 0.3
+    density: NonNegative = 1.0
+
+
+class Useful(Section):
+    """Few-shot classifiers of real and invented classes, all of them trained for as long."""
+
+    real_classes: OneOrMore[Plural] = (20, 60, 200)
+    seeds: OneOrMore[Annotated[int, Field(ge=0, lt=2**31)]] = (0, 1, 2)
+    network: EmbedderNetwork = EmbedderNetwork(n_way=10)
+    n_way: Plural = 5
+    episodes: Plural = 400
+
+
+class Invent(Section):
+    """New classes by the trained meta-model, and what they are measured by."""
+
+    how: OneOrMore[InventorName] = ("interpolate", "directions", "strokes", "anchors", "hardest")
+    classes: Plural = 200
+    images: Annotated[int, Field(ge=4, le=64)] = 20
+    split: str = "train"
+    parents: Plural = 400
+    steps: Annotated[int, Field(ge=0, le=50)] = 5
+    rounds: Positive = 10
+    checks: Several[CheckName] = ("blank", "near_copy", "far", "inconsistent", "blurred", "repeated")
+    near_copy: Fraction = 0.05
+    interpolate: Interpolate = Interpolate()
+    directions: Directions = Directions()
+    strokes: Strokes = Strokes()
+    anchors: Anchors = Anchors()
+    hardest: Hardest = Hardest()
+    useful: Useful = Useful()
+
+    @field_validator("split")
+    @classmethod
+    def _is_never_measured_on(cls, value: str) -> str:
+        if value != "train":
+            raise ValueError("must be train: invented classes are learned from, and val and test classes must be real")
+        return value

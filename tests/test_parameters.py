@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from metagan.errors import UserError
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import RunSettings, validate
+from metagan.parameters import Bandits, RunSettings, validate
 
 CONF = Path(__file__).parents[1] / "conf"
 RULES = ", ".join(map(repr, UPDATE_RULES))
@@ -175,6 +175,13 @@ def test_a_bad_value_is_one_line_that_names_the_parameter(name: str, value: obje
 def test_an_unknown_name_in_an_element_of_a_list_is_told_as_any_other() -> None:
     raw = {"bandits": {"bandits": [{"pulls": 10, "arms": 5}, {"pulls": 10, "arms": 5, "arm": 3}]}}
     assert message(raw) == "bandits.bandits.1.arm: unknown parameter; known here are pulls, arms"
+
+
+def test_an_agent_needs_a_problem() -> None:
+    assert message({"bandits": {"bandits": [], "mdps": []}}) == (
+        "bandits.bandits: there must be a problem here or in mdps"
+    )
+    assert Bandits.model_validate({"bandits": [], "mdps": [{"episodes": 2}]}).bandits == ()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from metagan.errors import UserError
 from metagan.reinforcement.agent import Agent, AgentPolicy
 from metagan.reinforcement.policies import play
 from metagan.reinforcement.ppo import Ppo, Training, advantages, loss, roll_out
-from metagan.reinforcement.problems import bandits, tabular_mdps
+from metagan.reinforcement.problems import Family, bandits, tabular_mdps
 
 SMALL = Ppo(
     updates=4, trials_per_update=8, epochs=2, minibatches=2, hidden_size=8, learning_rate=1e-3, clip=0.1, entropy=0.01,
@@ -89,6 +89,21 @@ def test_it_learns_to_remember_which_arm_gave_something() -> None:
     after = play(AgentPolicy(training.agent, 0), family, 4000, 99).mean()
     assert before == pytest.approx(2.5, abs=0.06)
     assert after > 2.7
+
+
+@pytest.mark.parametrize("family", [bandits(6, 4), tabular_mdps(2, states=3, actions=4, horizon=4)])
+def test_names_of_actions_mean_nothing(family: Family) -> None:
+    """Who calls the actions otherwise gets the same probabilities under the other names, and the same values."""
+    agent = Agent(family, 8, 0.9)
+    seen = roll_out(agent, 5, 0, 0.9, 0.5).seen
+    order = torch.tensor([2, 0, 3, 1])
+    renamed = torch.cat([seen[..., order], seen[..., 4:]], -1)
+    with torch.no_grad():
+        logits, values, _ = agent(seen)
+        other_logits, other_values, _ = agent(renamed)
+    torch.testing.assert_close(other_logits, logits[..., order])
+    torch.testing.assert_close(other_values, values)
+    assert logits[-1].std(-1).min() > 0  # they are told apart by what was done
 
 
 def test_equal_seeds_play_equally() -> None:

@@ -42,6 +42,15 @@ def test_transitions_and_rewards_are_those_of_the_mdp() -> None:
     np.testing.assert_allclose(np.bincount(seen.state) / count, trials.transitions[0, 0, 1], atol=0.02)
 
 
+@each_family
+def test_what_is_seen_says_where_the_last_action_was_done(family: Family) -> None:
+    trials = Trials(family, 30, 2)
+    assert (trials.seen.before == -1).all()
+    for _ in range(family.steps):
+        state = trials.seen.state
+        np.testing.assert_array_equal(trials.step(np.zeros(30, int)).before, state)
+
+
 def test_an_episode_starts_in_the_first_state_and_a_trial_has_several() -> None:
     trials = Trials(tabular_mdps(3, states=4, actions=2, horizon=5), 20, 0)
     seen = [trials.step(np.zeros(20, int)) for _ in range(15)]
@@ -53,8 +62,10 @@ def test_an_episode_starts_in_the_first_state_and_a_trial_has_several() -> None:
 def test_the_observation_by_hand() -> None:
     family = tabular_mdps(1, states=3, actions=2, horizon=4)
     trials = Trials(family, 1, 0)
-    np.testing.assert_array_equal(encode(family, trials.seen)[0], [1, 0, 0, 0, 0, 0, 0, 0])
-    seen = trials.seen._replace(state=np.array([2]), action=np.array([1]), done=np.array([True]), step=3)
+    np.testing.assert_array_equal(encode(family, trials.seen)[0], [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])
+    seen = trials.seen._replace(
+        state=np.array([2]), before=np.array([0]), action=np.array([1]), done=np.array([True]), step=3
+    )
     seen = seen._replace(reward=np.array([0.5]), expected=np.array([9.0]))
-    np.testing.assert_allclose(encode(family, seen)[0], [0, 0, 1, 0, 1, 0.5, 1, 0.75])
-    assert family.observation_size == 8
+    np.testing.assert_allclose(encode(family, seen)[0], [0, 1, 1, 0, 0, 0, 0, 1, 0.5, 1, 0.75])
+    assert family.observation_size == 11

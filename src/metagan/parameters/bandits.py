@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from metagan.parameters.section import Fraction, NonNegative, OneOrMore, Plural, Positive, Section
 
@@ -27,11 +27,11 @@ class MdpProblem(Section):
 class AgentSettings(Section):
     """RL²: a recurrent policy, trained by PPO."""
 
-    steps: Positive = 2_000_000
+    steps: Positive = 3_000_000
     steps_per_update: Plural = 20_000
     epochs: Positive = 4
     minibatches: Positive = 4
-    hidden_size: Annotated[int, Field(ge=8, le=1024)] = 128
+    hidden_size: Annotated[int, Field(ge=8, le=1024)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.1
     entropy: NonNegative = 0.02
@@ -42,7 +42,7 @@ class AgentSettings(Section):
 class Bandits(Section):
     """What the agent is compared with, on what, and how it is trained."""
 
-    bandits: OneOrMore[BanditProblem] = (BanditProblem(pulls=10, arms=5),)
+    bandits: tuple[BanditProblem, ...] = Field(default=(BanditProblem(pulls=10, arms=5),), strict=False)
     mdps: tuple[MdpProblem, ...] = Field(default=(), strict=False)
     bandit_trials: Plural = 20_000
     mdp_trials: Plural = 4_000
@@ -51,3 +51,9 @@ class Bandits(Section):
     gittins_discounts: OneOrMore[Discount] = (0.9, 0.97, 0.99)
     epsilons: OneOrMore[Fraction] = (0.0, 0.1, 0.2)
     agent: AgentSettings = AgentSettings()
+
+    @model_validator(mode="after")
+    def _there_is_a_problem(self) -> Bandits:
+        if not self.bandits and not self.mdps:
+            raise ValueError("bandits: there must be a problem here or in mdps")
+        return self

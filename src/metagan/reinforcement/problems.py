@@ -33,7 +33,7 @@ class Family:
 
     @property
     def observation_size(self) -> int:
-        return self.states + self.actions + 3
+        return self.actions + 2 * self.states + 3
 
 
 def bandits(pulls: int, arms: int) -> Family:
@@ -49,6 +49,8 @@ class Seen(NamedTuple):
     """What is known after a step, for each of N trials: where one is, and what the last step was and gave."""
 
     state: Indices
+    before: Indices
+    """The state that the last step was done in; -1 before the first step."""
     action: Indices
     """-1 before the first step."""
     reward: Numbers
@@ -72,7 +74,8 @@ class Trials:
         weights = self._luck.standard_exponential((*size, family.states))
         self.transitions = weights / weights.sum(-1, keepdims=True)
         self._all = np.arange(count)
-        self.seen = Seen(np.zeros(count, int), np.full(count, -1), *np.zeros((2, count)), np.zeros(count, bool), 0)
+        nothing = np.full(count, -1)
+        self.seen = Seen(np.zeros(count, int), nothing, nothing, *np.zeros((2, count)), np.zeros(count, bool), 0)
 
     def step(self, action: Indices) -> Seen:
         """Do `action` (N,), each in [0, actions)."""
@@ -85,14 +88,19 @@ class Trials:
         done = np.full(len(means), step % self.family.horizon == 0)
         reached = self.transitions[self._all, state, action].cumsum(-1) < self._luck.random((len(means), 1))
         arrived = np.minimum(reached.sum(-1), self.family.states - 1)
-        self.seen = Seen(np.where(done, 0, arrived), np.asarray(action), reward, means, done, step)
+        self.seen = Seen(np.where(done, 0, arrived), state, np.asarray(action), reward, means, done, step)
         return self.seen
 
 
 def encode(family: Family, seen: Seen) -> NDArray[np.float32]:
-    """(N, observation_size): state and last action as one of many, last reward, whether it ended an episode, and the
-    share of the trial that is done."""
-    state = np.eye(family.states, dtype=np.float32)[seen.state]
-    action = np.eye(family.actions + 1, dtype=np.float32)[seen.action + 1][:, 1:]
-    share = np.full(len(state), seen.step / family.steps)
-    return np.concatenate([state, action, np.stack([seen.reward, seen.done, share], 1).astype(np.float32)], 1)
+    """(N, observation_size): the last action, the state that it was done in and the state now, each as one of many, the
+    last reward, whether it ended an episode, and the share of the trial that is done."""
+    share = np.full(len(seen.state), seen.step / family.steps)
+    numbers = np.stack([seen.reward, seen.done, share], 1).astype(np.float32)
+    kinds = ((family.actions, seen.action), (family.states, seen.before), (family.states, seen.state))
+    return np.concatenate([*(_one_of_many(count, which) for count, which in kinds), numbers], 1)
+
+
+def _one_of_many(count: int, which: Indices) -> NDArray[np.float32]:
+    """(N, count); -1 is none of them."""
+    return np.eye(count + 1, dtype=np.float32)[which + 1][:, 1:]

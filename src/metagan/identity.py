@@ -40,6 +40,8 @@ PIPELINES = {
     "diversity_critic": "one_shot",
     "invented_bank": "invent",
     "inventions": "invent",
+    "invention": "evaluate_invention",
+    "invention_use": "evaluate_invention",
 }
 """Which pipeline makes what, by the names of the catalog."""
 

@@ -56,15 +56,15 @@ def class_features(embed: Embed, images: Tensor) -> Values:
     return as_float64(embed_images(embed, images))
 
 
-def recognised(features: Features, seed: int) -> Values:
-    """(T,) how often an image of each class is given to it, by 20-way 1-shot decisions among classes (T, n, F).
+def recognised(features: Features, seed: int, n_way: int = N_WAY) -> Values:
+    """(T,) how often an image of each class is given to it, by 1-shot decisions among classes (T, n, F).
 
-    Every image has a decision of its own: another image of its class against one of each of 19 other classes, or of all
-    where there are fewer, nearest in Euclidean distance, a tie counting as wrong. T and n are at least 2.
+    Every image has a decision of its own: another image of its class against one of each of `n_way` - 1 other classes,
+    or of all where there are fewer, nearest in Euclidean distance, a tie counting as wrong. T and n are at least 2.
     """
     values, generator = as_float64(features), np.random.default_rng(seed)
     count, images, _ = values.shape
-    others = min(N_WAY, count) - 1
+    others = min(n_way, count) - 1
     shares = np.zeros(count)
     for own in range(count):
         rest = np.delete(np.arange(count), own)

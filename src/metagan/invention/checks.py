@@ -19,7 +19,7 @@ from metagan.evaluation.class_measures import (
 )
 from metagan.parameters import Invent
 from metagan.parameters.invent import CheckName
-from metagan.tasks.bank import TaskBank
+from metagan.tasks.bank import ClassIndices, TaskBank
 
 
 class Verdict(NamedTuple):
@@ -30,11 +30,14 @@ class Verdict(NamedTuple):
 
 
 class Checks:
-    """Compares classes with the train classes, with unseen real ones, and with those that have passed before."""
+    """Compares classes with the train classes, or some of them, with unseen real ones, and with what has passed."""
 
-    def __init__(self, bank: TaskBank, embed: nn.Module, settings: Invent, seed: int) -> None:
+    def __init__(
+        self, bank: TaskBank, embed: nn.Module, settings: Invent, seed: int, classes: ClassIndices | None = None
+    ) -> None:
         self.bank, self.embed, self.asked, self.seed = bank, embed, settings.checks, seed
-        train, val = (class_tensors(bank, bank.splits[split], settings.images) for split in ("train", "val"))
+        self.classes = bank.splits["train"] if classes is None else classes
+        train, val = (class_tensors(bank, own, settings.images) for own in (self.classes, bank.splits["val"]))
         self.train = class_features(embed, train)
         self.limits = limits_of(val, class_features(embed, val), self.train, seed, settings.near_copy)
         self.passed: list[Values] = []
@@ -50,7 +53,7 @@ class Checks:
             if passed == count:
                 break
             reason = self._reason(own, bool(empty[place]), near[place].min(), shares[place], grey[place])
-            nearest = self.bank.splits["train"][near[place].argmin()]
+            nearest = self.classes[near[place].argmin()]
             numbers = {
                 "nearest": self.bank.classes[nearest].name,
                 "distance": round(float(near[place].min()), 4),

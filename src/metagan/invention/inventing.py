@@ -24,6 +24,7 @@ from metagan.parameters import Invent
 from metagan.tasks.bank import BankPlan, TaskBank
 from metagan.tasks.sources.base import ClassRecord, Images, Source
 from metagan.training.data import sampling_tasks
+from metagan.training.gan import Gan
 from metagan.training.trajectories import sample_trajectory
 
 TRIED_FOR_ONE = 1.5
@@ -60,7 +61,7 @@ def invent(studio: Studio, embed: nn.Module, settings: Invent, seed: int, progre
 
     Features for the checks are of `embed`. The same seed invents the same. Raises UserError when fewer than two pass.
     """
-    checks = Checks(studio.bank, embed, settings, seed)
+    checks = Checks(studio.bank, embed, settings, seed, studio.known)
     found = Inventions(dropped={name: Counter() for name in settings.how})
     quotas = dict(zip(found.dropped, _shares(settings.classes, len(found.dropped)), strict=True))
     bar = tqdm(total=settings.classes, desc="inventing", unit="class", disable=not progress)
@@ -85,7 +86,8 @@ def _round(
     """Drafts of one inventor until `count` have passed, or all were looked at; how many have."""
     generator = np.random.default_rng(seed)
     drafts = INVENTORS[name](studio, settings, int(np.ceil(TRIED_FOR_ONE * count)) + 1, generator)
-    stored = drawn(studio, [draft.images for draft in drafts], settings, seed)
+    supports = [cut(studio.bank, draft.images) for draft in drafts]
+    stored = drawn(studio.bank, studio.gan, supports, settings.images, settings.steps, seed)
     verdicts = checks.verdicts(studio.bank.domain.to_tensor(stored), count)
     for place, verdict in enumerate(verdicts):
         found.tried[name] += 1
@@ -98,19 +100,16 @@ def _round(
     return sum(not verdict.reason for verdict in verdicts)
 
 
-def drawn(studio: Studio, drafts: Sequence[Tensor], settings: Invent, seed: int) -> NDArray[Any]:
-    """Stored examples (T, n, *shape) of the model as adapted to each of the drafts (K, C, H, W).
+def cut(bank: TaskBank, images: Tensor) -> Tensor:
+    """Drawings in black and white: a mix of two is grey, and what is drawn after it should not be; others as is."""
+    return (images > 0.5).to(images) if bank.example.on_paper else images
 
-    Drawings are cut in black and white before: a mix of two is grey, and what is drawn after it should not be.
-    """
-    supports = torch.stack(list(drafts))
-    if studio.bank.example.on_paper:
-        supports = (supports > 0.5).to(supports)
-    noise_size = studio.gan.architecture.noise_size
-    tasks = sampling_tasks(supports, settings.steps, settings.images, seed, noise_size)
-    task_map = TaskMap(studio.learner, "vmap", TASKS_AT_ONCE)
-    samples = sample_trajectory(task_map, studio.gan, tasks, (settings.steps,))[:, 0]
-    return studio.bank.domain.to_stored(blank_where_diverged(samples))
+
+def drawn(bank: TaskBank, gan: Gan, supports: Sequence[Tensor], n: int, steps: int, seed: int) -> NDArray[Any]:
+    """Stored examples (T, n, *shape) of the model as adapted to each of the support sets (K, C, H, W)."""
+    tasks = sampling_tasks(torch.stack(list(supports)), steps, n, seed, gan.architecture.noise_size)
+    samples = sample_trajectory(TaskMap(gan.learner(), "vmap", TASKS_AT_ONCE), gan, tasks, (steps,))[:, 0]
+    return bank.domain.to_stored(blank_where_diverged(samples))
 
 
 def _provenance(draft: Draft, bank: TaskBank) -> dict[str, Any]:

@@ -7,10 +7,22 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from metagan.parameters.embedder import EmbedderNetwork
-from metagan.parameters.section import Fraction, NonNegative, OneOrMore, Plural, Positive, Rate, Section, Several
+from metagan.parameters.section import (
+    LARGEST,
+    Fraction,
+    NonNegative,
+    OneOrMore,
+    Plural,
+    Positive,
+    Rate,
+    Section,
+    Several,
+)
 
 InventorName = Literal["interpolate", "directions", "strokes", "anchors", "hardest"]
 """A new inventor's name goes here; its file has the same name."""
+AtLeastThree = Annotated[int, Field(ge=3, le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 CheckName = Literal["blank", "near_copy", "far", "inconsistent", "blurred", "repeated"]
 
 
@@ -43,9 +55,9 @@ class Hardest(Section):
 class Useful(Section):
     """Few-shot classifiers of real and invented classes, all of them trained for as long."""
 
-    real_classes: OneOrMore[Plural] = (20, 60, 200)
-    seeds: OneOrMore[Annotated[int, Field(ge=0, lt=2**31)]] = (0, 1, 2)
-    network: EmbedderNetwork = EmbedderNetwork(n_way=10)
+    real_classes: OneOrMore[AtLeastThree] = (20, 60, 200)
+    seeds: Annotated[OneOrMore[Seed], Field(min_length=2)] = (0, 1, 2)
+    network: EmbedderNetwork = EmbedderNetwork(width=32, episodes=1000, n_way=10, stream=())
     n_way: Plural = 5
     episodes: Plural = 400
 
@@ -57,7 +69,7 @@ class Invent(Section):
     classes: Plural = 200
     images: Annotated[int, Field(ge=4, le=64)] = 20
     split: str = "train"
-    parents: Plural = 400
+    parents: AtLeastThree = 400
     steps: Annotated[int, Field(ge=0, le=50)] = 5
     rounds: Positive = 10
     checks: Several[CheckName] = ("blank", "near_copy", "far", "inconsistent", "blurred", "repeated")

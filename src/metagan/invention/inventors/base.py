@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Differentiate, Parameters
 from metagan.meta.learners import GanLearner, TaskTensors
@@ -40,7 +41,8 @@ class Draft(NamedTuple):
 class Studio:
     """The trained models, and the generator as adapted to some train classes, the parents.
 
-    `codes` (T, D) are the generator's adapted tensors of each parent, one after the other.
+    `codes` (T, D) are the generator's adapted tensors of each parent, one after the other; `known` are all train
+    classes that count as seen.
     """
 
     bank: TaskBank
@@ -49,6 +51,7 @@ class Studio:
     classifier: nn.Module
     parents: ClassIndices
     codes: Tensor
+    known: ClassIndices
 
     @cached_property
     def learner(self) -> GanLearner:
@@ -82,7 +85,11 @@ class Studio:
         return torch.from_numpy(drawn).float()
 
     def chosen(self, count: int, generator: np.random.Generator) -> list[int]:
-        """The places of so many different parents in `parents`."""
+        """The places of so many different parents in `parents`. Raises UserError where there are fewer."""
+        if count > len(self.parents):
+            raise UserError(
+                f"invent.how: a draft of {count} parents is asked for, but there are only {len(self.parents)}"
+            )
         return [int(place) for place in generator.choice(len(self.parents), count, replace=False)]
 
     def named(self, places: list[int]) -> tuple[int, ...]:
@@ -111,7 +118,8 @@ def open_studio(
         bank.domain.to_tensor(images[generator.permutation(len(images))[:shots]])
         for images in map(bank.class_images, parents)
     ]
-    return Studio(bank, gan, joint, classifier, parents, _codes(gan, torch.stack(supports), settings.steps, seed))
+    codes = _codes(gan, torch.stack(supports), settings.steps, seed)
+    return Studio(bank, gan, joint, classifier, parents, codes, classes)
 
 
 def most_shots(gan: Gan, bank: TaskBank) -> int:

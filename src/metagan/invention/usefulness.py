@@ -1,0 +1,139 @@
+"""Are invented classes worth learning? Few-shot classifiers of them, of real ones and of cheaper new classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from metagan.errors import UserError
+from metagan.evaluation.confidence import mean_and_ci95
+from metagan.invention.inventing import invent
+from metagan.invention.inventors import Studio
+from metagan.parameters import Invent
+from metagan.parameters.invent import Useful
+from metagan.parameters.stream import WrapperName
+from metagan.tasks.bank import ClassIndices, TaskBank
+from metagan.tasks.joined import joined
+from metagan.tasks.sampling import episode
+from metagan.tasks.sources.base import Images
+from metagan.training.embedder import load_embedder, prototype_logits, train_embedder
+
+OpenStudio = Callable[[ClassIndices, int], Studio]
+"""(train classes that may be parents, seed) -> a studio."""
+SHOTS = (1, 5)
+ARMS = ("real", "turned", "jitter", "mixed", "single", "invented", "invented_jitter", "invented_only", "all_real")
+
+
+def useful(
+    bank: TaskBank, open_studio: OpenStudio, embed: nn.Module, settings: Invent, progress: bool = True
+) -> dict[str, Any]:
+    """Accuracy on test classes of prototypical networks, in percent, by what they were trained on for as many episodes.
+
+    For each k of `real_classes` and each seed: `real`, k real classes; `turned` and `jitter`, these, by quarter turns
+    (further classes) or with every image distorted; and these with new classes, as many as are invented: `mixed`, means
+    of two real images; `single`, one real image, distorted (UMTRA, Khodadadeh et al. 2019, arXiv 1811.11819);
+    `invented`, with these k as the only parents; `invented_jitter`, the same, distorted. `invented_only` has no real
+    ones, `all_real` every train class. `gain` is what an arm adds to `real`, a mean of differences over seeds.
+    """
+    wanted, rows = settings.useful, {}
+    if max(wanted.real_classes) > (count := len(bank.splits["train"])):
+        raise UserError(
+            f"invent.useful.real_classes: {max(wanted.real_classes)}, but {bank.source} has only {count} train classes"
+        )
+    jobs = [(k, seed) for k in wanted.real_classes for seed in wanted.seeds]
+    bar = tqdm(total=len(jobs) * len(ARMS), desc="classifiers", unit="classifier", disable=not progress)
+    for k in wanted.real_classes:
+        found: dict[str, list[dict[int, float]]] = {arm: [] for arm in ARMS}
+        counts = []
+        for seed in wanted.seeds:
+            chosen = np.random.default_rng((seed, k)).permutation(bank.splits["train"])[:k]
+            studio = open_studio(chosen, seed)
+            inventions = invent(studio, embed, settings, seed, progress=False)
+            counts.append(len(inventions.images))
+            for arm, (own, changes) in _arms(bank, chosen, inventions.images, seed).items():
+                found[arm].append(_accuracies(own, bank, wanted, changes, seed))
+                bar.update()
+        rows[str(k)] = {"invented_classes": counts} | _estimates(found)
+    bar.close()
+    return {"n_way": wanted.n_way, "episodes": wanted.episodes, "seeds": list(wanted.seeds), "real_classes": rows}
+
+
+def _arms(
+    bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: int
+) -> dict[str, tuple[TaskBank, tuple[WrapperName, ...]]]:
+    """What each arm is trained on, and what changes its tasks."""
+    generator, count, none = np.random.default_rng((seed, 3)), len(invented), chosen[:0]
+    real = joined(bank, chosen, [], "")
+    mixed = [*mixed_classes(bank, chosen, count, generator)]
+    single = [*single_image_classes(bank, chosen, count, generator)]
+    both = joined(bank, chosen, invented, "invented")
+    return {
+        "real": (real, ()),
+        "turned": (real, ("turned",)),
+        "jitter": (real, ("jittered",)),
+        "mixed": (joined(bank, chosen, mixed, "mixed"), ()),
+        "single": (joined(bank, chosen, single, "single"), ()),
+        "invented": (both, ()),
+        "invented_jitter": (both, ("jittered",)),
+        "invented_only": (joined(bank, none, invented, "invented"), ()),
+        "all_real": (bank, ()),
+    }
+
+
+def mixed_classes(
+    bank: TaskBank, classes: ClassIndices, count: int, generator: np.random.Generator
+) -> Iterator[Images]:
+    """Classes of means of an image of one class and an image of another."""
+    for _ in range(count):
+        pair = [bank.class_images(int(index)) for index in generator.choice(classes, 2, replace=False)]
+        size = min(map(len, pair))
+        first, second = (bank.domain.to_tensor(own[generator.permutation(len(own))[:size]]) for own in pair)
+        yield bank.domain.to_stored((first + second) / 2)
+
+
+def single_image_classes(
+    bank: TaskBank, classes: ClassIndices, count: int, generator: np.random.Generator
+) -> Iterator[Images]:
+    """Classes of one image each, moved as far as the domain moves images."""
+    for _ in range(count):
+        own = bank.class_images(int(generator.choice(classes)))
+        image = bank.domain.to_tensor(own[generator.integers(len(own))][None])
+        random = torch.Generator().manual_seed(int(generator.integers(2**31)))
+        yield bank.domain.to_stored(bank.domain.move_at_random(image.expand(len(own), -1, -1, -1), random))
+
+
+def _accuracies(
+    own: TaskBank, bank: TaskBank, wanted: Useful, changes: tuple[WrapperName, ...], seed: int
+) -> dict[int, float]:
+    """In percent on test classes of `bank`, by the number of support images, after a training on `own`."""
+    network = wanted.network.model_copy(update={"stream": (*wanted.network.stream, *changes)})
+    embedder = load_embedder(train_embedder(own, network, seed, progress=False), bank)
+    return {shots: 100 * float(_episodes(embedder, bank, wanted, shots, seed).mean()) for shots in SHOTS}
+
+
+@torch.no_grad()
+def _episodes(embedder: nn.Module, bank: TaskBank, wanted: Useful, k_shot: int, seed: int) -> NDArray[np.float64]:
+    right = []
+    for index in range(wanted.episodes):
+        drawn = episode(bank, "test", seed, index, wanted.n_way, k_shot, 1)
+        logits, labels = prototype_logits(embedder, drawn)
+        right.append((logits.argmax(1) == labels).double().mean())
+    return torch.stack(right).numpy()
+
+
+def _estimates(found: dict[str, list[dict[int, float]]]) -> dict[str, Any]:
+    """By the number of support images, of each arm the mean over seeds, and its gain over `real`."""
+    table: dict[str, Any] = {}
+    for shots in SHOTS:
+        values = {arm: np.array([of_seed[shots] for of_seed in rows]) for arm, rows in found.items()}
+        table[f"{shots}_shot"] = {
+            arm: mean_and_ci95(own) | {"gain": mean_and_ci95(own - values["real"]), "values": own.tolist()}
+            for arm, own in values.items()
+        }
+    return table

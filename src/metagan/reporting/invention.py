@@ -1,0 +1,110 @@
+"""The page of invented classes: what they are worth, and each of them beside its nearest real relative."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from metagan.reporting.figures import data_uri, picture_of
+from metagan.reporting.tables import ABSENT, number
+from metagan.reporting.templates import template
+from metagan.tasks.bank import TaskBank
+
+SHOWN = 8
+MEASURES = {
+    "classes": "classes",
+    "new_and_consistent": "new and consistent",
+    "new": "as new as real ones",
+    "consistent": "consistent",
+    "copies": "copies",
+    "far": "further than real ones",
+    "repeated": "repeated",
+    "sharp": "as sharp as real ones",
+    "learnable_generator": "learnable, by the generator",
+    "learnable_distance": "its distance (of real / of these)",
+    "learnable_classifier": "learnable, 5-way 1-shot",
+    "learnable_from_scratch": "learnable, from scratch",
+}
+ARMS = {
+    "real": "k real classes",
+    "turned": "with quarter turns",
+    "jitter": "with jitter",
+    "mixed": "with mixed-up images",
+    "single": "with single images, distorted (UMTRA)",
+    "invented": "with invented classes",
+    "invented_jitter": "with invented classes, and jitter",
+    "invented_only": "invented classes alone",
+    "all_real": "all train classes",
+}
+
+
+def invention_page(
+    bank: TaskBank, invented: TaskBank, table: pd.DataFrame, invention: Mapping[str, Any], use: Mapping[str, Any]
+) -> str:
+    """One HTML page that needs no other file."""
+    sets = {"invented": invention["invented"], **invention["inventors"], **invention["controls"]}
+    rows = [[name, *(_measure(own, measure) for measure in MEASURES)] for name, own in sets.items()]
+    page = template("invention.html.j2", number=number)
+    return page.render(
+        measures=list(MEASURES.values()),
+        rows=rows,
+        limits=invention["limits"],
+        made=invention["made"],
+        alphabets=_alphabets(bank, invented, table, invention["classes"]),
+        use=_use_tables(use),
+        numbers=list(use["real_classes"]),
+        source=bank.source,
+        about=use,
+    )
+
+
+def _measure(row: Mapping[str, float], name: str) -> str:
+    if name not in row:
+        return ABSENT
+    return str(row[name]) if name == "classes" else number(row[name])
+
+
+def _use_tables(use: Mapping[str, Any]) -> dict[str, list[list[str]]]:
+    """By the number of support images a row for each arm: its accuracy and its gain for each number of real classes."""
+    columns = use["real_classes"].values()
+    shots = [name for name in next(iter(columns)) if name.endswith("_shot")]
+    return {
+        name.replace("_", "-"): [
+            [label, *(_accuracy(row[name][arm], arm) for row in columns)] for arm, label in ARMS.items()
+        ]
+        for name in shots
+    }
+
+
+def _accuracy(found: Mapping[str, Any], arm: str) -> str:
+    gain = found["gain"]
+    added = (
+        "" if arm == "real" else f" ({'+' if gain['mean'] > 0 else ''}{number(gain['mean'], 1)} ± {gain['ci95']:.1f})"
+    )
+    return f"{number(found['mean'], 1)}{added}"
+
+
+def _alphabets(
+    bank: TaskBank, invented: TaskBank, table: pd.DataFrame, classes: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """The classes of each inventor, with their pictures."""
+    place_of = {bank.classes[index].name: int(index) for index in bank.splits["train"]}
+    alphabets: dict[str, list[dict[str, Any]]] = {}
+    for index, (own, origin) in enumerate(zip(classes, table.to_dict("records"), strict=True)):
+        relative = place_of[own["nearest"]]
+        card = {
+            **own,
+            "picture": _picture(invented, index),
+            "relative": _picture(bank, relative),
+            "parents": json.loads(origin["parents"]),
+            "way": origin["way"],
+        }
+        alphabets.setdefault(origin["inventor"], []).append(card)
+    return alphabets
+
+
+def _picture(bank: TaskBank, index: int) -> str:
+    return data_uri(picture_of(bank.example, bank.class_images(index)[:SHOWN], SHOWN))

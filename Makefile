@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install run test test-faults test-services test-places lint adapt augment bench compare reproduce results repro ui viz lock clean
+.PHONY: help install run test test-faults test-services test-places lint adapt augment bench gpu-check compare reproduce results repro ui viz lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -52,6 +52,9 @@ augment: $(STAMP)  ## more pictures of the classes of a folder, and whether they
 
 bench: $(STAMP)  ## time the meta-step against higher and torchopt
 	$(BIN)/python -m metagan.bench
+
+gpu-check:  ## on a machine with a GPU: whether it computes what the CPU does, and how fast (PYTHON chooses an interpreter)
+	PYTHONPATH=src $(PYTHON) -m metagan.gpu_check
 
 compare: $(STAMP)  ## maml, fomaml and reptile for the same time (ENV=omniglot chooses conf/omniglot)
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines tasks,embedder,compare_meta_gradients

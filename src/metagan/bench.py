@@ -142,18 +142,22 @@ def maml_problem(count: int = 32, width: int = 64, n_way: int = 5, k_shot: int =
     )
 
 
-def metagan_step(problem: MamlProblem, mode: str, workers: int | None = None) -> Callable[[], Parameters]:
-    """The step by this package."""
+def maml_parts(problem: MamlProblem, mode: str, workers: int | None = None) -> tuple[TaskMap, TaskFunction, Parameters]:
+    """What the step by this package consists of: where tasks are mapped, a task's loss, and the meta-parameters."""
     networks = {PREFIX + name: value.detach() for name, value in problem.network.named_parameters()}
     rules = shared_rule(UPDATE_RULES["sgd"], networks)
     meta_parameters = {**networks, **initialised(rules, networks, dict.fromkeys(networks, problem.rate), 1)}
-    mode = resolve(mode, CPU)
-    task_map = TaskMap(ClassifierLearner(problem.network), mode, problem.count, workers)
-    loss = task_loss("maml", rules, [1.0])
+    task_map = TaskMap(ClassifierLearner(problem.network), resolve(mode, CPU), problem.count, workers)
+    return task_map, task_loss("maml", rules, [1.0]), meta_parameters
+
+
+def metagan_step(problem: MamlProblem, mode: str, workers: int | None = None) -> Callable[[], Parameters]:
+    """The step by this package."""
+    task_map, loss, meta_parameters = maml_parts(problem, mode, workers)
 
     def step() -> Parameters:
         _, gradients = task_map.mean_gradient(loss, meta_parameters, problem.tasks)
-        return {name: gradients[name] for name in networks}
+        return {name: value for name, value in gradients.items() if name.startswith(PREFIX)}
 
     return step
 

@@ -38,6 +38,7 @@ PIPELINES = {
     "rules": "compare_rules",
     "recognition_critic": "one_shot",
     "diversity_critic": "one_shot",
+    "certainty": "evaluate_certainty",
     "invented_bank": "invent",
     "inventions": "invent",
     "invention": "evaluate_invention",

@@ -108,9 +108,11 @@ class TestSmokeRun:
             "adapt",
             "augment",
             "bandits",
+            "certainty",
             "compare_classifiers",
             "compare_meta_gradients",
             "compare_rules",
+            "invent",
             "leaderboard",
             "one_shot",
         }

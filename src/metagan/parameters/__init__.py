@@ -6,6 +6,7 @@ A file for each `conf/base/parameters_*.yml`; `messages` has the words of a refu
 from metagan.parameters.adapt import Adapt
 from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
+from metagan.parameters.certainty import CertaintySettings
 from metagan.parameters.classifier import (
     AdversarySettings,
     ClassifierArchitecture,
@@ -47,6 +48,7 @@ __all__ = [
     "Augment",
     "AugmentationProtocol",
     "Bandits",
+    "CertaintySettings",
     "ClassifierArchitecture",
     "ClassifierInner",
     "ClassifierNetwork",

@@ -12,6 +12,7 @@ from metagan.errors import UserError
 from metagan.parameters.adapt import Adapt
 from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
+from metagan.parameters.certainty import CertaintySettings
 from metagan.parameters.classifier import ClassifierSettings
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
@@ -43,6 +44,7 @@ class RunSettings(Section):
     compare_meta_gradients: CompareMetaGradients = CompareMetaGradients()
     compare_rules: CompareRules = CompareRules()
     robustness: RobustnessSettings = RobustnessSettings()
+    certainty: CertaintySettings = CertaintySettings()
     adapt: Adapt = Adapt()
     augment: Augment = Augment()
     report: Report = Report()
@@ -66,6 +68,7 @@ class RunSettings(Section):
         episodes += [
             ("classifier", "validation_shots", self.classifier.validation_shots or 0, self.classifier.n_query),
             ("robustness", "k_shot", max(self.robustness.k_shot), self.robustness.n_query),
+            ("certainty", "k_shot", self.certainty.k_shot, self.certainty.n_query),
             ("evaluate", "use.k_shots", max(self.evaluate.use.k_shots), self.evaluate.n_query),
         ]
         for name, field, shots, n_query in episodes:

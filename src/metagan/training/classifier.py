@@ -48,12 +48,12 @@ class FewShotClassifier:
         """Whether it can be asked about so many classes."""
         return n_way == self.architecture.n_way or self.method not in WITH_HEAD
 
-    def check_fit(self, bank: TaskBank, n_way: int) -> None:
-        """Raises UserError when the network fits neither the number of ways nor the images."""
+    def check_fit(self, bank: TaskBank, n_way: int, parameter: str = "robustness.n_way") -> None:
+        """Raises UserError, with the parameter, when the network fits neither the number of ways nor the images."""
         trained = self.architecture
         if not self.fits(n_way):
             raise UserError(
-                f"robustness.n_way: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways "
+                f"{parameter}: {n_way}, but this {self.method} classifier was trained for {trained.n_way} ways "
                 f"and its head fits no other; train one with classifier.n_way={n_way}"
             )
         bank.check_example("classifier", trained, "train again")

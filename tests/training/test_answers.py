@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from metagan.parameters import ClassifierSettings
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
+from metagan.training.answers import answers
+from metagan.training.classifier import FewShotClassifier, architecture_of, few_shot_classifier, initial_classifier
+from metagan.training.episodes import episode_task
+
+SHAPE = (2, 2, 3)
+
+
+def classifier(method: str, bank: TaskBank) -> FewShotClassifier:
+    settings = ClassifierSettings.model_validate(
+        {"method": method, "n_way": 2, "k_shot": 2, "n_query": 3, "network": {"width": 4}, "inner": {"steps": 2}}
+    )
+    learner, rules, start = initial_classifier(bank, settings, 0)
+    return few_shot_classifier(settings, architecture_of(bank, settings), learner, rules, start)
+
+
+@pytest.fixture
+def model(bank: TaskBank) -> FewShotClassifier:
+    return classifier("maml", bank)
+
+
+def test_the_first_answers_are_those_of_the_adapted_network(model: FewShotClassifier, bank: TaskBank) -> None:
+    found = answers(model, bank, "test", 0, SHAPE, 3, 2)
+    assert found.logits.shape == (2, 3, 6, 2) and found.labels.shape == (3, 6)
+    for index in range(3):
+        task = episode_task(task_stream(bank, 0), "test", index, *SHAPE)
+        assert torch.equal(found.logits[0, index], model.predictor(task)(task["query"]))
+        assert torch.equal(found.labels[index], task["query_labels"])
+
+
+def test_further_networks_are_adapted_to_moved_examples(model: FewShotClassifier, bank: TaskBank) -> None:
+    found, again, more = (answers(model, bank, "test", 0, SHAPE, 2, members) for members in (3, 3, 4))
+    assert torch.equal(found.logits, again.logits) and torch.equal(found.logits, more.logits[:3])
+    assert all((found.logits[0] != found.logits[member]).any() for member in (1, 2))
+    assert (found.logits[1] != found.logits[2]).any()
+
+
+def test_foreign_queries_are_of_other_classes(model: FewShotClassifier, bank: TaskBank) -> None:
+    """An adapted network gives their examples, found in the bank, the same answers."""
+    stream = task_stream(bank, 0)
+    found = answers(model, bank, "test", 0, SHAPE, 4, 2)
+    asked = []
+    model.predictor = lambda task: lambda images: asked.append(images) or images.new_zeros(len(images), 2)  # type: ignore[method-assign, assignment]
+    answers(model, bank, "test", 0, SHAPE, 4, 2)
+    for index, foreign in enumerate(asked[1::4]):
+        here = set(stream.episode("test", index, *SHAPE).class_indices)
+        others = [bank.domain.to_tensor(bank.class_images(each)) for each in set(bank.splits["test"]) - here]
+        known = torch.cat(others)
+        assert all((known == example).flatten(1).all(1).any() for example in foreign)
+    assert found.foreign.shape == (2, 4, len(asked[1]), 2)
+
+
+def test_where_no_class_is_left_there_are_no_foreign_queries(bank: TaskBank) -> None:
+    count = len(bank.splits["test"])
+    found = answers(classifier("prototypical", bank), bank, "test", 0, (count, 2, 3), 2, 2)
+    assert found.logits.shape == (2, 2, 3 * count, count) and found.foreign.shape == (2, 2, 0, count)

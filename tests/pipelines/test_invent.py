@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from metagan.errors import UserError
 from metagan.pipelines.evaluate_invention.nodes import check_table, metrics
+from metagan.reporting.figures import groups_picture
 from metagan.tasks.bank import TaskBank, open_bank
 
 if TYPE_CHECKING:
@@ -49,10 +51,18 @@ def test_from_the_command_line(invented: Project) -> None:
     page = (invented.path / "data/08_reporting/invention.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 10 and "http" not in page.partition("</style>")[2]
     assert all(record.name in page for record in made.classes)
+    shown = Image.open(invented.path / "data/08_reporting/invented_alphabets.png")
+    assert shown.tobytes() == groups_picture(made).tobytes()
     run = invented.runs()[0]
     assert run.data.metrics["invention/new"] == invention["invented"]["new"]
     assert run.data.metrics["invention/use/1_shot/real"] == use["real_classes"]["3"]["1_shot"]["real"]["mean"]
-    assert invented.artefacts(run) >= {"invention.json", "invention_use.json", "invention.html", "invented_classes.csv"}
+    assert invented.artefacts(run) >= {
+        "invention.json",
+        "invention_use.json",
+        "invention.html",
+        "invented_classes.csv",
+        "pictures/invented_alphabets.png",
+    }
 
 
 @pytest.mark.slow

@@ -9,10 +9,13 @@ from metagan.reporting.figures import (
     adaptation_frames,
     adaptation_picture,
     check_pictures,
+    groups_picture,
     picture_grid,
     picture_steps,
     sample_grid,
 )
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.sources.base import ClassRecord
 
 STEPS = [0, 1, 2, 5, 10, 20]
 LETTER = stored_example("image", (1, 28, 28), on_paper=True)
@@ -79,6 +82,25 @@ def test_adaptation_picture_has_a_row_per_class(draw_pictures, rows, drawn):
     top, left = heading + gap + 2 * (cell_height + gap), gap + 3 * (cell_width + gap)  # third class, after 5 steps
     assert np.array_equal(pixels[top : top + 28, left : left + 28, 0], 255 - pictures["adapted"][2, 3, 0, 0])
     assert (pixels[:heading] < 255).any()  # the headings
+
+
+def test_groups_picture_has_a_column_per_class_under_its_group():
+    images = np.random.default_rng(0).integers(0, 256, size=(6 * 5, 1, 16, 16), dtype=np.uint8)
+    groups = ["few", "many", "many", "few", "many", "many"]
+    records = tuple(ClassRecord(f"class {number}", group, "train", 5) for number, group in enumerate(groups))
+    example = stored_example("image", (1, 16, 16), on_paper=True)
+    bank = TaskBank(images, np.arange(7) * 5, records, "numbered", example, content_hash="")
+    picture = groups_picture(bank, classes=3, rows=2, magnification=1)
+    width, gap, heading = 3 * 17 - 1, 6, 15
+    assert picture.size == (2 * (width + gap) + gap, heading + 2 * 17 - 1 + 2 * gap)
+    pixels = np.asarray(picture)[..., 0]
+    for group, shown in enumerate([[0, 3], [1, 2, 4]]):
+        for column, number in enumerate(shown):
+            for row in range(2):
+                top, left = heading + gap + 17 * row, gap + group * (width + gap) + 17 * column
+                assert np.array_equal(pixels[top : top + 16, left : left + 16], 255 - images[5 * number + row, 0])
+    assert groups_picture(bank, classes=3, rows=99, magnification=1).height == heading + 5 * 17 - 1 + 2 * gap
+    assert (pixels[: heading + gap] < 255).any()  # the names
 
 
 def test_adaptation_picture_in_colour_with_more_samples_than_support(draw_pictures):

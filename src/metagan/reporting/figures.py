@@ -13,6 +13,7 @@ from torch import Tensor
 from metagan.domains import domain_of, stored_example
 from metagan.errors import UserError
 from metagan.parameters import StoredExample
+from metagan.tasks.bank import TaskBank
 
 PICTURE_STEPS = (0, 1, 5, 20)
 TILE_LIMIT = 8
@@ -115,10 +116,24 @@ def adaptation_frames(pictures: np.ndarray, samples: np.ndarray) -> list[Image.I
     ]
 
 
+def groups_picture(bank: TaskBank, classes: int = 6, rows: int = 4, magnification: int = 2) -> Image.Image:
+    """The first classes of each group of a bank under the group's name: a column for each class, of `rows` examples."""
+    groups: dict[str, list[int]] = {}
+    for index, record in enumerate(bank.classes):
+        groups.setdefault(record.group, []).append(index)
+    rows = min(rows, *np.diff(bank.offsets))
+    cells = []
+    for indices in groups.values():
+        columns = [bank.class_images(index)[:rows] for index in indices[:classes]]
+        stored = np.stack(columns, axis=1).reshape(-1, *bank.example.shape)
+        cells.append(_magnified(picture_of(bank.example, stored, len(columns)), magnification))
+    return _sheet(list(groups), [cells], magnification)
+
+
 def _sheet(headings: Sequence[str], lines: Sequence[Sequence[Image.Image]], magnification: int) -> Image.Image:
-    """Lines of pictures of one width in columns with headings."""
+    """Lines of pictures in columns with headings, all columns as wide as the widest picture."""
     gap, heading, font = 6 * magnification, 15 * magnification, ImageFont.load_default(size=10 * magnification)
-    width = lines[0][0].width
+    width = max(cell.width for line in lines for cell in line)
     heights = [max(cell.height for cell in line) for line in lines]
     size = (len(headings) * (width + gap) + gap, heading + sum(heights) + gap * len(lines) + gap)
     sheet = Image.new("RGB", size, "white")

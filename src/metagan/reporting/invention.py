@@ -17,16 +17,16 @@ SHOWN = 8
 MEASURES = {
     "classes": "classes",
     "new_and_consistent": "new and consistent",
-    "new": "as new as real ones",
+    "new": "new",
     "consistent": "consistent",
     "copies": "copies",
-    "far": "further than real ones",
+    "far": "far",
     "repeated": "repeated",
-    "sharp": "as sharp as real ones",
-    "learnable_generator": "learnable, by the generator",
-    "learnable_distance": "its distance (of real / of these)",
-    "learnable_classifier": "learnable, 5-way 1-shot",
-    "learnable_from_scratch": "learnable, from scratch",
+    "sharp": "sharp",
+    "learnable_generator": "learnable: generator",
+    "learnable_distance": "learnable: distance",
+    "learnable_classifier": "learnable: 5-way 1-shot",
+    "learnable_from_scratch": "learnable: from scratch",
 }
 ARMS = {
     "real": "k real classes",

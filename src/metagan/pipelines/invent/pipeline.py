@@ -3,10 +3,11 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node
 
 from metagan.pipelines.invent.nodes import invent_classes
+from metagan.reporting.figures import groups_picture
 
 
 def create_pipeline() -> Pipeline:
-    """Trained GANs and embedders -> a task bank of invented classes, where each is from, and what was dropped."""
+    """Trained GANs and embedders -> invented classes as a bank and a picture, their origin, and what was dropped."""
     return Pipeline(
         [
             node(
@@ -22,6 +23,7 @@ def create_pipeline() -> Pipeline:
                 ],
                 ["invented_bank", "invented_classes", "inventions"],
                 name="invent",
-            )
+            ),
+            node(groups_picture, "invented_bank", "invented_alphabets", name="draw_alphabets"),
         ]
     )

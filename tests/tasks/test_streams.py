@@ -51,6 +51,18 @@ def digest(*parts: torch.Tensor) -> str:
     return hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()[:16]
 
 
+@given(seed=seeds, index=indices)
+def test_parts_take_turns(seed: int, index: int) -> None:
+    parts = [np.array([0, 1, 2]), np.array([3, 4]), np.array([5, 6])]
+    stream = task_stream(BANK, seed, ["jittered"], *parts)
+    part = set(parts[index % 3].tolist())
+    assert set(stream.episode("train", index, 2, 1, 1).class_indices) <= part
+    turn = len(part)
+    seen = [stream.generation_task("train", index % 3 + 3 * step, 1, 1).class_index for step in range(turn)]
+    assert set(seen) == part
+    assert stream.name != task_stream(BANK, seed, ["jittered"]).name
+
+
 @pytest.mark.parametrize(
     ("index", "expected"),
     [

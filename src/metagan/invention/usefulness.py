@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +27,27 @@ from metagan.training.embedder import load_embedder, prototype_logits, train_emb
 OpenStudio = Callable[[ClassIndices, int], Studio]
 """(train classes that may be parents, seed) -> a studio."""
 SHOTS = (1, 5)
-ARMS = ("real", "turned", "jitter", "mixed", "single", "invented", "invented_jitter", "invented_only", "all_real")
+ARMS = (
+    "real",
+    "turned",
+    "jitter",
+    "mixed",
+    "single",
+    "invented",
+    "invented_jitter",
+    "invented_in_turn",
+    "invented_only",
+    "all_real",
+)
+
+
+class UseArm(NamedTuple):
+    """What classifiers are trained on: the train classes of a bank, or parts of them in turn, an episode each, and what
+    changes their tasks."""
+
+    bank: TaskBank
+    changes: tuple[WrapperName, ...] = ()
+    in_turn: tuple[ClassIndices, ...] = ()
 
 
 def useful(
@@ -38,8 +58,9 @@ def useful(
     For each k of `real_classes` and each seed: `real`, k real classes; `turned` and `jitter`, these, by quarter turns
     (further classes) or with every image distorted; and these with new classes, as many as are invented: `mixed`, means
     of two real images; `single`, one real image, distorted (UMTRA, Khodadadeh et al. 2019, arXiv 1811.11819);
-    `invented`, with these k as the only parents; `invented_jitter`, the same, distorted. `invented_only` has no real
-    ones, `all_real` every train class. `gain` is what an arm adds to `real`, a mean of differences over seeds.
+    `invented`, with these k as the only parents; `invented_jitter`, the same, distorted; `invented_in_turn`, distorted,
+    every second episode of real classes alone. `invented_only` has no real ones, `all_real` every train class. `gain`
+    is what an arm adds to `real`, a mean of differences over seeds.
     """
     wanted, rows = settings.useful, {}
     if max(wanted.real_classes) > (count := len(bank.splits["train"])):
@@ -56,33 +77,32 @@ def useful(
             studio = open_studio(chosen, seed)
             inventions = invent(studio, embed, settings, seed, progress=False)
             counts.append(len(inventions.images))
-            for arm, (own, changes) in _arms(bank, chosen, inventions.images, seed).items():
-                found[arm].append(_accuracies(own, bank, wanted, changes, seed))
+            for name, arm in _arms(bank, chosen, inventions.images, seed).items():
+                found[name].append(_accuracies(arm, bank, wanted, seed))
                 bar.update()
         rows[str(k)] = {"invented_classes": counts} | _estimates(found)
     bar.close()
     return {"n_way": wanted.n_way, "episodes": wanted.episodes, "seeds": list(wanted.seeds), "real_classes": rows}
 
 
-def _arms(
-    bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: int
-) -> dict[str, tuple[TaskBank, tuple[WrapperName, ...]]]:
-    """What each arm is trained on, and what changes its tasks."""
+def _arms(bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: int) -> dict[str, UseArm]:
     generator, count, none = np.random.default_rng((seed, 3)), len(invented), chosen[:0]
     real = joined(bank, chosen, [], "")
     mixed = [*mixed_classes(bank, chosen, count, generator)]
     single = [*single_image_classes(bank, chosen, count, generator)]
     both = joined(bank, chosen, invented, "invented")
+    own, new = np.split(both.splits["train"], [len(chosen)])
     return {
-        "real": (real, ()),
-        "turned": (real, ("turned",)),
-        "jitter": (real, ("jittered",)),
-        "mixed": (joined(bank, chosen, mixed, "mixed"), ()),
-        "single": (joined(bank, chosen, single, "single"), ()),
-        "invented": (both, ()),
-        "invented_jitter": (both, ("jittered",)),
-        "invented_only": (joined(bank, none, invented, "invented"), ()),
-        "all_real": (bank, ()),
+        "real": UseArm(real),
+        "turned": UseArm(real, ("turned",)),
+        "jitter": UseArm(real, ("jittered",)),
+        "mixed": UseArm(joined(bank, chosen, mixed, "mixed")),
+        "single": UseArm(joined(bank, chosen, single, "single")),
+        "invented": UseArm(both),
+        "invented_jitter": UseArm(both, ("jittered",)),
+        "invented_in_turn": UseArm(both, ("jittered",), (new, own)),
+        "invented_only": UseArm(joined(bank, none, invented, "invented")),
+        "all_real": UseArm(bank),
     }
 
 
@@ -108,12 +128,10 @@ def single_image_classes(
         yield bank.domain.to_stored(bank.domain.move_at_random(image.expand(len(own), -1, -1, -1), random))
 
 
-def _accuracies(
-    own: TaskBank, bank: TaskBank, wanted: Useful, changes: tuple[WrapperName, ...], seed: int
-) -> dict[int, float]:
-    """In percent on test classes of `bank`, by the number of support images, after a training on `own`."""
-    network = wanted.network.model_copy(update={"stream": (*wanted.network.stream, *changes)})
-    embedder = load_embedder(train_embedder(own, network, seed, progress=False), bank)
+def _accuracies(arm: UseArm, bank: TaskBank, wanted: Useful, seed: int) -> dict[int, float]:
+    """In percent on test classes of `bank`, by the number of support images."""
+    network = wanted.network.model_copy(update={"stream": (*wanted.network.stream, *arm.changes)})
+    embedder = load_embedder(train_embedder(arm.bank, network, seed, False, arm.in_turn), bank)
     return {shots: 100 * float(_episodes(embedder, bank, wanted, shots, seed).mean()) for shots in SHOTS}
 
 

@@ -36,6 +36,7 @@ ARMS = {
     "single": "with single images, distorted (UMTRA)",
     "invented": "with invented classes",
     "invented_jitter": "with invented classes, and jitter",
+    "invented_in_turn": "with invented classes in turn, and jitter",
     "invented_only": "invented classes alone",
     "all_real": "all train classes",
 }

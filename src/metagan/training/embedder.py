@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
 import torch
@@ -13,16 +14,16 @@ from metagan.domains import domain_of
 from metagan.errors import UserError
 from metagan.nets.randomness import seeded
 from metagan.parameters import EmbedderArchitecture, EmbedderNetwork
-from metagan.tasks.bank import TaskBank
+from metagan.tasks.bank import ClassIndices, TaskBank
 from metagan.tasks.sampling import Episode, episode
 from metagan.tasks.streams import task_stream
 from metagan.training.saved import EmbedderHeader, Provenance, SavedModel, detached
 
 
 def train_embedder(
-    bank: TaskBank, settings: EmbedderNetwork, seed: int, progress: bool = True
+    bank: TaskBank, settings: EmbedderNetwork, seed: int, progress: bool = True, in_turn: Sequence[ClassIndices] = ()
 ) -> SavedModel[EmbedderHeader]:
-    """Train on the train classes alone, and return what `load_embedder` reads.
+    """Train on the train classes alone, all of them or the parts `in_turn`, and return what `load_embedder` reads.
 
     Prototypical networks (Snell et al. 2017, equation 2: squared Euclidean distance to the class means), with a
     one-cycle learning rate. Raises UserError when `n_way` is larger than the chosen train classes.
@@ -46,7 +47,7 @@ def train_embedder(
         network = domain_of(architecture).embedder(architecture)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.episodes)
-    stream = task_stream(bank, seed, settings.stream, classes)
+    stream = task_stream(bank, seed, settings.stream, *(in_turn or [classes]))
     for index in trange(settings.episodes, desc="embedder", unit="episode", disable=not progress):
         drawn = stream.episode("train", index, settings.n_way, settings.k_shot, settings.n_query)
         loss = F.cross_entropy(*prototype_logits(network, drawn))

@@ -6,21 +6,20 @@ from typing import get_args
 
 from metagan.parameters.stream import WrapperName
 from metagan.tasks.bank import ClassIndices, TaskBank
-from metagan.tasks.streams.base import BankStream, TaskStream, Wrapper
+from metagan.tasks.streams.base import BankStream, InTurn, TaskStream, Wrapper
 
 WRAPPERS: dict[str, type[Wrapper]] = {
     name: getattr(import_module(f"{__name__}.{name}"), name) for name in get_args(WrapperName)
 }
 
 
-def task_stream(
-    bank: TaskBank, seed: int, wrappers: Sequence[str] = (), class_indices: ClassIndices | None = None
-) -> TaskStream:
-    """The tasks of a bank, or of some of its classes, in wrappers from the innermost to the outermost.
+def task_stream(bank: TaskBank, seed: int, wrappers: Sequence[str] = (), *parts: ClassIndices) -> TaskStream:
+    """The tasks of a bank, or of parts of its classes in turn, in wrappers from the innermost to the outermost.
 
     Raises UserError for a wrapper that has no meaning for the domain.
     """
-    stream: TaskStream = BankStream(bank, seed, class_indices)
+    streams = [BankStream(bank, seed, part) for part in parts or [None]]
+    stream: TaskStream = InTurn(tuple(streams)) if len(streams) > 1 else streams[0]
     for name in wrappers:
         stream = WRAPPERS[name](stream)
     return stream

@@ -56,6 +56,35 @@ class BankStream:
 
 
 @dataclass(frozen=True)
+class InTurn:
+    """A task of the first stream, one of the second, and so on, and of the first again; all of one bank and seed."""
+
+    streams: tuple[BankStream, ...]
+
+    @property
+    def bank(self) -> TaskBank:
+        return self.streams[0].bank
+
+    @property
+    def seed(self) -> int:
+        return self.streams[0].seed
+
+    @property
+    def name(self) -> str:
+        return f"{self.bank.content_hash}/in {len(self.streams)} turns"
+
+    def generation_task(self, split: str, index: int, k_shot: int, n_query: int) -> GenerationTask:
+        """Each stream goes through all its classes."""
+        return self._turn(index).generation_task(split, index // len(self.streams), k_shot, n_query)
+
+    def episode(self, split: str, index: int, n_way: int, k_shot: int, n_query: int) -> Episode:
+        return self._turn(index).episode(split, index, n_way, k_shot, n_query)
+
+    def _turn(self, index: int) -> BankStream:
+        return self.streams[index % len(self.streams)]
+
+
+@dataclass(frozen=True)
 class Wrapper(ABC):
     """A stream whose tasks are those of another, changed; a generation task is an episode of one way.
 

@@ -39,6 +39,7 @@ from metagan.parameters.robustness import RobustnessSettings
 from metagan.parameters.run import RunSettings, validate
 from metagan.parameters.section import Section, merged, valid_section
 from metagan.parameters.tasks import Glyphs, ImageFolder, Omniglot, Tasks
+from metagan.parameters.train_with_rule import TrainWithRule
 from metagan.parameters.trainer import Trainer
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "Section",
     "StoredExample",
     "Tasks",
+    "TrainWithRule",
     "Trainer",
     "WarmUp",
     "merged",

@@ -27,6 +27,7 @@ from metagan.parameters.report import Report
 from metagan.parameters.robustness import RobustnessSettings
 from metagan.parameters.section import Section, merged, valid_section
 from metagan.parameters.tasks import Tasks
+from metagan.parameters.train_with_rule import TrainWithRule
 from metagan.parameters.trainer import Trainer
 
 
@@ -52,6 +53,7 @@ class RunSettings(Section):
     bandits: Bandits = Bandits()
     one_shot: OneShot = OneShot()
     invent: Invent = Invent()
+    train_with_rule: TrainWithRule = TrainWithRule()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> RunSettings:

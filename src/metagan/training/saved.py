@@ -128,6 +128,13 @@ class ClassifierHeader(Header):
     settings: ClassifierSettings
 
 
+class ControllerHeader(Header):
+    """What sets the rates of whole trainings, by so many numbers that it sees."""
+
+    kind: Literal["training_controller"] = "training_controller"
+    inputs: Positive
+
+
 HEADERS: Mapping[str, type[Header]] = {
     "embedder": EmbedderHeader,
     "meta_model": GanHeader,
@@ -135,6 +142,7 @@ HEADERS: Mapping[str, type[Header]] = {
     "learned_rule": GanHeader,
     "adapted_generator": GeneratorHeader,
     "classifier": ClassifierHeader,
+    "training_controller": ControllerHeader,
 }
 
 AnyHeader = TypeVar("AnyHeader", bound=Header, covariant=True)

@@ -1,0 +1,239 @@
+"""Training of the controller of whole GAN trainings by persistent evolution (arXiv 2112.13835), resumably.
+
+Each stack of trainings holds antithetic pairs of one problem each: the same classes, settings and random numbers. After
+every block of steps a pair is disturbed anew; one whose training has ended begins another.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from metagan.errors import UserError
+from metagan.evaluation.features import blank_where_diverged, embed_images
+from metagan.evaluation.frechet import frechet_distance
+from metagan.files import replaced, save_tensors
+from metagan.identity import together
+from metagan.parameters import GanArchitecture, TrainWithRule
+from metagan.parameters.train_with_rule import WholeTraining
+from metagan.tasks.bank import TaskBank
+from metagan.training.checkpoints import LAST, SECONDS_BETWEEN, newest_whole
+from metagan.training.controlled_training import INPUTS, OUTPUTS, ControlledTrainings, controlled_by
+from metagan.training.embedder import load_embedder
+from metagan.training.fitting import ended, fingerprint
+from metagan.training.gan_stack import GanStack
+from metagan.training.saved import ControllerHeader, EmbedderHeader, Provenance, SavedModel, detached
+
+BOUNDS = (-3.0, 5.0)
+"""Of the logarithm of a distance: no diverged training decides alone."""
+_PROBLEMS, _DISTURBANCES, _MOST_PROBLEMS = 11, 12, 1_000_000
+Row = dict[str, float]
+
+log = logging.getLogger(__name__)
+
+
+class Problem(NamedTuple):
+    """One training: its images (N, C, H, W), what seeds it, its rates (2,), and the weight of R1."""
+
+    images: Tensor
+    seed: int
+    rates: Tensor
+    r1: float
+
+
+def architecture_for(bank: TaskBank, gan: WholeTraining, wide: bool) -> GanArchitecture:
+    """The networks; `wide` has a discriminator twice as wide."""
+    return GanArchitecture(
+        domain=bank.example.domain,
+        shape=bank.example.shape,
+        generator_width=gan.generator_width,
+        discriminator_width=gan.discriminator_width * (2 if wide else 1),
+        noise_size=gan.noise_size,
+    )
+
+
+def images_of(bank: TaskBank, split: str, classes: int, generator: np.random.Generator) -> Tensor:
+    """(N, C, H, W) all images of so many classes of a split, at random. Raises UserError where it has fewer."""
+    there = bank.splits[split]
+    if len(there) < classes:
+        raise UserError(
+            f"train_with_rule.gan.classes: {classes}, but the {split} split of {bank.source} has {len(there)} classes"
+        )
+    chosen = np.sort(generator.choice(there, classes, replace=False))
+    return torch.cat([bank.domain.to_tensor(bank.class_images(index)) for index in chosen])
+
+
+class Pairs:
+    """Pairs of trainings of one architecture; those of pair i have the places 2 i and 2 i + 1 of the stack."""
+
+    def __init__(self, bank: TaskBank, settings: TrainWithRule, wide: bool, seed: int) -> None:
+        self.bank, self.settings, self.wide, self.seed = bank, settings, wide, seed
+        count, gan = settings.controller.wide_pairs if wide else settings.controller.pairs, settings.gan
+        self.blocks = gan.steps // settings.controller.block
+        self.problems = list(range(count))
+        begun = [self.problem(number) for number in self.problems for _ in range(2)]
+        architecture = architecture_for(bank, gan, wide)
+        r1 = torch.tensor([each.r1 for each in begun])
+        self.stack = GanStack(
+            architecture,
+            [each.images for each in begun],
+            [each.seed for each in begun],
+            r1,
+            settings.controller.batch_size,
+        )
+        rates = torch.stack([each.rates for each in begun])
+        self.trainings = ControlledTrainings(self.stack, rates, gan.steps, gan.interval)
+        self.since_start = torch.zeros(count, OUTPUTS, INPUTS)
+        # The first trainings end after different numbers of blocks, so that at each update some are of every age.
+        self.left = torch.arange(count) % self.blocks + 1
+
+    def problem(self, number: int) -> Problem:
+        """Train classes and settings at random: a pure function of its number."""
+        own = self.settings.controller
+        generator = np.random.default_rng([self.seed, _PROBLEMS, int(self.wide), number])
+        images = images_of(self.bank, "train", self.settings.gan.classes, generator)
+        factors = own.rate_range ** generator.uniform(-1, 1, 2)
+        rates = torch.tensor([own.generator_rate * factors[0], own.discriminator_rate * factors[1]]).float()
+        r1 = 0.0 if generator.random() < own.without_r1 else self.settings.gan.r1
+        seed = (self.seed * 2 + int(self.wide)) * _MOST_PROBLEMS + number
+        return Problem(images, seed, rates, r1)
+
+    def estimate(self, weights: Tensor, disturbances: Tensor, embed: nn.Module) -> tuple[Tensor, Tensor]:
+        """The gradient of the logarithm of the distance after the next block, of each pair, and the logarithms (P,)."""
+        own = self.settings.controller
+        self.since_start += own.deviation * disturbances
+        moves = torch.stack([disturbances, -disturbances], 1).flatten(0, 1) * own.deviation
+        self.trainings.advance(controlled_by(weights + moves), own.block // self.settings.gan.interval)
+        scores = self.scores(embed)
+        differences = (scores[0::2] - scores[1::2]) / 2
+        gradients = self.since_start * differences[:, None, None] / own.deviation**2
+        self._renew()
+        return gradients, scores
+
+    def scores(self, embed: nn.Module) -> Tensor:
+        """(P,) logarithms of the Frechet distance of samples and training images, within bounds."""
+        samples = blank_where_diverged(self.stack.samples(self.settings.controller.samples))
+        found = []
+        for own, made in zip(self.stack.images, samples, strict=True):
+            real = own[torch.linspace(0, len(own) - 1, len(made)).round().long()]
+            found.append(frechet_distance(embed_images(embed, made), embed_images(embed, real)))
+        return torch.tensor(found).clamp_min(1e-6).log().clamp(*BOUNDS).float()
+
+    def _renew(self) -> None:
+        self.left -= 1
+        for pair in (self.left == 0).nonzero()[:, 0].tolist():
+            self.problems[pair] += len(self.problems)
+            self.left[pair], self.since_start[pair] = self.blocks, 0
+            fresh = self.problem(self.problems[pair])
+            for place in (2 * pair, 2 * pair + 1):
+                self.stack.begin_anew(place, fresh.images, fresh.seed, fresh.r1)
+                self.trainings.begin_anew(place, fresh.rates)
+
+    def state(self) -> dict[str, Any]:
+        rates, memory = self.trainings.rates, self.trainings.memory
+        own = {"problems": self.problems, "since_start": self.since_start, "left": self.left}
+        return {**own, "rates": rates, "memory": memory, "stack": self.stack.state()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.problems, self.since_start, self.left = state["problems"], state["since_start"], state["left"]
+        self.trainings.rates, self.trainings.memory = state["rates"], state["memory"]
+        self.stack.images = [self.problem(number).images for number in self.problems for _ in range(2)]
+        self.stack.load(state["stack"])
+
+
+class Evolution:
+    """The controller's weights on their way."""
+
+    def __init__(self, bank: TaskBank, settings: TrainWithRule, embed: nn.Module, seed: int) -> None:
+        self.settings, self.embed, self.seed = settings.controller, embed, seed
+        self.stacks = [Pairs(bank, settings, wide, seed) for wide in (False, True)]
+        self.weights = nn.Parameter(torch.zeros(OUTPUTS, INPUTS))
+        self.average = torch.zeros(OUTPUTS, INPUTS)
+        self.optimiser = torch.optim.Adam([self.weights], self.settings.learning_rate, betas=(0.9, 0.99))
+        self.history: list[Row] = []
+
+    def update(self) -> None:
+        """One block of steps of every training, and a step of the weights."""
+        done = len(self.history)
+        gradients, scores = [], []
+        for index, stack in enumerate(self.stacks):
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + done) * 31 + index * 7 + _DISTURBANCES)
+            disturbances = torch.randn(len(stack.problems), OUTPUTS, INPUTS, generator=generator)
+            found = stack.estimate(self.weights.detach(), disturbances, self.embed)
+            gradients.append(found[0])
+            scores.append(found[1])
+        self.weights.grad = torch.cat(gradients).mean(0)
+        self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate * (1 - 0.9 * done / self.settings.updates)
+        self.optimiser.step()
+        decay = min(self.settings.average_decay, done / (done + 1))
+        self.average = decay * self.average + (1 - decay) * self.weights.detach()
+        every = torch.cat(scores)
+        bad = (every >= BOUNDS[1]).double().mean().item()
+        self.history.append({"update": done + 1, "log_distance": every.mean().item(), "at_the_bound": bad})
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "weights": self.weights.detach(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "history": self.history,
+            "stacks": [stack.state() for stack in self.stacks],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        with torch.no_grad():
+            self.weights.copy_(state["weights"])
+        self.average, self.history = state["average"], state["history"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        for stack, own in zip(self.stacks, state["stacks"], strict=True):
+            stack.load(own)
+
+
+def train_controller(
+    bank: TaskBank,
+    objective_embedder: SavedModel[EmbedderHeader],
+    settings: TrainWithRule,
+    seed: int,
+    folder: Path,
+    report: Callable[[Row], None],
+) -> tuple[SavedModel[ControllerHeader], list[Row]]:
+    """A controller trained on train classes, and a row for each update; an interrupted training goes on from `folder`.
+
+    `report` gets each row.
+    """
+    origin = together(
+        "train_with_rule",
+        task_bank=bank.identity,
+        objective_embedder=objective_embedder.identity("objective_embedder"),
+    )
+    evolution = Evolution(bank, settings, load_embedder(objective_embedder, bank), seed)
+    hashes = (bank.content_hash, objective_embedder.content_hash, settings.gan.model_dump_json())
+    folder = folder / fingerprint(settings.controller, seed, *hashes)
+    seconds = 0.0
+    if path := newest_whole(folder):
+        state = torch.load(path, weights_only=True)
+        evolution.load(state)
+        seconds = state["seconds"]
+    started, saved = time.monotonic() - seconds, time.monotonic()
+    while len(evolution.history) < settings.controller.updates:
+        evolution.update()
+        row = evolution.history[-1]
+        row["seconds"] = round(time.monotonic() - started, 1)
+        report(row)
+        log.info("controller: update %d of %d, log distance %.3f", row["update"], settings.controller.updates,
+                 row["log_distance"])
+        if row["update"] == settings.controller.updates or time.monotonic() - saved >= SECONDS_BETWEEN:
+            seconds, saved = time.monotonic() - started, time.monotonic()
+            with replaced(folder / LAST) as temporary:
+                save_tensors({**evolution.state(), "seconds": seconds}, temporary)
+    ended.add(folder)
+    provenance = Provenance(seed=seed, seconds=seconds, meta_step=len(evolution.history), made_from=origin)
+    header = ControllerHeader(provenance=provenance, inputs=INPUTS)
+    return SavedModel(header, detached({"weights": evolution.average})), evolution.history

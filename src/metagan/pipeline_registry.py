@@ -23,6 +23,7 @@ from metagan.pipelines import (
     one_shot,
     report,
     tasks,
+    train_with_rule,
 )
 
 
@@ -50,5 +51,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "invent": invent.create_pipeline(),
         "leaderboard": leaderboard.create_pipeline(),
         "one_shot": one_shot.create_pipeline(),
+        "train_with_rule": train_with_rule.create_pipeline(),
         "__default__": sum(stages.values(), Pipeline([])),
     }

@@ -115,6 +115,7 @@ class TestSmokeRun:
             "invent",
             "leaderboard",
             "one_shot",
+            "train_with_rule",
         }
         used = RunSettings().model_dump(exclude=by_themselves)
         assert finished.data.params.keys() == leaves(used)

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from metagan.evaluation.familiarity import familiarity
-from metagan.parameters import ClassifierSettings, EmbedderNetwork, Evaluate, MetaTrain, Trainer
+from metagan.parameters import ClassifierSettings, EmbedderNetwork, Evaluate, MetaTrain, Trainer, TrainWithRule
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generation_task
 from metagan.training.arms import build_samplers
 from metagan.training.classifier_training import train_classifier
+from metagan.training.controller_evolution import train_controller
 from metagan.training.embedder import load_embedder, train_embedder
 from metagan.training.gan import architecture_of, initial_gan
 from metagan.training.joint_training import train_joint_gan
 from metagan.training.meta_training import meta_train
 from metagan.training.saved import Provenance
+from metagan.training.whole_comparison import WholeTrainings
 
 Work = Callable[[TaskBank, Path], object]
 
@@ -62,7 +64,9 @@ def guarded(bank: TaskBank) -> Callable[[str], TaskBank]:
     return make
 
 
-@pytest.fixture(params=["embedder", "meta_train", "joint_gan", "arms", "classifier", "familiarity"])
+@pytest.fixture(
+    params=["embedder", "meta_train", "joint_gan", "arms", "classifier", "familiarity", "controller", "tuned"]
+)
 def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain], embedders: tuple[Any, Any]) -> Work:
     """A training or a choice; meta-training looks at val classes and chooses a temperature, the arms rates as well."""
     settings = make_settings(meta_steps=2)
@@ -89,6 +93,15 @@ def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain]
         )
         return build_samplers(bank, load_embedder(embedders[0], bank), *models, settings, evaluation, 0)
 
+    whole = TrainWithRule.model_validate(
+        {
+            "gan": {"classes": 3, "steps": 2, "batch_size": 4, "interval": 1, "noise_size": 4},
+            "controller": {"updates": 2, "pairs": 2, "wide_pairs": 1, "block": 1, "batch_size": 4, "samples": 12},
+            "generator_rates": [0.01],
+            "discriminator_rates": [0.003],
+            "measure_every": 2,
+        }
+    )
     works: dict[str, Work] = {
         "embedder": lambda bank, folder: train_embedder(
             bank, EmbedderNetwork(width=8, feature_size=8, episodes=3, n_way=4, n_query=2), 0, progress=False
@@ -100,6 +113,8 @@ def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain]
         "familiarity": lambda bank, folder: familiarity(
             load_embedder(embedders[0], bank), bank, generation_task(bank, "val", 0, 0, 3, 0).support, 0
         ),
+        "controller": lambda bank, folder: train_controller(bank, embedders[1], whole, 0, folder, lambda row: None),
+        "tuned": lambda bank, folder: WholeTrainings(bank, load_embedder(embedders[0], bank), whole).tuned(0),
     }
     return works[request.param]
 
@@ -112,7 +127,7 @@ def test_a_reader_is_noticed(
     work: Work, guarded: Callable[[str], TaskBank], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The same with images that each must read: of train classes, or of val classes where it chooses by them."""
-    only_trains = request.node.callspec.params["work"] in ("embedder", "joint_gan")
+    only_trains = request.node.callspec.params["work"] in ("embedder", "joint_gan", "controller")
     with pytest.raises(ReadError):
         work(guarded("train" if only_trains else "val"), tmp_path)
 
@@ -121,3 +136,16 @@ def test_test_tasks_read_test_classes(guarded: Callable[[str], TaskBank]) -> Non
     with pytest.raises(ReadError):
         generation_task(guarded("test"), "test", 0, 0, 1, 1)
     assert len(guarded("test").class_images(0)) == 10
+
+
+def test_training_of_the_controller_reads_no_val_class(
+    guarded: Callable[[str], TaskBank], embedders: tuple[Any, Any], tmp_path: Path
+) -> None:
+    whole = TrainWithRule.model_validate(
+        {
+            "gan": {"classes": 3, "steps": 2, "batch_size": 4, "interval": 1, "noise_size": 4},
+            "controller": {"updates": 2, "pairs": 2, "wide_pairs": 1, "block": 1, "batch_size": 4, "samples": 12},
+            "measure_every": 2,
+        }
+    )
+    train_controller(guarded("val"), embedders[1], whole, 0, tmp_path, lambda row: None)

@@ -31,17 +31,17 @@ class WholeTraining(Section):
 
 
 class ControllerTraining(Section):
-    """Persistent evolution of the controller, on trainings with settings at random."""
+    """Evolution of the controller on trainings with settings at random."""
 
     updates: Positive = 150
     pairs: Positive = 8
     wide_pairs: Positive = 4
-    block: Positive = 100
+    block: Positive = 50
     batch_size: Plural = 16
     samples: Plural = 256
-    deviation: Annotated[float, Field(gt=0, le=1)] = 0.2
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
-    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    deviation: Annotated[float, Field(gt=0, le=1)] = 0.3
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.97
     generator_rate: Rate = 0.01
     discriminator_rate: Rate = 0.003
     rate_range: Factor = 10.0

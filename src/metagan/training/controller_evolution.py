@@ -1,7 +1,9 @@
-"""Training of the controller of whole GAN trainings by persistent evolution (arXiv 2112.13835), resumably.
+"""Training of the controller of whole GAN trainings by evolution strategies, resumably.
 
-Each stack of trainings holds antithetic pairs of one problem each: the same classes, settings and random numbers. After
-every block of steps a pair is disturbed anew; one whose training has ended begins another.
+Each stack of trainings holds antithetic pairs of one problem each: the same classes, settings and random numbers. A
+pair keeps its disturbance for a whole training, and after every block of steps its difference moves the weights
+(noise-reuse evolution strategies, arXiv 2304.12180). Persistent evolution, with a new disturbance for each block, was
+tried first: its estimates were of so much noise that the controller became worse.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from metagan.errors import UserError
-from metagan.evaluation.features import blank_where_diverged, embed_images
+from metagan.evaluation.features import blank_where_diverged, diverged, embed_images
 from metagan.evaluation.frechet import frechet_distance
 from metagan.files import replaced, save_tensors
 from metagan.identity import together
@@ -25,7 +27,7 @@ from metagan.parameters import GanArchitecture, TrainWithRule
 from metagan.parameters.train_with_rule import WholeTraining
 from metagan.tasks.bank import TaskBank
 from metagan.training.checkpoints import LAST, SECONDS_BETWEEN, newest_whole
-from metagan.training.controlled_training import INPUTS, OUTPUTS, ControlledTrainings, controlled_by
+from metagan.training.controlled_training import INPUTS, OUTPUTS, ControlledTrainings, controlled_by, first_weights
 from metagan.training.embedder import load_embedder
 from metagan.training.fitting import ended, fingerprint
 from metagan.training.gan_stack import GanStack
@@ -90,9 +92,9 @@ class Pairs:
         )
         rates = torch.stack([each.rates for each in begun])
         self.trainings = ControlledTrainings(self.stack, rates, gan.steps, gan.interval)
-        self.since_start = torch.zeros(count, OUTPUTS, INPUTS)
-        # The first trainings end after different numbers of blocks, so that at each update some are of every age.
-        self.left = torch.arange(count) % self.blocks + 1
+        self.disturbances = torch.stack([self.disturbance(number) for number in self.problems])
+        # The first trainings end after different numbers of blocks, so that ages are spread at each update.
+        self.left = torch.arange(count) * self.blocks // count + 1
 
     def problem(self, number: int) -> Problem:
         """Train classes and settings at random: a pure function of its number."""
@@ -102,35 +104,40 @@ class Pairs:
         factors = own.rate_range ** generator.uniform(-1, 1, 2)
         rates = torch.tensor([own.generator_rate * factors[0], own.discriminator_rate * factors[1]]).float()
         r1 = 0.0 if generator.random() < own.without_r1 else self.settings.gan.r1
-        seed = (self.seed * 2 + int(self.wide)) * _MOST_PROBLEMS + number
+        seed = 2 * ((2 * self.seed + int(self.wide)) * _MOST_PROBLEMS + number)
         return Problem(images, seed, rates, r1)
 
-    def estimate(self, weights: Tensor, disturbances: Tensor, embed: nn.Module) -> tuple[Tensor, Tensor]:
+    def disturbance(self, number: int) -> Tensor:
+        """(OUTPUTS, INPUTS) standard normal, of a problem."""
+        generator = np.random.default_rng([self.seed, _DISTURBANCES, int(self.wide), number])
+        return torch.from_numpy(generator.standard_normal((OUTPUTS, INPUTS))).float()
+
+    def estimate(self, weights: Tensor, embed: nn.Module) -> tuple[Tensor, Tensor]:
         """The gradient of the logarithm of the distance after the next block, of each pair, and the logarithms (P,)."""
         own = self.settings.controller
-        self.since_start += own.deviation * disturbances
-        moves = torch.stack([disturbances, -disturbances], 1).flatten(0, 1) * own.deviation
+        moves = torch.stack([self.disturbances, -self.disturbances], 1).flatten(0, 1) * own.deviation
         self.trainings.advance(controlled_by(weights + moves), own.block // self.settings.gan.interval)
         scores = self.scores(embed)
-        differences = (scores[0::2] - scores[1::2]) / 2
-        gradients = self.since_start * differences[:, None, None] / own.deviation**2
+        differences = (scores[0::2] - scores[1::2]) / (2 * own.deviation)
+        gradients = self.disturbances * differences[:, None, None]
         self._renew()
         return gradients, scores
 
     def scores(self, embed: nn.Module) -> Tensor:
         """(P,) logarithms of the Frechet distance of samples and training images, within bounds."""
-        samples = blank_where_diverged(self.stack.samples(self.settings.controller.samples))
+        samples = self.stack.samples(self.settings.controller.samples)
         found = []
-        for own, made in zip(self.stack.images, samples, strict=True):
+        for own, made in zip(self.stack.images, blank_where_diverged(samples), strict=True):
             real = own[torch.linspace(0, len(own) - 1, len(made)).round().long()]
             found.append(frechet_distance(embed_images(embed, made), embed_images(embed, real)))
-        return torch.tensor(found).clamp_min(1e-6).log().clamp(*BOUNDS).float()
+        scores = torch.tensor(found).clamp_min(1e-6).log().clamp(*BOUNDS).float()
+        return scores.masked_fill(diverged(samples).any(1), BOUNDS[1])
 
     def _renew(self) -> None:
         self.left -= 1
         for pair in (self.left == 0).nonzero()[:, 0].tolist():
             self.problems[pair] += len(self.problems)
-            self.left[pair], self.since_start[pair] = self.blocks, 0
+            self.left[pair], self.disturbances[pair] = self.blocks, self.disturbance(self.problems[pair])
             fresh = self.problem(self.problems[pair])
             for place in (2 * pair, 2 * pair + 1):
                 self.stack.begin_anew(place, fresh.images, fresh.seed, fresh.r1)
@@ -138,11 +145,12 @@ class Pairs:
 
     def state(self) -> dict[str, Any]:
         rates, memory = self.trainings.rates, self.trainings.memory
-        own = {"problems": self.problems, "since_start": self.since_start, "left": self.left}
-        return {**own, "rates": rates, "memory": memory, "stack": self.stack.state()}
+        own = {"problems": self.problems, "left": self.left, "rates": rates, "memory": memory}
+        return {**own, "stack": self.stack.state()}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.problems, self.since_start, self.left = state["problems"], state["since_start"], state["left"]
+        self.problems, self.left = state["problems"], state["left"]
+        self.disturbances = torch.stack([self.disturbance(number) for number in self.problems])
         self.trainings.rates, self.trainings.memory = state["rates"], state["memory"]
         self.stack.images = [self.problem(number).images for number in self.problems for _ in range(2)]
         self.stack.load(state["stack"])
@@ -154,8 +162,8 @@ class Evolution:
     def __init__(self, bank: TaskBank, settings: TrainWithRule, embed: nn.Module, seed: int) -> None:
         self.settings, self.embed, self.seed = settings.controller, embed, seed
         self.stacks = [Pairs(bank, settings, wide, seed) for wide in (False, True)]
-        self.weights = nn.Parameter(torch.zeros(OUTPUTS, INPUTS))
-        self.average = torch.zeros(OUTPUTS, INPUTS)
+        self.weights = nn.Parameter(first_weights())
+        self.average = first_weights()
         self.optimiser = torch.optim.Adam([self.weights], self.settings.learning_rate, betas=(0.9, 0.99))
         self.history: list[Row] = []
 
@@ -163,10 +171,8 @@ class Evolution:
         """One block of steps of every training, and a step of the weights."""
         done = len(self.history)
         gradients, scores = [], []
-        for index, stack in enumerate(self.stacks):
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + done) * 31 + index * 7 + _DISTURBANCES)
-            disturbances = torch.randn(len(stack.problems), OUTPUTS, INPUTS, generator=generator)
-            found = stack.estimate(self.weights.detach(), disturbances, self.embed)
+        for stack in self.stacks:
+            found = stack.estimate(self.weights.detach(), self.embed)
             gradients.append(found[0])
             scores.append(found[1])
         self.weights.grad = torch.cat(gradients).mean(0)
@@ -176,7 +182,7 @@ class Evolution:
         self.average = decay * self.average + (1 - decay) * self.weights.detach()
         every = torch.cat(scores)
         bad = (every >= BOUNDS[1]).double().mean().item()
-        self.history.append({"update": done + 1, "log_distance": every.mean().item(), "at_the_bound": bad})
+        self.history.append({"update": done + 1, "log_distance": every.mean().item(), "diverged": bad})
 
     def state(self) -> dict[str, Any]:
         return {
@@ -227,8 +233,12 @@ def train_controller(
         row = evolution.history[-1]
         row["seconds"] = round(time.monotonic() - started, 1)
         report(row)
-        log.info("controller: update %d of %d, log distance %.3f", row["update"], settings.controller.updates,
-                 row["log_distance"])
+        log.info(
+            "controller: update %d of %d, log distance %.3f",
+            row["update"],
+            settings.controller.updates,
+            row["log_distance"],
+        )
         if row["update"] == settings.controller.updates or time.monotonic() - saved >= SECONDS_BETWEEN:
             seconds, saved = time.monotonic() - started, time.monotonic()
             with replaced(folder / LAST) as temporary:

@@ -102,10 +102,19 @@ class GanStack:
         return vmap(self._generate)(self.parameters["generator"], torch.stack(noise).to(self.images[0]))
 
     @torch.no_grad()
+    def samples_of(self, place: int, number: int) -> Tensor:
+        """(number, C, H, W) in [0, 1] of one training."""
+        noise = torch.randn(number, self.architecture.noise_size, generator=self._generators(_SAMPLES)[place])
+        own = {name: value[place] for name, value in self.parameters["generator"].items()}
+        return self._generate(own, noise.to(self.images[0]))
+
+    @torch.no_grad()
     def distances(self) -> Tensor:
         """(P,) energy statistics of a few samples and training images, without an embedder."""
         made = self.samples(LOOKED_AT, _LOOKS)
-        places = [torch.randperm(len(own), generator=g) for own, g in zip(self.images, self._generators(3), strict=True)]
+        places = [
+            torch.randperm(len(own), generator=g) for own, g in zip(self.images, self._generators(3), strict=True)
+        ]
         found = []
         for own, samples, chosen in zip(self.images, made, places, strict=True):
             views = zip(self.domain.views(samples), self.domain.views(own[chosen[:LOOKED_AT]]), strict=True)
@@ -115,8 +124,12 @@ class GanStack:
     def state(self) -> dict[str, object]:
         """What a training goes on from, apart from its images."""
         return {
-            "parameters": self.parameters, "squares": self.squares, "counts": self.counts,
-            "steps": self.steps, "seeds": self.seeds, "r1": self.r1,
+            "parameters": self.parameters,
+            "squares": self.squares,
+            "counts": self.counts,
+            "steps": self.steps,
+            "seeds": self.seeds,
+            "r1": self.r1,
         }
 
     def load(self, state: dict[str, object]) -> None:
@@ -125,7 +138,10 @@ class GanStack:
 
     def _generators(self, part: int) -> list[torch.Generator]:
         numbers = zip(self.seeds, self.steps.tolist(), strict=True)
-        return [torch.Generator().manual_seed(((seed * 100_003 + step) * 4 + part) * 104_729) for seed, step in numbers]
+        return [
+            torch.Generator().manual_seed(((seed * 100_003 + step) * 4 + part) * 104_729 % 2**63)
+            for seed, step in numbers
+        ]
 
     def _batches(self) -> tuple[Tensor, Tensor]:
         """Places of images (P, MOST_TURNS, B), and noise (P, MOST_TURNS + 1, B, Z): the generator's comes last."""

@@ -61,14 +61,19 @@ def architecture_for(bank: TaskBank, gan: WholeTraining, wide: bool) -> GanArchi
     )
 
 
+def check_classes(bank: TaskBank, classes: int) -> None:
+    """Raises UserError unless every split has so many."""
+    for split, there in bank.splits.items():
+        if len(there) < classes:
+            raise UserError(
+                f"train_with_rule.gan.classes: {classes}, but the {split} split of {bank.source} has {len(there)} "
+                "classes"
+            )
+
+
 def images_of(bank: TaskBank, split: str, classes: int, generator: np.random.Generator) -> Tensor:
-    """(N, C, H, W) all images of so many classes of a split, at random. Raises UserError where it has fewer."""
-    there = bank.splits[split]
-    if len(there) < classes:
-        raise UserError(
-            f"train_with_rule.gan.classes: {classes}, but the {split} split of {bank.source} has {len(there)} classes"
-        )
-    chosen = np.sort(generator.choice(there, classes, replace=False))
+    """(N, C, H, W) all images of so many classes of a split, at random."""
+    chosen = np.sort(generator.choice(bank.splits[split], classes, replace=False))
     return torch.cat([bank.domain.to_tensor(bank.class_images(index)) for index in chosen])
 
 
@@ -214,6 +219,7 @@ def train_controller(
 
     `report` gets each row.
     """
+    check_classes(bank, settings.gan.classes)
     origin = together(
         "train_with_rule",
         task_bank=bank.identity,

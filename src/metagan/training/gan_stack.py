@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from metagan.domains import domain_of
@@ -44,9 +44,13 @@ class GanStack:
         self.images, self.seeds, self.r1 = list(images), list(seeds), r1.to(images[0])
         self.steps = torch.zeros(len(seeds), dtype=torch.long)
         begun = [self._initial(seed) for seed in seeds]
+        self.networks = begun[0]
         self.parameters = {
-            player: {name: torch.stack([each[player][name] for each in begun]) for name in begun[0][player]}
-            for player in PLAYERS
+            player: {
+                name: torch.stack([each[player].get_parameter(name).detach() for each in begun])
+                for name, _ in network.named_parameters()
+            }
+            for player, network in begun[0].items()
         }
         self.squares = {
             player: {name: torch.zeros_like(value) for name, value in own.items()}
@@ -54,24 +58,20 @@ class GanStack:
         }
         self.counts = {player: torch.zeros(len(seeds), dtype=torch.long) for player in PLAYERS}
 
-    def _initial(self, seed: int) -> dict[str, Parameters]:
+    def _initial(self, seed: int) -> dict[str, nn.Module]:
+        """Both networks with random weights."""
+        networks = self.domain.gan
         with seeded(seed):
-            self.networks = {
-                "generator": self.domain.gan.generator(self.architecture),
-                "discriminator": self.domain.gan.discriminator(self.architecture),
-            }
-        return {
-            player: {name: value.detach().to(self.images[0].dtype) for name, value in network.named_parameters()}
-            for player, network in self.networks.items()
-        }
+            made = networks.generator(self.architecture), networks.discriminator(self.architecture)
+        return {player: network.to(self.images[0].dtype) for player, network in zip(PLAYERS, made, strict=True)}
 
     def begin_anew(self, place: int, images: Tensor, seed: int, r1: float) -> None:
         """Another training in the place of one."""
         self.images[place], self.seeds[place], self.r1[place], self.steps[place] = images, seed, r1, 0
-        for player, own in self._initial(seed).items():
+        for player, network in self._initial(seed).items():
             self.counts[player][place] = 0
-            for name, value in own.items():
-                self.parameters[player][name][place] = value
+            for name, value in network.named_parameters():
+                self.parameters[player][name][place] = value.detach()
                 self.squares[player][name][place] = 0.0
 
     def step(self, rates: Tensor, turns: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from metagan.training.controlled_training import (
     controlled_by,
     first_weights,
 )
-from metagan.training.controller_evolution import architecture_for, images_of
+from metagan.training.controller_evolution import architecture_for, check_classes, images_of
 from metagan.training.gan_stack import GanStack
 from metagan.training.saved import ControllerHeader, SavedModel
 
@@ -109,6 +109,7 @@ class WholeTrainings:
     def tuned(self, seed: int) -> dict[str, Any]:
         """The schedule and the pair of rates with the lowest distance at the end, on val classes; and all of them."""
         settings, tried = self.settings, []
+        check_classes(self.bank, settings.gan.classes)
         images = self.images("val", seed)
         pairs = list(product(settings.generator_rates, settings.discriminator_rates))
         given = [GanSetting(pair, settings.gan.r1) for pair in pairs]
@@ -151,7 +152,8 @@ def compared_whole(
 ) -> list[dict[str, Any]]:
     """A row for each setting, policy and seed of test classes and first weights.
 
-    `untrained` is the controller before any training: what is below it has been learned. The level is what the tuned schedule has at the end from the good setting with the same seed.
+    `untrained` is the controller before any training, so that what was learned can be told from what it began with. The
+    level is what the tuned schedule has at the end from the good setting with the same seed.
     """
     settings = trainings.settings
     seeds = range(seed, seed + settings.seeds)

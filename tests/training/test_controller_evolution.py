@@ -146,7 +146,12 @@ def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], message: str
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
-def test_more_classes_than_there_are_are_refused(bank: TaskBank, embedders: Any, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"gan": SETTINGS.gan.model_copy(update={"classes": 9})})
-    with pytest.raises(UserError, match=r"gan\.classes: 9, but the train split of pictures has 8 classes"):
+@pytest.mark.parametrize(
+    ("classes", "said"), [(9, "train split of pictures has 8"), (4, "test split of pictures has 3")]
+)
+def test_more_classes_than_a_split_has_are_refused_before_any_training(
+    bank: TaskBank, embedders: Any, tmp_path: Path, classes: int, said: str
+) -> None:
+    settings = SETTINGS.model_copy(update={"gan": SETTINGS.gan.model_copy(update={"classes": classes})})
+    with pytest.raises(UserError, match=rf"gan\.classes: {classes}, but the {said} classes"):
         train_controller(bank, embedders[1], settings, 0, tmp_path, lambda row: None)

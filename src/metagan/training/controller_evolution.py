@@ -18,13 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from metagan.errors import UserError
 from metagan.evaluation.features import blank_where_diverged, diverged, embed_images
 from metagan.evaluation.frechet import frechet_distance
 from metagan.files import replaced, save_tensors
 from metagan.identity import together
-from metagan.parameters import GanArchitecture, TrainWithRule
-from metagan.parameters.train_with_rule import WholeTraining
+from metagan.parameters import TrainWithRule
 from metagan.tasks.bank import TaskBank
 from metagan.training.checkpoints import LAST, SECONDS_BETWEEN, newest_whole
 from metagan.training.controlled_training import INPUTS, OUTPUTS, ControlledTrainings, controlled_by, first_weights
@@ -32,6 +30,7 @@ from metagan.training.embedder import load_embedder
 from metagan.training.fitting import ended, fingerprint
 from metagan.training.gan_stack import GanStack
 from metagan.training.saved import ControllerHeader, EmbedderHeader, Provenance, SavedModel, detached
+from metagan.training.whole_gan import architecture_for, check_classes, images_of
 
 BOUNDS = (-3.0, 5.0)
 """Of the logarithm of a distance: no diverged training decides alone."""
@@ -48,33 +47,6 @@ class Problem(NamedTuple):
     seed: int
     rates: Tensor
     r1: float
-
-
-def architecture_for(bank: TaskBank, gan: WholeTraining, wide: bool) -> GanArchitecture:
-    """The networks; `wide` has a discriminator twice as wide."""
-    return GanArchitecture(
-        domain=bank.example.domain,
-        shape=bank.example.shape,
-        generator_width=gan.generator_width,
-        discriminator_width=gan.discriminator_width * (2 if wide else 1),
-        noise_size=gan.noise_size,
-    )
-
-
-def check_classes(bank: TaskBank, classes: int) -> None:
-    """Raises UserError unless every split has so many."""
-    for split, there in bank.splits.items():
-        if len(there) < classes:
-            raise UserError(
-                f"train_with_rule.gan.classes: {classes}, but the {split} split of {bank.source} has {len(there)} "
-                "classes"
-            )
-
-
-def images_of(bank: TaskBank, split: str, classes: int, generator: np.random.Generator) -> Tensor:
-    """(N, C, H, W) all images of so many classes of a split, at random."""
-    chosen = np.sort(generator.choice(bank.splits[split], classes, replace=False))
-    return torch.cat([bank.domain.to_tensor(bank.class_images(index)) for index in chosen])
 
 
 class Pairs:

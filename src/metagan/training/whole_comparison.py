@@ -25,9 +25,9 @@ from metagan.training.controlled_training import (
     controlled_by,
     first_weights,
 )
-from metagan.training.controller_evolution import architecture_for, check_classes, images_of
 from metagan.training.gan_stack import GanStack
 from metagan.training.saved import ControllerHeader, SavedModel
+from metagan.training.whole_gan import architecture_for, check_classes, images_of
 
 _CLASSES = 13
 WITHIN = 1.2

@@ -22,6 +22,7 @@ from metagan.parameters.evaluate import headline_step
 from metagan.reporting.one_shot_tables import one_shot_tables
 from metagan.reporting.results_page import ResultFile, Table, differ, results_page
 from metagan.reporting.rules_table import rules_table
+from metagan.reporting.whole_training_table import whole_training_table
 from metagan.settings import CONFIG_LOADER_ARGS
 
 FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
@@ -146,6 +147,11 @@ MEASURED = {
     ),
     "compare_rules": Measured(
         ("rules.json",), lambda rules: [rules_table(rules)], ("tasks", "embedder", "meta_train", "compare_rules")
+    ),
+    "train_with_rule": Measured(
+        ("whole_training.json",),
+        lambda whole: [whole_training_table(whole)],
+        ("tasks", "embedder", "train_with_rule"),
     ),
     "one_shot": Measured(
         ("plane.json", "augmentation_protocol.json"),

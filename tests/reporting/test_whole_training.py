@@ -8,6 +8,7 @@ import pytest
 
 from metagan.reporting.tables import ABSENT
 from metagan.reporting.whole_training import summary_of, whole_training_page
+from metagan.reporting.whole_training_table import whole_training_table
 
 
 def row(policy: str, seed: int, frechet: list[float], share: float | None, setting: str = "good") -> dict[str, Any]:
@@ -63,3 +64,10 @@ def test_the_page_has_every_setting_with_curves_rates_and_turns(results: dict[st
     assert "no &lt;r1&gt;" in page.lower() and "<R1>" not in page
     assert "1.25 ± 0.25" in page and f"1.00, {ABSENT}" in page and "0.50, 1.00" in page
     assert "best of 7" in page and "1 min 05 s" in page
+
+
+def test_the_table_by_hand(results: dict[str, Any]) -> None:
+    table = whole_training_table(results)
+    assert table["rows"][0] == ["good", "fixed", "1.25 ± 0.25", "1.25 ± 0.25", f"1.00, {ABSENT}", "1 of 2", 0, "2.00"]
+    assert len(table["rows"]) == 6 and all(len(row) == len(table["columns"]) for row in table["rows"])
+    assert "best of 7" in table["about"] and "cosine, rates 0.01 and 0.003" in table["about"]

@@ -67,7 +67,7 @@ def test_a_run_is_a_stack_of_its_own_and_measured_by_the_given_embedder(
 ) -> None:
     images = trainings.images("test", 0)
     assert len(images) == 30 and torch.equal(images, bank.domain.to_tensor(bank.images[bank.places("test")]))
-    curves = trainings.run(constant, [GanSetting((0.01, 0.003), 1.0, wide=True)], [images], [7])
+    curves = trainings.run(constant, [GanSetting((0.01, 0.003), 1.0, wide=True)], [images], [7], trainings.steps)
     architecture = architecture_for(bank, SETTINGS.gan, wide=True)
     assert architecture.discriminator_width == 16 and architecture.generator_width == 8
     stack = GanStack(architecture, [images], [15], torch.tensor([1.0]), 4)

@@ -73,23 +73,30 @@ class WholeTrainings:
         return images_of(self.bank, split, self.settings.gan.classes, np.random.default_rng([seed, _CLASSES]))
 
     def run(
-        self, policy: Policy, given: Sequence[GanSetting], images: Sequence[Tensor], seeds: Sequence[int]
+        self,
+        policy: Policy,
+        given: Sequence[GanSetting],
+        images: Sequence[Tensor],
+        seeds: Sequence[int],
+        steps: Sequence[int],
     ) -> Curves:
-        """The trainings of settings of one architecture, side by side; odd seeds have not taught the controller."""
+        """The trainings of settings of one architecture, side by side, measured at `steps`; their odd seeds have not
+        taught the controller."""
         gan = self.settings.gan
         architecture = architecture_for(self.bank, gan, given[0].wide)
         r1 = torch.tensor([setting.r1 for setting in given])
         stack = GanStack(architecture, images, [2 * seed + 1 for seed in seeds], r1, gan.batch_size)
         rates = torch.tensor([setting.rates for setting in given])
         trainings = ControlledTrainings(stack, rates, gan.steps, gan.interval)
-        real = {id(own): embed_images(self.embed, own) for own in images}
-        found, actions, seconds = [self._distances(stack, real)], [], 0.0
-        for step in range(0, gan.steps, gan.interval):
-            started = perf_counter()
-            actions.append(trainings.advance(policy))
-            seconds += perf_counter() - started
-            if (step + gan.interval) % self.settings.measure_every == 0:
+        real = {place: embed_images(self.embed, own) for place, own in {id(own): own for own in images}.items()}
+        found, actions, seconds = [], [], 0.0
+        for step in range(0, gan.steps + 1, gan.interval):
+            if step in steps:
                 found.append(self._distances(stack, real))
+            if step < gan.steps:
+                started = perf_counter()
+                actions.append(trainings.advance(policy))
+                seconds += perf_counter() - started
         return Curves(
             np.stack(found, 1),
             torch.stack([rates * action.factors for action in actions], 1),
@@ -114,7 +121,7 @@ class WholeTrainings:
         pairs = list(product(settings.generator_rates, settings.discriminator_rates))
         given = [GanSetting(pair, settings.gan.r1) for pair in pairs]
         for name, policy in SCHEDULES.items():
-            curves = self.run(policy, given, [images] * len(pairs), [seed] * len(pairs))
+            curves = self.run(policy, given, [images] * len(pairs), [seed] * len(pairs), [settings.gan.steps])
             final = curves.frechet[:, -1].tolist()
             tried += [
                 {"schedule": name, "rates": list(pair), "final": value}
@@ -170,6 +177,7 @@ def compared_whole(
                 [given for _, given, _ in chosen],
                 [images[own] for *_, own in chosen],
                 [own for *_, own in chosen],
+                trainings.steps,
             )
             rows += [_row(name, *place, curves, index) for index, place in enumerate(chosen)]
     levels = {row["seed"]: row["final"] for row in rows if (row["policy"], row["setting"]) == ("fixed", "good")}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from metagan import gpu_check
-from metagan.bench import default_settings
+from metagan.bench import MamlProblem, default_settings
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.parameters import RunSettings
@@ -30,9 +30,9 @@ def test_a_device_that_computes_otherwise_is_told(settings: RunSettings, monkeyp
     """A meta-gradient whose rate is another by a thousandth on the second of the two places."""
     plain, calls = gpu_check.maml_step, []
 
-    def wrong(*arguments: object) -> gpu_check.Compute:
-        calls.append(arguments)
-        step, factor = plain(*arguments), 1 + 1e-3 * (len(calls) > 1)  # type: ignore[arg-type]
+    def wrong(problem: MamlProblem) -> gpu_check.Compute:
+        calls.append(problem)
+        step, factor = plain(problem), 1 + 1e-3 * (len(calls) > 1)
         return lambda: {name: factor * value for name, value in step().items()}
 
     monkeypatch.setattr(gpu_check, "maml_step", wrong)

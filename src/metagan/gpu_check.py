@@ -138,7 +138,7 @@ def timed(ways: Mapping[str, Callable[[], Compute]], count: int, device: torch.d
         try:
             step = waited_for(make())
             step()
-        except Exception as error:
+        except Exception as error:  # a compiler raises what it likes, and what it was goes into the result
             missing[name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         else:
             cases[name] = step

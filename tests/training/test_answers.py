@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from metagan.meta.adversary import Predict
+from metagan.meta.learners import TaskTensors
 from metagan.parameters import ClassifierSettings
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
@@ -42,12 +44,22 @@ def test_further_networks_are_adapted_to_moved_examples(model: FewShotClassifier
     assert (found.logits[1] != found.logits[2]).any()
 
 
-def test_foreign_queries_are_of_other_classes(model: FewShotClassifier, bank: TaskBank) -> None:
+def test_foreign_queries_are_of_other_classes(
+    model: FewShotClassifier, bank: TaskBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An adapted network gives their examples, found in the bank, the same answers."""
     stream = task_stream(bank, 0)
     found = answers(model, bank, "test", 0, SHAPE, 4, 2)
-    asked = []
-    model.predictor = lambda task: lambda images: asked.append(images) or images.new_zeros(len(images), 2)  # type: ignore[method-assign, assignment]
+    asked: list[torch.Tensor] = []
+
+    def predictor(model: FewShotClassifier, task: TaskTensors) -> Predict:
+        def predict(images: torch.Tensor) -> torch.Tensor:
+            asked.append(images)
+            return images.new_zeros(len(images), 2)
+
+        return predict
+
+    monkeypatch.setattr(FewShotClassifier, "predictor", predictor)
     answers(model, bank, "test", 0, SHAPE, 4, 2)
     for index, foreign in enumerate(asked[1::4]):
         here = set(stream.episode("test", index, *SHAPE).class_indices)

@@ -19,6 +19,7 @@ from metagan.errors import UserError
 from metagan.evaluation.features import blank_where_diverged
 from metagan.invention.checks import Checks
 from metagan.invention.inventors import INVENTORS, Draft, Studio
+from metagan.invention.inventors.base import TASKS_AT_ONCE
 from metagan.meta.task_parallel import TaskMap
 from metagan.parameters import Invent
 from metagan.tasks.bank import BankPlan, TaskBank
@@ -29,7 +30,6 @@ from metagan.training.trajectories import sample_trajectory
 
 TRIED_FOR_ONE = 1.5
 """Drafts for each class that is still missing."""
-TASKS_AT_ONCE = 32
 
 logger = logging.getLogger(__name__)
 

@@ -118,7 +118,7 @@ def learnability(
     """
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images))[:MOST])
     images = images[order]
-    shots = min(images.shape[1] // 2, gan.k_shots.most if gan.k_shots else images.shape[1])
+    shots = gan.shots_of(images.shape[1] // 2)
     support, query = images[:, :shots], images[:, shots:]
     samples = bank.domain.to_tensor(drawn(bank, gan, [*support], query.shape[1], settings.steps, seed))
     made, real = class_features(embed, samples), class_features(embed, query)
@@ -139,8 +139,7 @@ def controls(bank: TaskBank, gan: Gan, images: Tensor, settings: Invent, seed: i
     generator = np.random.default_rng((seed, 2))
     val = class_tensors(bank, bank.splits["val"], settings.images)
     seen = class_tensors(bank, generator.permutation(bank.splits["train"])[: len(images)], settings.images)
-    shots = min(seen.shape[1], gan.k_shots.most) if gan.k_shots else seen.shape[1]
-    copies = drawn(bank, gan, [*seen[:, :shots]], settings.images, settings.steps, seed)
+    copies = drawn(bank, gan, [*seen[:, : gan.shots_of(seen.shape[1])]], settings.images, settings.steps, seed)
     noise = torch.rand(images.shape, generator=torch.Generator().manual_seed(seed))
     blurred = nn.functional.avg_pool2d(images.flatten(0, 1), BLUR, 1, BLUR // 2, count_include_pad=False)
     return {

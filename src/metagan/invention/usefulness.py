@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
@@ -20,9 +19,8 @@ from metagan.parameters.invent import Useful
 from metagan.parameters.stream import WrapperName
 from metagan.tasks.bank import ClassIndices, TaskBank
 from metagan.tasks.joined import joined
-from metagan.tasks.sampling import episode
 from metagan.tasks.sources.base import Images
-from metagan.training.embedder import load_embedder, prototype_logits, train_embedder
+from metagan.training.embedder import few_shot_accuracy, load_embedder, train_embedder
 
 OpenStudio = Callable[[ClassIndices, int], Studio]
 """(train classes that may be parents, seed) -> a studio."""
@@ -132,17 +130,10 @@ def _accuracies(arm: UseArm, bank: TaskBank, wanted: Useful, seed: int) -> dict[
     """In percent on test classes of `bank`, by the number of support images."""
     network = wanted.network.model_copy(update={"stream": (*wanted.network.stream, *arm.changes)})
     embedder = load_embedder(train_embedder(arm.bank, network, seed, False, arm.in_turn), bank)
-    return {shots: 100 * float(_episodes(embedder, bank, wanted, shots, seed).mean()) for shots in SHOTS}
-
-
-@torch.no_grad()
-def _episodes(embedder: nn.Module, bank: TaskBank, wanted: Useful, k_shot: int, seed: int) -> NDArray[np.float64]:
-    right = []
-    for index in range(wanted.episodes):
-        drawn = episode(bank, "test", seed, index, wanted.n_way, k_shot, 1)
-        logits, labels = prototype_logits(embedder, drawn)
-        right.append((logits.argmax(1) == labels).double().mean())
-    return torch.stack(right).numpy()
+    return {
+        shots: 100 * few_shot_accuracy(embedder, bank, "test", wanted.n_way, shots, wanted.episodes, seed)
+        for shots in SHOTS
+    }
 
 
 def _estimates(found: dict[str, list[dict[int, float]]]) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class Gan:
         """The update rules, bound to the tensors that adapt."""
         return rules_of(self.inner, self.networks)
 
+    def shots_of(self, images: int) -> int:
+        """How many of so many images it adapts to: all, or as many as it was trained with at most."""
+        return min(images, self.k_shots.most) if self.k_shots else images
+
     def with_first_rules(self, seed: int = 0, **changes: object) -> Gan:
         """The same networks, with the rules of `inner` as they are before any training, after changes to `inner`."""
         inner = self.inner.model_copy(update=changes)

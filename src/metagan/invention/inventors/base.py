@@ -124,8 +124,7 @@ def open_studio(
 
 def most_shots(gan: Gan, bank: TaskBank) -> int:
     """As many support images as the model was trained with at most, and as every train class has."""
-    smallest = int(np.diff(bank.offsets)[bank.splits["train"]].min())
-    return min(smallest, gan.k_shots.most) if gan.k_shots else smallest
+    return gan.shots_of(int(np.diff(bank.offsets)[bank.splits["train"]].min()))
 
 
 def code_tensors(gan: Gan) -> list[str]:

@@ -10,8 +10,8 @@ import pandas as pd
 from metagan.errors import UserError
 from metagan.identity import made_from, together
 from metagan.invention.inventors import Studio
-from metagan.invention.inventors.base import open_studio
 from metagan.invention.measuring import measured
+from metagan.invention.models import invention_models
 from metagan.invention.usefulness import useful
 from metagan.parameters import Invent
 from metagan.reporting.invention import invention_page
@@ -75,22 +75,13 @@ def measure_use(
     settings: dict[str, Any],
 ) -> dict[str, Any]:
     """What invented classes add to few real ones, beside cheaper new classes."""
-    origin = together(
-        "evaluate_invention",
-        task_bank=bank.identity,
-        meta_model=meta_model.identity("meta_model"),
-        joint_gan=joint_gan.identity("joint_gan"),
-        objective_embedder=objective_embedder.identity("objective_embedder"),
-        judge_embedder=judge_embedder.identity("judge_embedder"),
-    )
+    models = invention_models("evaluate_invention", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
     wanted = Invent.model_validate(settings)
-    gan, joint = load_gan(meta_model, "meta_model"), load_gan(joint_gan, "joint_gan")
-    judge, objective = (load_embedder(saved, bank) for saved in (judge_embedder, objective_embedder))
 
     def studio(classes: ClassIndices, seed: int) -> Studio:
-        return open_studio(bank, gan, joint, judge, wanted, seed, classes)
+        return models.studio(wanted, seed, classes)
 
-    return {"made_from": origin, **useful(bank, studio, objective, wanted)}
+    return {"made_from": models.made_from, **useful(bank, studio, models.objective, wanted)}
 
 
 def gallery(

@@ -7,13 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from metagan.identity import together
 from metagan.invention.inventing import invent, invented_plan
-from metagan.invention.inventors.base import open_studio
+from metagan.invention.models import invention_models
 from metagan.parameters import Invent
 from metagan.tasks.bank import BankPlan, TaskBank
-from metagan.training.embedder import load_embedder
-from metagan.training.gan import load_gan
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 
 
@@ -27,18 +24,10 @@ def invent_classes(
     seed: int,
 ) -> tuple[BankPlan, pd.DataFrame, dict[str, Any]]:
     """New train classes; the objective's embedder checks them, and the judge's is the classifier of `hardest`."""
-    origin = together(
-        "invent",
-        task_bank=bank.identity,
-        meta_model=meta_model.identity("meta_model"),
-        joint_gan=joint_gan.identity("joint_gan"),
-        objective_embedder=objective_embedder.identity("objective_embedder"),
-        judge_embedder=judge_embedder.identity("judge_embedder"),
-    )
+    models = invention_models("invent", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
     wanted = Invent.model_validate(settings)
-    gan, joint = load_gan(meta_model, "meta_model"), load_gan(joint_gan, "joint_gan")
-    studio = open_studio(bank, gan, joint, load_embedder(judge_embedder, bank), wanted, seed)
-    found = invent(studio, load_embedder(objective_embedder, bank), wanted, seed)
+    studio = models.studio(wanted, seed)
+    found = invent(studio, models.objective, wanted, seed)
     rows = [
         row | {name: json.dumps(row[name], ensure_ascii=False) for name in ("parents", "weights")} for row in found.rows
     ]
@@ -46,6 +35,6 @@ def invent_classes(
         "classes": len(found.rows),
         "parents": len(studio.parents),
         "inventors": found.table(),
-        "made_from": origin,
+        "made_from": models.made_from,
     }
     return invented_plan(found, bank), pd.DataFrame(rows), table

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from metagan.errors import UserError
 from metagan.meta.update_rules import UPDATE_RULES
-from metagan.parameters import Bandits, RunSettings, validate
+from metagan.parameters import Bandits, RunSettings, example, validate
 
 CONF = Path(__file__).parents[1] / "conf"
 RULES = ", ".join(map(repr, UPDATE_RULES))
@@ -151,7 +151,7 @@ def test_the_mirror_may_come_from_the_environment(
         ("evaluate.n_query", 20, "more than the 20 images of a class of glyphs"),
         ("evaluate.nearest_neighbours", 600, "must be below n_tasks * n_query / 2 = 600"),
         ("evaluate.steps", [0], "must name a step above 0"),
-        ("robustness.linf_epsilons", [], "at least 1 item"),
+        ("robustness.linf_epsilons", [], "must name a radius"),
         ("robustness.n_query", 20, "k_shot + n_query = 1 + 20 is more than the 20 images of a class of glyphs"),
         ("evaluate.steps", [0, 5, 1], "increasing order"),
         ("evaluate.steps", [], "increasing order"),
@@ -253,6 +253,10 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
             "robustness.n_way: 20, but the head of maml fits classifier.n_way = 5 classes alone",
         ),
         (
+            {"robustness": {"linf_epsilons": []}},
+            "robustness.linf_epsilons: must name a radius where l2_epsilons attacks; or leave out all attacks",
+        ),
+        (
             {"robustness": {"auto_attack": True, "n_way": [5, 2]}},
             "robustness.n_way: must be at least 4 with auto_attack, not 2",
         ),
@@ -260,6 +264,16 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
 )
 def test_what_does_not_go_together_is_told_before_any_work(raw: dict[str, Any], says: str) -> None:
     assert message(raw) == says
+
+
+def test_a_domain_without_attacks_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(example, "WITHOUT_ATTACKS", {"image"})
+    none = {"linf_epsilons": [], "l2_epsilons": [], "poisoned_epsilon": None}
+    attacked = {"adversary": {"where": "query"}}
+    says = "must be none: the domain image of the source glyphs has no attacks"
+    assert message({"robustness": none, "classifier": attacked}) == f"classifier.adversary.where: {says}"
+    assert message({}).startswith("robustness.linf_epsilons: must be empty, as must l2_epsilons: the domain image")
+    validate({"robustness": none})
 
 
 def test_an_image_folder_needs_a_path() -> None:

@@ -154,6 +154,14 @@ def test_without_a_poisoned_epsilon_no_support_set_is_replaced(pictures: Picture
     assert rows(result, support="poisoned") == []
 
 
+def test_without_radii_nothing_is_attacked(pictures: Pictures, result: RobustnessResult) -> None:
+    none = {"linf_epsilons": (), "l2_epsilons": (), "poisoned_epsilon": None}
+    replaced = len(pictures.replaced)
+    alone = evaluate_robustness(image, pictures.adapt, pictures.support_of, SETTINGS.model_copy(update=none), seed=0)
+    assert alone.table == {"episodes": 6, "natural": result.table["natural"], "robust": [], "masking_checks": {}}
+    assert not alone.pictures and len(pictures.replaced) == replaced
+
+
 def test_threads_change_nothing(make_bank: Callable[..., TaskBank], result: RobustnessResult) -> None:
     for workers in (1, 3):
         pictures = Pictures(make_bank())

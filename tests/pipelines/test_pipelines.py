@@ -149,6 +149,12 @@ def test_dvc_compares_accuracy_under_the_attack_of_the_headline(robust_model: di
     }
 
 
+def test_where_nothing_is_attacked_nothing_is_robust(robust_model: dict[str, Any]) -> None:
+    unattacked = {"models": [robust_model | {"adversary": "none", "robust": []}]}
+    assert robustness_nodes.summarise(unattacked) == {"classifier/5way_1shot": {"natural_accuracy": 0.9}}
+    assert list(robustness_nodes.metrics(unattacked)) == ["classifier/5way_1shot/accuracy"]
+
+
 def test_robustness_metrics_have_thousandths_of_epsilon_as_step(robust_model: dict[str, Any]) -> None:
     logged = robustness_nodes.metrics({"models": [robust_model]})
     name = "classifier/5way_1shot"

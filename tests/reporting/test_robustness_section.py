@@ -139,6 +139,7 @@ def test_without_attacks_only_clean_accuracy_is_left(results):
     html = section(build(results, robustness=robustness))
     assert 'class="summary"' not in html and 'class="charts"' not in html
     assert "97.9 ± 0.4" in text(html)
+    assert "Nothing was attacked" in text(html) and "PGD" not in text(html) and "under attack" not in text(html)
 
 
 def test_only_poisoned_rows_make_a_table_and_no_chart(results):

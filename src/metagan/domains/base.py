@@ -49,7 +49,8 @@ class Domain:
     `views(examples)` are the matrices (N, D) that an outer distance compares. The `classifier` of an architecture has
     as many outputs as it is told, or gives features where that is 0, as `nets.conv4.Conv4` does; the `judge` of a
     tensor's shape and a number of outputs is small and quickly trained. `picture(stored, on_paper, columns)` shows
-    examples (n, *shape).
+    examples (n, *shape). `measures(made, support, query)`, of stored examples (T, n, *shape) of T tasks, are metrics of
+    this domain alone, by their names in `reporting.measures`.
     """
 
     dtype: str
@@ -67,6 +68,7 @@ class Domain:
     classifier: Callable[[ClassifierArchitecture, int], nn.Module]
     judge: Callable[[Shape, int], nn.Module]
     picture: Callable[[Stored, bool, int], Image.Image]
+    measures: Callable[[Stored, Stored, Stored], dict[str, float]] = lambda made, support, query: {}
 
     def move_at_random(
         self, examples: Tensor, generator: torch.Generator, largest: tuple[float, ...] | None = None

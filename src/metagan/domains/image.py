@@ -77,6 +77,13 @@ def moved(images: Tensor, changes: Tensor) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
+def haze(samples: Tensor, queries: Tensor) -> float:
+    """Mean size of samples (T, n, *shape) at the places that are 0 in every query example (T, Q, *shape) of their task;
+    0 where there is no such place."""
+    empty = (queries == 0).all(dim=1, keepdim=True).expand_as(samples)
+    return samples[empty].double().abs().mean().item() if empty.any() else 0.0
+
+
 def resized(image: Images, side: int) -> Image.Image:
     """One uint8 image (C, H, W), as it is, as a picture of side x side pixels, by Lanczos resampling."""
     return tile(image[None], on_paper=False, columns=1).resize((side, side), Image.Resampling.LANCZOS)
@@ -169,4 +176,5 @@ image = Domain(
     classifier=_classifier,
     judge=_judge,
     picture=tile,
+    measures=lambda made, support, query: {"haze": haze(to_floats(made), to_floats(query))},
 )

@@ -16,7 +16,6 @@ from metagan.errors import UserError
 from metagan.evaluation.diversity import diversity
 from metagan.evaluation.features import Embed, blank_where_diverged, diverged, embed_images
 from metagan.evaluation.frechet import frechet_distance, frechet_joint_distance
-from metagan.evaluation.haze import haze
 from metagan.evaluation.kernel_distance import kernel_distance
 from metagan.evaluation.memorisation import memorisation
 from metagan.evaluation.prdc import prdc
@@ -167,8 +166,8 @@ def _tables(
 
 
 def arm_metrics(made: EmbeddedImages, real: RealImages, settings: Evaluate, seed: int) -> Metrics:
-    """All metrics of one arm at one step but the two-sample test, pooled over the tasks; but for haze on the
-    evaluation's features.
+    """All metrics of one arm at one step but the two-sample test, pooled over the tasks; but for those of the domain
+    on the evaluation's features.
 
     Distances, PRDC and recognisability are means over two folds: the first half of each task's samples against the
     second half of its query images, then the other way round (of an odd Q the last of both is left out). So all samples
@@ -196,7 +195,7 @@ def arm_metrics(made: EmbeddedImages, real: RealImages, settings: Evaluate, seed
     return {key: (folds[0][key] + folds[1][key]) / 2 for key in folds[0]} | {
         "diversity": diversity(samples, queries),
         "memorisation": memorisation(samples, supports, queries, seed),
-        "haze": haze(*(real.domain.to_tensor(images.pixels) for images in (made, real.query))),
+        **real.domain.measures(made.pixels, real.support.pixels, real.query.pixels),
     }
 
 

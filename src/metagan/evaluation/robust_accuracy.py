@@ -50,7 +50,8 @@ class RobustnessResult:
 
     table: plain numbers, ready for JSON: `episodes`, `natural`, `robust` and `masking_checks`.
     pictures: the first query of up to 5 classes of the first episode under PGD of L-infinity radius `eps`: stored
-    `clean` and `attacked` (P, *shape), int64 `label`, `clean_prediction` and `attacked_prediction` (P,), `eps` ().
+    `clean` and `attacked` (P, *shape), int64 `label`, `clean_prediction` and `attacked_prediction` (P,), `eps` ();
+    none where nothing is attacked.
     """
 
     table: dict[str, object]
@@ -89,7 +90,7 @@ def evaluate_robustness(
             poisoned = adapt(index, attack_images(model.predict, *support_of(index), poison[-1], own_seed))
             unattacked = correct(poisoned.predict, poisoned.query, poisoned.labels)
             robust += _accuracies(poisoned, poison, unattacked, own_seed)
-        if index >= settings.masking_episodes:
+        if index >= settings.masking_episodes or not settings.attacks:
             return _share(standing), robust, {}
         source = None if transfer_from is None else transfer_from(index, None).predict
         return _share(standing), robust, masking_accuracies(model, standing, own_seed, source)
@@ -111,6 +112,8 @@ def evaluate_robustness(
 
 def _checks(checked: Sequence[dict[str, float]], support_of: SupportSet) -> dict[str, Any]:
     """The checks against gradient masking, on the accuracies of some episodes."""
+    if not checked:
+        return {}
     n_way = len(support_of(0)[1].unique())
     return masking_checks({name: np.array([accuracies[name] for accuracies in checked]) for name in checked[0]}, n_way)
 
@@ -153,6 +156,8 @@ def _in_threads(measure: Callable[[int], Outcome], episodes: int, workers: int |
 
 
 def _pictures(domain: Domain, model: EpisodeModel, settings: RobustnessSettings, seed: int) -> dict[str, np.ndarray]:
+    if not settings.attacks:
+        return {}
     threat = Threat("pgd", "linf", PICTURE_EPSILON, settings.steps)
     attacked = attack_images(model.predict, model.query, model.labels, threat, seed)
     with torch.no_grad():

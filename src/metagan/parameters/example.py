@@ -11,6 +11,9 @@ from metagan.parameters.section import Name, Section, Several
 DomainName = Literal["image"]
 """A new domain's name goes here; its file has the same name."""
 
+WITHOUT_ATTACKS: frozenset[str] = frozenset()
+"""Domains in which a small change of all numbers is nothing that a person would call the same example."""
+
 Length = Annotated[int, Field(ge=1, le=2**16)]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from metagan.errors import UserError
+from metagan.parameters import example
 from metagan.parameters.adapt import Adapt
 from metagan.parameters.augment import Augment
 from metagan.parameters.bandits import Bandits
@@ -84,6 +85,17 @@ class RunSettings(Section):
     @model_validator(mode="after")
     def _head_fits(self) -> RunSettings:
         self.robustness.check_head(self.classifier)
+        return self
+
+    @model_validator(mode="after")
+    def _attacks_have_a_meaning(self) -> RunSettings:
+        domain = self.tasks.domain
+        if domain in example.WITHOUT_ATTACKS:
+            has_none = f"the domain {domain} of the source {self.tasks.source} has no attacks"
+            if self.classifier.adversary.where != "none":
+                raise ValueError(f"classifier.adversary.where: must be none: {has_none}")
+            if self.robustness.attacks:
+                raise ValueError(f"robustness.linf_epsilons: must be empty, as must l2_epsilons: {has_none}")
         return self
 
     @model_validator(mode="after")

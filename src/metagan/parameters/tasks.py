@@ -7,11 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from metagan.parameters.example import DomainName
 from metagan.parameters.folder import Folder, PathText
 from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Section
 
 SourceName = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
 """A new source's name goes here; its file has the same name."""
+
+DOMAINS: dict[SourceName, DomainName] = {}
+"""The domains of the sources whose examples are no images."""
 
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20
@@ -44,6 +48,11 @@ class Tasks(Section):
     glyphs: Glyphs = Glyphs()
     omniglot: Omniglot = Omniglot()
     image_folder: ImageFolder = ImageFolder()
+
+    @property
+    def domain(self) -> DomainName:
+        """What an example of the source is."""
+        return DOMAINS.get(self.source, "image")
 
     @property
     def smallest_class(self) -> float:

@@ -64,7 +64,7 @@ def compare(
         trainings = [partial(train, run, *settings) for run, settings in zip(runs, arms, strict=True)]
         models = list(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
     table = pd.DataFrame([table_row(model) for model in models])
-    order = ["n_way", "k_shot", "robust_accuracy"]
+    order = ["n_way", "k_shot", "robust_accuracy" if judge.attacks else "natural_accuracy"]
     return table.sort_values(order, ascending=[True, True, False]), comparison_page(models)
 
 
@@ -87,6 +87,9 @@ def log_arm(settings: ClassifierSettings, seed: int, seconds: float, models: lis
 def table_row(model: dict[str, Any]) -> dict[str, Any]:
     """A model of robustness.json in a line; `preset` is what the comparison calls its adversary."""
     judged = under_attack(model)
+    robust = (
+        {"epsilon": judged["eps"], "robust_accuracy": judged["mean"], "robust_ci95": judged["ci95"]} if judged else {}
+    )
     return {
         "method": model["method"],
         "adversary": model["preset"],
@@ -96,9 +99,7 @@ def table_row(model: dict[str, Any]) -> dict[str, Any]:
         "episodes": model["episodes"],
         "natural_accuracy": model["natural"]["mean"],
         "natural_ci95": model["natural"]["ci95"],
-        "epsilon": judged["eps"],
-        "robust_accuracy": judged["mean"],
-        "robust_ci95": judged["ci95"],
+        **robust,
         "masking_checks_passed": all(check["passed"] for check in model["masking_checks"].values()),
         "training_seconds": round(model["seconds"]["meta_train"], 1),
     }

@@ -1,4 +1,4 @@
-"""Nodes that measure classifiers on unseen classes, without and under attack."""
+"""Nodes that measure classifiers on unseen classes, without and, where a domain has attacks, under attack."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ def measure(
             result = evaluate_robustness(bank.domain, adapts[index], support_of, settings, seed, transfer_from)
             rows.append({**description(classifier, n_way, k_shot), **result.table})
             pictures.append(result.pictures)
+    if not settings.attacks:
+        return {"models": rows}, {}
     fewest = min(len(part["label"]) for part in pictures)  # a shape of two ways has two
     return {"models": rows}, {
         name: np.stack([part[name][:fewest] if part[name].ndim else part[name] for part in pictures])
@@ -84,18 +86,20 @@ def description(classifier: SavedModel[ClassifierHeader], n_way: int, k_shot: in
     }
 
 
-def under_attack(model: dict[str, Any]) -> dict[str, Any]:
-    """The row of a model of robustness.json under linf PGD on query images, at the radius nearest to the headline's."""
+def under_attack(model: dict[str, Any]) -> dict[str, Any] | None:
+    """The row of a model of robustness.json under linf PGD on query images, at the radius nearest to the headline's;
+    None where nothing was attacked."""
     rows = [
         row for row in model["robust"] if row["attack"] == "pgd" and row["norm"] == "linf" and row["support"] == "clean"
     ]
-    return min(rows, key=lambda row: abs(row["eps"] - HEADLINE_EPSILON))
+    return min(rows, key=lambda row: abs(row["eps"] - HEADLINE_EPSILON), default=None)
 
 
 def summarise(robustness: dict[str, Any]) -> dict[str, dict[str, float]]:
     """The headline accuracies by `<classifier>/<ways>way_<shots>shot`, for DVC to compare."""
     return {
-        name: {"natural_accuracy": model["natural"]["mean"], "robust_accuracy": under_attack(model)["mean"]}
+        name: {"natural_accuracy": model["natural"]["mean"]}
+        | ({"robust_accuracy": attacked["mean"]} if (attacked := under_attack(model)) else {})
         for name, model in _named(robustness)
     }
 

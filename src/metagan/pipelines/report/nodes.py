@@ -62,6 +62,6 @@ def write_report(
         embedders | generation["seconds"] | classifiers,
         title,
         robustness=robustness_results,
-        robustness_pictures=without_origin(robustness_pictures),
+        robustness_pictures=without_origin(robustness_pictures) or None,
         joint_history=joint_history,
     )

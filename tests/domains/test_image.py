@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from metagan.evaluation.haze import haze
+from metagan.domains.image import haze
 
 
 def test_by_hand() -> None:

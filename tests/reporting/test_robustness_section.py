@@ -135,7 +135,7 @@ def test_a_failed_check_is_told_in_the_summary_and_in_its_line(results):
 def test_without_attacks_only_clean_accuracy_is_left(results):
     robustness = make_robustness()
     for entry in robustness["models"]:
-        entry["robust"] = []
+        entry |= {"robust": [], "masking_checks": {}}
     html = section(build(results, robustness=robustness))
     assert 'class="summary"' not in html and 'class="charts"' not in html
     assert "97.9 ± 0.4" in text(html)

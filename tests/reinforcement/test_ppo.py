@@ -14,9 +14,13 @@ from metagan.reinforcement.ppo import Ppo, Training, advantages, loss, roll_out
 from metagan.reinforcement.problems import Family, bandits, tabular_mdps
 
 SMALL = Ppo(
-    updates=4, trials_per_update=8, epochs=2, minibatches=2, hidden_size=8, learning_rate=1e-3, clip=0.1, entropy=0.01,
+    updates=4, trials_per_update=8, epochs=2, minibatches=2, learning_rate=1e-3, clip=0.1, entropy=0.01,
     discount=0.9, trace_decay=0.5,
 )  # fmt: skip
+
+
+def training_of(family: Family, settings: Ppo = SMALL, hidden_size: int = 8) -> Training[Agent]:
+    return Training(lambda: Agent(family, hidden_size, settings.discount), settings, 3)
 
 
 def test_advantages_by_their_definition() -> None:
@@ -36,8 +40,8 @@ def test_what_the_rollout_says_of_actions_is_what_the_agent_gives_them() -> None
     agent = Agent(tabular_mdps(3, states=4, actions=2, horizon=5), 8, 0.9)
     rollout = roll_out(agent, 6, 0, 0.9, 0.5)
     with torch.no_grad():
-        logits, values, _ = agent(rollout.seen)
-    logs = logits.log_softmax(-1).gather(-1, rollout.action[..., None])[..., 0]
+        choice, values, _ = agent(rollout.seen)
+    logs = choice.logits.log_softmax(-1).gather(-1, rollout.action[..., None])[..., 0]
     torch.testing.assert_close(logs, rollout.log_probability)
     torch.testing.assert_close(rollout.target - rollout.advantage, values)
     assert rollout.action.min() >= 0 and rollout.action.max() < 2
@@ -47,8 +51,8 @@ def test_the_loss_by_hand() -> None:
     agent = Agent(bandits(3, 2), 8, 0.9)
     rollout = roll_out(agent, 5, 0, 0.9, 0.5)
     rollout = rollout._replace(log_probability=rollout.log_probability - 0.3)  # ratios of e^0.3, more than 1.1
-    logits, value, _ = agent(rollout.seen)
-    chances = logits.softmax(-1)
+    choice, value, _ = agent(rollout.seen)
+    chances = choice.logits.softmax(-1)
     gain = torch.where(rollout.advantage > 0, 1.1 * rollout.advantage, math.exp(0.3) * rollout.advantage)
     error = ((value - rollout.target) / (1 + 0.9 + 0.81)) ** 2
     expected = error.mean() - gain.mean() + 0.01 * (chances * chances.log()).sum(-1).mean()
@@ -56,7 +60,7 @@ def test_the_loss_by_hand() -> None:
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:
-    whole, first, second = (Training(bandits(5, 2), SMALL, 3) for _ in range(3))
+    whole, first, second = (training_of(bandits(5, 2)) for _ in range(3))
     for _ in range(4):
         whole.update()
     for _ in range(2):
@@ -70,7 +74,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:
 
 
 def test_gradients_that_are_not_finite_are_counted_and_in_the_end_refused() -> None:
-    training = Training(bandits(5, 2), SMALL, 0)
+    training = training_of(bandits(5, 2))
     with torch.no_grad():
         training.agent.critic.bias.fill_(float("inf"))
     with pytest.raises(UserError, match=r"learning_rate: 0\.001 is too high"):
@@ -82,7 +86,7 @@ def test_gradients_that_are_not_finite_are_counted_and_in_the_end_refused() -> N
 def test_it_learns_to_remember_which_arm_gave_something() -> None:
     """Two arms, five pulls: beyond what any policy earns that does not look at rewards, 2.5."""
     family = bandits(5, 2)
-    training = Training(family, Ppo(25, 256, 4, 2, 16, 1e-2, 0.2, 0.01, 0.99, 0.3), 0)
+    training = training_of(family, Ppo(25, 256, 4, 2, 1e-2, 0.2, 0.01, 0.99, 0.3), 16)
     before = play(AgentPolicy(training.agent, 0), family, 4000, 99).mean()
     for _ in range(25):
         training.update()
@@ -99,11 +103,11 @@ def test_names_of_actions_mean_nothing(family: Family) -> None:
     order = torch.tensor([2, 0, 3, 1])
     renamed = torch.cat([seen[..., order], seen[..., 4:]], -1)
     with torch.no_grad():
-        logits, values, _ = agent(seen)
-        other_logits, other_values, _ = agent(renamed)
-    torch.testing.assert_close(other_logits, logits[..., order])
+        choice, values, _ = agent(seen)
+        other_choice, other_values, _ = agent(renamed)
+    torch.testing.assert_close(other_choice.logits, choice.logits[..., order])
     torch.testing.assert_close(other_values, values)
-    assert logits[-1].std(-1).min() > 0  # they are told apart by what was done
+    assert choice.logits[-1].std(-1).min() > 0  # they are told apart by what was done
 
 
 def test_equal_seeds_play_equally() -> None:

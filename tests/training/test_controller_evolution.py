@@ -11,7 +11,7 @@ from torch import Tensor
 from metagan.errors import UserError
 from metagan.parameters import TrainWithRule, valid_section
 from metagan.tasks.bank import TaskBank
-from metagan.training import controller_evolution
+from metagan.training import controller_evolution, resumed
 from metagan.training.controlled_training import INPUTS, OUTPUTS
 from metagan.training.controller_evolution import BOUNDS, Evolution, Pairs, train_controller
 from metagan.training.embedder import load_embedder
@@ -60,7 +60,7 @@ def test_equal_seeds_give_equal_controllers(train: Train) -> None:
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     train: Train, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller_evolution, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(resumed, "SECONDS_BETWEEN", 0.0)
     whole, rows = train("whole")
     update = Evolution.update
 

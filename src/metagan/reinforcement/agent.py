@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from metagan.reinforcement.distributions import Choice
 from metagan.reinforcement.policies import Policy
 from metagan.reinforcement.problems import Family, Indices, Seen, encode
 
@@ -31,9 +32,9 @@ class Agent(nn.Module):
         nn.init.orthogonal_(self.actor.weight, 0.01)
         nn.init.zeros_(self.actor.bias)
 
-    def forward(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """(T, N, observation_size) -> logits of actions (T, N, actions), values (T, N), and the memory, to be given
-        with what is seen next."""
+    def forward(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Choice, Tensor, Tensor]:
+        """(T, N, observation_size) -> the actions' distribution (T, N), values (T, N), and the memory, to be given with
+        what is seen next."""
         actions = self.family.actions
         own, shared = seen.split([actions, seen.shape[-1] - actions], -1)
         of_each = torch.cat([own[..., None], shared[..., None, :].expand(-1, -1, actions, -1)], -1)
@@ -41,7 +42,8 @@ class Agent(nn.Module):
         states = self.norm(states).unflatten(1, (-1, actions))
         mean = states.mean(2, keepdim=True).expand_as(states)
         mixed = self.mixing(torch.cat([states, mean], -1)).tanh()
-        return self.actor(mixed).squeeze(-1), self.value_scale * self.critic(mixed.mean(2)).squeeze(-1), memory
+        value = self.value_scale * self.critic(mixed.mean(2)).squeeze(-1)
+        return Choice(self.actor(mixed).squeeze(-1)), value, memory
 
 
 class AgentPolicy(Policy):
@@ -54,5 +56,5 @@ class AgentPolicy(Policy):
 
     @torch.no_grad()
     def act(self, seen: Seen) -> Indices:
-        logits, _, self._memory = self.agent(torch.from_numpy(encode(self.agent.family, seen))[None], self._memory)
-        return torch.multinomial(logits[0].softmax(-1), 1, generator=self._generator)[:, 0].numpy()
+        choice, _, self._memory = self.agent(torch.from_numpy(encode(self.agent.family, seen))[None], self._memory)
+        return choice.sample(self._generator)[0].numpy()

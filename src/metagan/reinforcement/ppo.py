@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from metagan.errors import UserError
 from metagan.nets.randomness import seeded
-from metagan.reinforcement.agent import Agent
-from metagan.reinforcement.problems import Family, Trials, encode
+from metagan.reinforcement.distributions import Distribution
 
 SKIPPED_IN_A_ROW = 20
 
@@ -24,7 +26,6 @@ class Ppo:
     trials_per_update: int
     epochs: int
     minibatches: int
-    hidden_size: int
     learning_rate: float
     clip: float
     entropy: float
@@ -32,8 +33,38 @@ class Ppo:
     trace_decay: float
 
 
+class Trials(Protocol):
+    """N problems on their way."""
+
+    def observed(self) -> NDArray[np.float32]:
+        """(N, observation_size)."""
+        ...
+
+    def learned_from(self, action: NDArray[Any]) -> NDArray[np.float64]:
+        """Do `action` (N, ...); the rewards (N,) that an agent learns from."""
+        ...
+
+
+class Problems(Protocol):
+    """A distribution of problems, in each of which a trial has `steps` steps."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def begin(self, count: int, seed: int) -> Trials: ...
+
+
+class RecurrentAgent(Protocol):
+    """A module; see `reinforcement.agent`."""
+
+    family: Any
+    value_scale: float
+
+    def __call__(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Distribution, Tensor, Tensor]: ...
+
+
 class Rollout(NamedTuple):
-    """T steps of N trials; all but `seen` (T, N, observation_size) are (T, N)."""
+    """T steps of N trials; all but `seen` (T, N, observation_size) and `action` (T, N, ...) are (T, N)."""
 
     seen: Tensor
     action: Tensor
@@ -44,17 +75,16 @@ class Rollout(NamedTuple):
 
 
 @torch.no_grad()
-def roll_out(agent: Agent, count: int, seed: int, discount: float, trace_decay: float) -> Rollout:
-    """Play `count` new trials with what the agent draws; what it learns from are the means of the rewards it sees."""
-    trials, generator = Trials(agent.family, count, seed), torch.Generator().manual_seed(seed)
+def roll_out(agent: RecurrentAgent, count: int, seed: int, discount: float, trace_decay: float) -> Rollout:
+    """Play `count` new trials with what the agent draws."""
+    trials, generator = agent.family.begin(count, seed), torch.Generator().manual_seed(seed)
     memory, steps = None, []
     for _ in range(agent.family.steps):
-        seen = torch.from_numpy(encode(agent.family, trials.seen))
-        logits, value, memory = agent(seen[None], memory)
-        logs = logits[0].log_softmax(-1)
-        action = torch.multinomial(logs.exp(), 1, generator=generator)
-        reward = torch.from_numpy(trials.step(action[:, 0].numpy()).expected).float()
-        steps.append((seen, action[:, 0], logs.gather(1, action)[:, 0], value[0], reward))
+        seen = torch.from_numpy(trials.observed())
+        drawn_from, value, memory = agent(seen[None], memory)
+        action = drawn_from.sample(generator)
+        reward = torch.from_numpy(trials.learned_from(action[0].numpy())).float()
+        steps.append((seen, action[0], drawn_from.log_probability(action)[0], value[0], reward))
     seen, action, log_probability, value, reward = (torch.stack(column) for column in zip(*steps, strict=True))
     advantage = advantages(reward, value, discount, trace_decay)
     return Rollout(seen, action, log_probability, advantage, advantage + value, reward)
@@ -71,36 +101,37 @@ def advantages(reward: Tensor, value: Tensor, discount: float, trace_decay: floa
     return torch.stack(total[::-1])
 
 
-def loss(agent: Agent, part: Rollout, clip: float, entropy_weight: float) -> Tensor:
+def loss(agent: RecurrentAgent, part: Rollout, clip: float, entropy_weight: float) -> Tensor:
     """Clipped surrogate, squared error of values in their unit, and the entropy that is wanted."""
-    logits, value, _ = agent(part.seen)
-    logs = logits.log_softmax(-1)
-    ratio = (logs.gather(-1, part.action[..., None])[..., 0] - part.log_probability).exp()
+    drawn_from, value, _ = agent(part.seen)
+    ratio = (drawn_from.log_probability(part.action) - part.log_probability).exp()
     clipped = ratio.clamp(1 - clip, 1 + clip)
     surrogate = torch.minimum(ratio * part.advantage, clipped * part.advantage).mean()
     error = ((value - part.target) / agent.value_scale).square().mean()
-    entropy = -(logs.exp() * logs).sum(-1).mean()
-    return error - surrogate - entropy_weight * entropy
+    return error - surrogate - entropy_weight * drawn_from.entropy().mean()
 
 
-class Training:
-    """PPO that can be stopped after any update and goes on to the same bits."""
+AgentType = TypeVar("AgentType", bound=nn.Module)
 
-    def __init__(self, family: Family, settings: Ppo, seed: int) -> None:
-        self.family, self.settings, self.seed = family, settings, seed
+
+class Training(Generic[AgentType]):
+    """PPO of the agent that `build` gives that can be stopped after any update and goes on to the same bits."""
+
+    def __init__(self, build: Callable[[], AgentType], settings: Ppo, seed: int) -> None:
+        self.settings, self.seed = settings, seed
         with seeded(seed):
-            self.agent = Agent(family, settings.hidden_size, settings.discount)
+            self.agent = build()
         self.optimiser = torch.optim.Adam(self.agent.parameters(), settings.learning_rate, eps=1e-5)
-        self.done, self.skipped, self.skipped_in_a_row = 0, 0, 0
+        self.skipped, self.skipped_in_a_row = 0, 0
         self.history: list[dict[str, float]] = []
 
     def update(self) -> None:
         """New trials, and a few passes over them; rate and entropy fall to 0 in the second half of the training."""
-        settings = self.settings
-        share = min(1.0, 2 - 2 * self.done / settings.updates)
+        settings, done = self.settings, len(self.history)
+        share = min(1.0, 2 - 2 * done / settings.updates)
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * share
-        seed = 1_000_003 * (self.seed + 1) + self.done
+        seed = 1_000_003 * (self.seed + 1) + done
         rollout = roll_out(self.agent, settings.trials_per_update, seed, settings.discount, settings.trace_decay)
         shuffle = torch.Generator().manual_seed(seed)
         advantage = rollout.advantage
@@ -108,9 +139,8 @@ class Training:
         for _ in range(settings.epochs):
             for chosen in torch.randperm(settings.trials_per_update, generator=shuffle).chunk(settings.minibatches):
                 self._step(Rollout(*(column[:, chosen] for column in rollout)), settings.entropy * share)
-        self.done += 1
         self.history.append(
-            {"steps": self.done * rollout.reward.numel(), "reward": rollout.reward.sum(0).mean().item()}
+            {"steps": (done + 1) * rollout.reward.numel(), "reward": rollout.reward.sum(0).mean().item()}
         )
 
     def _step(self, part: Rollout, entropy_weight: float) -> None:
@@ -133,7 +163,6 @@ class Training:
         return {
             "agent": self.agent.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "done": self.done,
             "skipped": [self.skipped, self.skipped_in_a_row],
             "history": self.history,
         }
@@ -141,5 +170,5 @@ class Training:
     def load(self, state: dict[str, Any]) -> None:
         self.agent.load_state_dict(state["agent"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.done, self.history = state["done"], state["history"]
+        self.history = state["history"]
         self.skipped, self.skipped_in_a_row = state["skipped"]

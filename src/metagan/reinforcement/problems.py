@@ -35,6 +35,10 @@ class Family:
     def observation_size(self) -> int:
         return self.actions + 2 * self.states + 3
 
+    def begin(self, count: int, seed: int) -> Trials:
+        """New trials."""
+        return Trials(self, count, seed)
+
 
 def bandits(pulls: int, arms: int) -> Family:
     """A bandit has one state, and every pull is an episode."""
@@ -90,6 +94,14 @@ class Trials:
         arrived = np.minimum(reached.sum(-1), self.family.states - 1)
         self.seen = Seen(np.where(done, 0, arrived), state, np.asarray(action), reward, means, done, step)
         return self.seen
+
+    def observed(self) -> NDArray[np.float32]:
+        """See `encode`."""
+        return encode(self.family, self.seen)
+
+    def learned_from(self, action: Indices) -> Numbers:
+        """Do `action` (N,); what is learned from are the means of the rewards that are seen."""
+        return self.step(action).expected
 
 
 def encode(family: Family, seen: Seen) -> NDArray[np.float32]:

@@ -8,8 +8,6 @@ tried first: its estimates were of so much noise that the controller became wors
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,24 +18,21 @@ from torch import Tensor, nn
 
 from metagan.evaluation.features import blank_where_diverged, diverged, embed_images
 from metagan.evaluation.frechet import frechet_distance
-from metagan.files import replaced, save_tensors
 from metagan.identity import together
 from metagan.parameters import TrainWithRule
 from metagan.tasks.bank import TaskBank
-from metagan.training.checkpoints import LAST, SECONDS_BETWEEN, newest_whole
+from metagan.training import resumed
 from metagan.training.controlled_training import INPUTS, OUTPUTS, ControlledTrainings, controlled_by, first_weights
 from metagan.training.embedder import load_embedder
-from metagan.training.fitting import ended, fingerprint
+from metagan.training.fitting import fingerprint
 from metagan.training.gan_stack import GanStack
+from metagan.training.resumed import Row
 from metagan.training.saved import ControllerHeader, EmbedderHeader, Provenance, SavedModel, detached
 from metagan.training.whole_gan import architecture_for, check_classes, images_of
 
 BOUNDS = (-3.0, 5.0)
 """Of the logarithm of a distance: no diverged training decides alone."""
 _PROBLEMS, _DISTURBANCES, _MOST_PROBLEMS = 11, 12, 1_000_000
-Row = dict[str, float]
-
-log = logging.getLogger(__name__)
 
 
 class Problem(NamedTuple):
@@ -200,28 +195,7 @@ def train_controller(
     evolution = Evolution(bank, settings, load_embedder(objective_embedder, bank), seed)
     hashes = (bank.content_hash, objective_embedder.content_hash, settings.gan.model_dump_json())
     folder = folder / fingerprint(settings.controller, seed, *hashes)
-    seconds = 0.0
-    if path := newest_whole(folder):
-        state = torch.load(path, weights_only=True)
-        evolution.load(state)
-        seconds = state["seconds"]
-    started, saved = time.monotonic() - seconds, time.monotonic()
-    while len(evolution.history) < settings.controller.updates:
-        evolution.update()
-        row = evolution.history[-1]
-        row["seconds"] = round(time.monotonic() - started, 1)
-        report(row)
-        log.info(
-            "controller: update %d of %d, log distance %.3f",
-            row["update"],
-            settings.controller.updates,
-            row["log_distance"],
-        )
-        if row["update"] == settings.controller.updates or time.monotonic() - saved >= SECONDS_BETWEEN:
-            seconds, saved = time.monotonic() - started, time.monotonic()
-            with replaced(folder / LAST) as temporary:
-                save_tensors({**evolution.state(), "seconds": seconds}, temporary)
-    ended.add(folder)
+    seconds = resumed.run("controller", evolution, settings.controller.updates, folder, report)
     provenance = Provenance(seed=seed, seconds=seconds, meta_step=len(evolution.history), made_from=origin)
     header = ControllerHeader(provenance=provenance, inputs=INPUTS)
     return SavedModel(header, detached({"weights": evolution.average})), evolution.history

@@ -9,7 +9,7 @@ import mlflow
 
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.parameters import Bandits
-from metagan.reinforcement.agent import AgentPolicy
+from metagan.reinforcement.agent import Agent, AgentPolicy
 from metagan.reinforcement.comparison import (
     PUBLISHED,
     TEST_SEED,
@@ -56,7 +56,9 @@ def _compared(
         if mlflow.active_run():
             mlflow.log_metric(f"{name.replace(' ', '_')}/training_reward", row["reward"], int(row["steps"]))
 
-    agent, history, seconds = train_agent(name, family, settings.agent, seed, checkpoint_folder, report)
+    agent, history, seconds = train_agent(
+        "bandits.agent", name, Agent, family, settings.agent, seed, checkpoint_folder, report
+    )
     policies = []
     for candidates in known:
         constant, make = best(candidates, family, settings.tuning_trials, seed)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from metagan.parameters.section import Name, Section, Several
 
-DomainName = Literal["image"]
+DomainName = Literal["image", "speech"]
 """A new domain's name goes here; its file has the same name."""
 
 WITHOUT_ATTACKS: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ from metagan.parameters.example import DomainName
 from metagan.parameters.folder import Folder, PathText
 from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Section
 
-SourceName = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
+SourceName = Literal["glyphs", "digits", "omniglot", "colours", "image_folder", "spoken_words"]
 """A new source's name goes here; its file has the same name."""
 
 DOMAINS: dict[SourceName, DomainName] = {}
@@ -38,6 +38,11 @@ class ImageFolder(Section):
     val_fraction: Fraction = 0.1
 
 
+class SpokenWords(Section):
+    words_per_language: Annotated[int, Field(ge=1, le=30)] = 10
+    samples_per_class: Annotated[int, Field(ge=2, le=1000)] = 24
+
+
 class Tasks(Section):
     """Which images the tasks are made of."""
 
@@ -48,6 +53,7 @@ class Tasks(Section):
     glyphs: Glyphs = Glyphs()
     omniglot: Omniglot = Omniglot()
     image_folder: ImageFolder = ImageFolder()
+    spoken_words: SpokenWords = SpokenWords()
 
     @property
     def domain(self) -> DomainName:
@@ -62,6 +68,7 @@ class Tasks(Section):
             "digits": DIGITS_SMALLEST_CLASS,
             "omniglot": OMNIGLOT_SMALLEST_CLASS,
             "colours": COLOURS_PER_CLASS,
+            "spoken_words": self.spoken_words.samples_per_class,
         }
         return sizes.get(self.source, math.inf)
 

@@ -1,0 +1,52 @@
+"""Speech: log-mel spectrograms, uint8 (1, size, size), by the networks of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from metagan.domains.base import Shape
+from metagan.domains.image import Images, check_shape, image, tile
+from metagan.errors import UserError
+
+LARGEST_CHANGES = (0.06, 0.06, 0.1, 0.1)
+"""Pitch and time in halves of the spectrogram, logarithm of speed, share of the level."""
+
+
+def _check(shape: Shape) -> None:
+    check_shape(shape)
+    if shape[0] != 1:
+        raise UserError(f"shape: {shape} is no spectrogram (1, size, size)")
+
+
+def moved(spectrograms: Tensor, changes: Tensor) -> Tensor:
+    """Spectrograms (N, 1, B, T) higher, later, faster and louder by `changes` (N, 4), as LARGEST_CHANGES names them.
+
+    What comes in from outside is silent.
+    """
+    pitch, time, speed, level = changes.unbind(1)
+    zero, one = torch.zeros_like(pitch), torch.ones_like(pitch)
+    affine = torch.stack([speed.exp(), zero, -time, zero, one, -pitch], 1).view(-1, 2, 3)
+    grid = F.affine_grid(affine, list(spectrograms.shape), align_corners=False)
+    shown = F.grid_sample(spectrograms, grid, align_corners=False)
+    return (shown * (1 + level).view(-1, 1, 1, 1)).clamp(0, 1)
+
+
+def _picture(spectrograms: Images, on_paper: bool, columns: int) -> Image.Image:
+    """Time to the right, high bands above, loud places dark."""
+    return tile(spectrograms[:, :, ::-1], on_paper=True, columns=columns)
+
+
+speech = replace(
+    image,
+    check=_check,
+    turns=1,
+    turn=lambda spectrograms, times: spectrograms,
+    largest_changes=LARGEST_CHANGES,
+    move=moved,
+    picture=_picture,
+)

@@ -62,6 +62,15 @@ def shared_omniglot() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_fsdd() -> Path:
+    """The folder of the Free Spoken Digit Dataset's zip."""
+    mirror = os.environ.get("METAGAN_FSDD_MIRROR")
+    if not mirror or not Path(mirror).is_dir():
+        pytest.skip("METAGAN_FSDD_MIRROR names no folder with the recordings of the Free Spoken Digit Dataset")
+    return Path(mirror)
+
+
+@pytest.fixture(scope="session")
 def blocks() -> Callable[..., list[str]]:
     """The code of a page, or of what stands under one of its titles, block by block."""
 

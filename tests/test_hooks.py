@@ -18,7 +18,7 @@ from metagan.checks import InputError
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.hooks import FOREIGN, ErrorHook, TrackingHook, _git_state, run_name
 from metagan.io import JSONDataset, TaskBankDataset, WeightsDataset
-from metagan.parameters import ImageFolder, Tasks
+from metagan.parameters import ClassFolders, Tasks
 from metagan.tasks import splits
 from metagan.tasks.bank import open_bank, plan_bank
 
@@ -49,7 +49,7 @@ def test_a_bad_picture_is_one_line_however_many_processes_draw(workers: int, tmp
         (tmp_path / f"class {number}").mkdir()
         for picture in ("1.png", "2.png"):
             (tmp_path / f"class {number}" / picture).write_bytes(b"no picture")
-    tasks = Tasks(source="image_folder", image_folder=ImageFolder(path=tmp_path), workers=workers)
+    tasks = Tasks(source="image_folder", image_folder=ClassFolders(path=tmp_path), workers=workers)
     catalog = DataCatalog({"task_bank": TaskBankDataset(str(tmp_path / "bank"))})
     line = shown(lambda: catalog.save("task_bank", plan_bank(tasks, 0, tmp_path)))
     assert line is not None

@@ -75,7 +75,7 @@ def test_a_generator_is_the_last_step_of_the_inner_loop(names: dict[str, Any]) -
     assert any(not torch.equal(value, gan.parameters[f"generator.{name}"]) for name, value in drawn.items())
 
 
-@pytest.mark.parametrize("environment", ["base", "local", "smoke", "omniglot", "colour"])
+@pytest.mark.parametrize("environment", ["base", "local", "smoke", "omniglot", "colour", "speech"])
 def test_settings_are_those_of_kedro(load_parameters: Callable[..., dict[str, Any]], environment: str) -> None:
     assert metagan.read_settings(ROOT / "conf", environment) == validate(load_parameters(environment))
     changed = validate(load_parameters(environment, seed=3, meta_train={"inner": {"steps": 7}}))

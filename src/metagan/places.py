@@ -33,12 +33,12 @@ def check_inputs(parameters: RunSettings, pipelines: set[str]) -> None:
         check_augment(parameters.augment)
     if "one_shot" in pipelines:
         parameters.one_shot.check_tasks(parameters.tasks)
-    if pipelines & {"__default__", "tasks"} and parameters.tasks.source == "image_folder":
-        folder = parameters.tasks.image_folder.path
-        assert folder is not None  # the schema asks for one
-        for path in check_readable("tasks.image_folder.path", folder):
+    if pipelines & {"__default__", "tasks"} and (class_folders := parameters.tasks.class_folders):
+        name = f"tasks.{parameters.tasks.source}.path"
+        assert class_folders.path is not None  # the schema asks for one
+        for path in check_readable(name, class_folders.path):
             if path.is_dir():
-                check_readable("tasks.image_folder.path", path)
+                check_readable(name, path)
 
 
 def check_augment(settings: Augment, output: Path | None = None) -> None:

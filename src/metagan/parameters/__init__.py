@@ -38,7 +38,7 @@ from metagan.parameters.report import Report
 from metagan.parameters.robustness import RobustnessSettings
 from metagan.parameters.run import RunSettings, validate
 from metagan.parameters.section import Section, merged, valid_section
-from metagan.parameters.tasks import Glyphs, ImageFolder, Omniglot, Tasks
+from metagan.parameters.tasks import ClassFolders, Glyphs, Omniglot, Tasks
 from metagan.parameters.train_with_rule import TrainWithRule
 from metagan.parameters.trainer import Trainer
 
@@ -50,6 +50,7 @@ __all__ = [
     "AugmentationProtocol",
     "Bandits",
     "CertaintySettings",
+    "ClassFolders",
     "ClassifierArchitecture",
     "ClassifierInner",
     "ClassifierNetwork",
@@ -65,7 +66,6 @@ __all__ = [
     "Example",
     "GanArchitecture",
     "Glyphs",
-    "ImageFolder",
     "InnerLoop",
     "Invent",
     "JointGan",

@@ -11,7 +11,7 @@ from metagan.parameters.section import Name, Section, Several
 DomainName = Literal["image", "speech"]
 """A new domain's name goes here; its file has the same name."""
 
-WITHOUT_ATTACKS: frozenset[str] = frozenset()
+WITHOUT_ATTACKS: frozenset[DomainName] = frozenset({"speech"})
 """Domains in which a small change of all numbers is nothing that a person would call the same example."""
 
 Length = Annotated[int, Field(ge=1, le=2**16)]

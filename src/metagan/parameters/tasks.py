@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,15 +11,18 @@ from metagan.parameters.example import DomainName
 from metagan.parameters.folder import Folder, PathText
 from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Section
 
-SourceName = Literal["glyphs", "digits", "omniglot", "colours", "image_folder", "spoken_words"]
+PictureSource = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
+SpeechSource = Literal["spoken_words", "spoken_digits", "audio_folder"]
+SourceName = Literal[PictureSource, SpeechSource]
 """A new source's name goes here; its file has the same name."""
 
-DOMAINS: dict[SourceName, DomainName] = {}
+DOMAINS: dict[SourceName, DomainName] = dict.fromkeys(get_args(SpeechSource), "speech")
 """The domains of the sources whose examples are no images."""
 
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20
 COLOURS_PER_CLASS = 24
+SPOKEN_DIGITS_PER_CLASS = 50
 
 
 class Glyphs(Section):
@@ -32,10 +35,17 @@ class Omniglot(Section):
     split: Literal["alphabets", "vinyals", "first_characters"] = "alphabets"
 
 
-class ImageFolder(Section):
+class ClassFolders(Section):
+    """A folder of class folders, and shares of the classes."""
+
     path: Folder | None = None
     train_fraction: Fraction = 0.7
     val_fraction: Fraction = 0.1
+
+
+class SpokenDigits(Section):
+    mirror: Annotated[str, PathText] | None = None
+    split: Literal["digits", "speakers"] = "digits"
 
 
 class SpokenWords(Section):
@@ -52,8 +62,10 @@ class Tasks(Section):
     workers: Count = 0
     glyphs: Glyphs = Glyphs()
     omniglot: Omniglot = Omniglot()
-    image_folder: ImageFolder = ImageFolder()
+    image_folder: ClassFolders = ClassFolders()
     spoken_words: SpokenWords = SpokenWords()
+    spoken_digits: SpokenDigits = SpokenDigits()
+    audio_folder: ClassFolders = ClassFolders()
 
     @property
     def domain(self) -> DomainName:
@@ -68,20 +80,29 @@ class Tasks(Section):
             "digits": DIGITS_SMALLEST_CLASS,
             "omniglot": OMNIGLOT_SMALLEST_CLASS,
             "colours": COLOURS_PER_CLASS,
+            "spoken_digits": SPOKEN_DIGITS_PER_CLASS,
             "spoken_words": self.spoken_words.samples_per_class,
         }
         return sizes.get(self.source, math.inf)
 
+    @property
+    def class_folders(self) -> ClassFolders | None:
+        """The settings of the source, where it is a folder of class folders."""
+        return {"image_folder": self.image_folder, "audio_folder": self.audio_folder}.get(self.source)
+
     @model_validator(mode="after")
     def _source_is_complete(self) -> Tasks:
-        if self.source == "image_folder" and self.image_folder.path is None:
-            raise ValueError("image_folder.path: must name a folder of class folders when tasks.source is image_folder")
+        if self.class_folders and self.class_folders.path is None:
+            raise ValueError(
+                f"{self.source}.path: must name a folder of class folders when tasks.source is {self.source}"
+            )
         needed = {"image_folder": self.channels, "colours": 3}.get(self.source, 1)
         if self.channels != needed:
-            kind = "colour" if needed == 3 else "grey"
+            kind = "colour" if needed == 3 else "grey" if self.domain == "image" else self.domain
             raise ValueError(f"channels: must be {needed} for the {kind} source {self.source}")
-        if self.image_folder.train_fraction + self.image_folder.val_fraction >= 1.0:
-            raise ValueError(
-                "image_folder.train_fraction: with val_fraction must leave classes for the test split (sum below 1)"
-            )
+        for name, shares in {"image_folder": self.image_folder, "audio_folder": self.audio_folder}.items():
+            if shares.train_fraction + shares.val_fraction >= 1.0:
+                raise ValueError(
+                    f"{name}.train_fraction: with val_fraction must leave classes for the test split (sum below 1)"
+                )
         return self

@@ -13,14 +13,7 @@ from metagan.files import shown
 from metagan.parameters import Adapt, Augment
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import Images
-from metagan.tasks.sources.picture_files import (
-    READ,
-    class_folders,
-    picture_files,
-    read_pictures,
-    tell_left_out,
-    typical_side,
-)
+from metagan.tasks.sources.picture_files import PICTURES, read_pictures, typical_side
 
 MOST = 50
 
@@ -57,11 +50,12 @@ def read_own_pictures(settings: Adapt, bank: TaskBank, fewest: int = 1) -> OwnPi
         )
     if not folder.is_dir():
         raise UserError(f"adapt.images: {shown(folder)} is not a folder")
-    files, left_out = picture_files(folder)
-    tell_left_out("adapt.images", folder, left_out)
+    files, left_out = PICTURES.files(folder)
+    PICTURES.tell_left_out("adapt.images", folder, left_out)
     if not fewest <= len(files) <= MOST:
         raise UserError(
-            f"adapt.images: {shown(folder)} holds {len(files)} {READ} files; {fewest} to {MOST} of one thing are needed"
+            f"adapt.images: {shown(folder)} holds {len(files)} {PICTURES.name} files; {fewest} to {MOST} of one thing "
+            "are needed"
         )
     return _pictures_of(files, settings.invert, bank)
 
@@ -74,7 +68,7 @@ def read_own_classes(settings: Augment, bank: TaskBank, fewest: int) -> dict[str
     """
     _check_domain("augment", bank)
     assert settings.images is not None
-    classes = class_folders("augment.images", settings.images, fewest)
+    classes = PICTURES.class_folders("augment.images", settings.images, fewest)
     return {name: _pictures_of(files, settings.invert, bank) for name, files in classes.items()}
 
 

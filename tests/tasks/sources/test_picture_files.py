@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from metagan.errors import UserError
-from metagan.tasks.sources.picture_files import LARGEST_SIDE, picture_files, read_picture, read_pictures, typical_side
+from metagan.tasks.sources.picture_files import LARGEST_SIDE, PICTURES, read_picture, read_pictures, typical_side
 
 SIZE = 16
 
@@ -212,7 +212,7 @@ def test_pictures_are_turned_as_they_say(orientation: int, suffix: str, tmp_path
 def test_every_mode_and_format_shows_the_same(mode: str, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"1.{suffix}"
     image = read(spot(255, 0).convert(mode), path, format="JPEG" if suffix in ("jfif", "jpe") else None)
-    assert picture_files(tmp_path).files == (path,)
+    assert PICTURES.files(tmp_path).files == (path,)
     assert np.abs(image.astype(int) - read(spot(255, 0), tmp_path / "plain.png")).max() <= 8
 
 
@@ -229,7 +229,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     (tmp_path / "more.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "6.png").symlink_to(tmp_path / "nowhere")
-    files, left_out = picture_files(tmp_path)
+    files, left_out = PICTURES.files(tmp_path)
     assert [file.name for file in files] == ["1.png", "2.JPE", "3.jfif", "6.png"]
     assert left_out == Counter({".heic": 2, "without a suffix": 1, "hidden": 1, "folders": 1, "no files": 1})
     with pytest.raises(UserError, match=r"6\.png cannot be read as a picture: .*No such file"):

@@ -16,8 +16,8 @@ from metagan.errors import UserError
 RATE = 22050
 SYNCHRONOUS, UTF8, IPA = 2, 1, 2
 SPEED, PITCH = 1, 3
-FALLS_OVER = "kl"
-"""A language in which some numbers end the process."""
+BROKEN = ("fo", "kaa", "kl")
+"""Languages without their dictionary, and one in which some numbers end the process."""
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -52,15 +52,15 @@ def spoken(utterances: Sequence[Utterance]) -> list[Sound]:
     """Each utterance in [-1, 1] at RATE, (n,); the same sequence gives the same bits in any process."""
     pieces: list[Sound] = []
 
-    @Callback
     def take(samples: ctypes._Pointer[ctypes.c_short], count: int, events: object) -> int:
         if samples and count > 0:
-            pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 2**15)
+            pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / np.float32(2**15))
         return 0
 
     sounds = []
+    callback = Callback(take)  # the engine holds it, but does not keep it alive
     with _engine() as engine:
-        engine.espeak_SetSynthCallback(take)
+        engine.espeak_SetSynthCallback(callback)
         for text, language, voice, pitch, speed in utterances:
             _choose(engine, f"{language}+{voice}")
             engine.espeak_SetParameter(PITCH, pitch, 0)
@@ -78,14 +78,14 @@ def languages() -> list[Language]:
     with _engine() as engine:
         engine.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         voices = engine.espeak_ListVoices(None)
-        found = set()
+        found: set[str] = set()
         while voices[len(found)]:
             found.add(voices[len(found)].contents.identifier.decode())
     parts = [identifier.split("/") for identifier in found]
     return sorted(
         Language(part[-1], part[0])
         for part in parts
-        if part[0] != "art" and "-" not in part[-1] and part[-1] != FALLS_OVER
+        if part[0] != "art" and "-" not in part[-1] and part[-1] not in BROKEN
     )
 
 
@@ -110,9 +110,7 @@ def _engine() -> Iterator[ctypes.CDLL]:
     try:
         import espeakng_loader
     except ImportError:
-        raise UserError(
-            "tasks.source: spoken_words needs espeakng-loader: pip install 'metagan[speech]'"
-        ) from None
+        raise UserError("tasks.source: spoken_words needs espeakng-loader: pip install 'metagan[speech]'") from None
     engine = ctypes.CDLL(espeakng_loader.get_library_path())
     try:
         if engine.espeak_Initialize(SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0) != RATE:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,10 +14,13 @@ from PIL import Image, ImageOps
 from metagan.errors import UserError
 from metagan.files import shown
 from metagan.tasks.sources.base import Images
+from metagan.tasks.sources.folders import FileKind
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
-READ = "PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF"
+PICTURES = FileKind(
+    (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"),
+    "PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF",
+)
 EXTREME = 3
 """Pictures that are longer than this many times their width are padded, not cropped."""
 FAINTEST = 3
@@ -29,61 +31,6 @@ CLEARER = 4
 """Contrast on black over that on white, from which a transparent picture is put on black."""
 
 logger = logging.getLogger(__name__)
-
-
-class PictureFolder(NamedTuple):
-    """The picture files of a folder by name, and how many others it holds, by what is unfit in them."""
-
-    files: tuple[Path, ...]
-    left_out: Counter[str]
-
-
-def picture_files(folder: Path) -> PictureFolder:
-    """Look through a folder, but not through the folders in it."""
-    entries = sorted(folder.iterdir())
-    unfit = {entry: reason for entry in entries if (reason := _unfit(entry))}
-    return PictureFolder(tuple(entry for entry in entries if entry not in unfit), Counter(unfit.values()))
-
-
-def _unfit(entry: Path) -> str | None:
-    """What keeps an entry from being read; a broken link is read, to be named as one."""
-    if entry.name.startswith("."):
-        return "hidden"
-    if entry.is_dir():
-        return "folders"
-    if entry.suffix.lower() not in SUFFIXES:
-        return shown(entry.suffix.lower()) or "without a suffix"
-    return None if entry.is_file() or entry.is_symlink() else "no files"
-
-
-def tell_left_out(parameter: str, folder: Path, left_out: Counter[str]) -> None:
-    """Say how many entries of a folder are not read, and why."""
-    if left_out:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
-        logger.warning("%s: left out in %s: %s (%s files are read)", parameter, shown(folder), reasons, READ)
-
-
-def class_folders(parameter: str, folder: Path, fewest: int) -> dict[str, tuple[Path, ...]]:
-    """The picture files of each class folder in a folder, by its name; says what is left out.
-
-    Raises UserError for none, and for a class of fewer than `fewest` files.
-    """
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
-        raise UserError(f"{parameter}: {shown(folder)} holds no class folders")
-    files, left_out = {}, Counter[str]()
-    for name in names:
-        files[name], of_class = picture_files(folder / name)
-        left_out += of_class
-    beside = sum(not entry.is_dir() for entry in folder.iterdir())
-    tell_left_out(parameter, folder, left_out + Counter({"beside the class folders": beside}))
-    for name, pictures in files.items():
-        if len(pictures) < fewest:
-            raise UserError(
-                f"{parameter}: class folder {shown(folder / name)} holds {len(pictures)} {READ} files, "
-                f"but a class needs at least {fewest}"
-            )
-    return files
 
 
 def read_pictures(files: Sequence[Path], image_size: int, channels: int) -> Images:

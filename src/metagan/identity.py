@@ -43,6 +43,7 @@ PIPELINES = {
     "recognition_critic": "one_shot",
     "diversity_critic": "one_shot",
     "certainty": "evaluate_certainty",
+    "continual": "continual",
     "invented_bank": "invent",
     "inventions": "invent",
     "invention": "evaluate_invention",

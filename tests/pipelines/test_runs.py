@@ -112,6 +112,7 @@ class TestSmokeRun:
             "compare_classifiers",
             "compare_meta_gradients",
             "compare_rules",
+            "continual",
             "invent",
             "leaderboard",
             "one_shot",

@@ -17,6 +17,7 @@ from metagan.parameters.classifier import (
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules, LearnedRule, PpoSettings, RandomStart, RuleTraining
+from metagan.parameters.continual import Continual
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.example import Example, StoredExample
@@ -58,6 +59,7 @@ __all__ = [
     "CompareClassifiers",
     "CompareMetaGradients",
     "CompareRules",
+    "Continual",
     "Contrast",
     "EmbedderArchitecture",
     "EmbedderNetwork",

@@ -17,6 +17,7 @@ from metagan.parameters.certainty import CertaintySettings
 from metagan.parameters.classifier import ClassifierSettings
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
+from metagan.parameters.continual import Continual
 from metagan.parameters.embedder import EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.invent import Invent
@@ -55,6 +56,7 @@ class RunSettings(Section):
     one_shot: OneShot = OneShot()
     invent: Invent = Invent()
     train_with_rule: TrainWithRule = TrainWithRule()
+    continual: Continual = Continual()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> RunSettings:
@@ -112,6 +114,9 @@ class RunSettings(Section):
             name = f"compare_meta_gradients.arms.{arm}"
             valid_section(name, MetaTrain, whole)
             self.trainer.check_share(f"{name}.tasks_per_step", whole["tasks_per_step"])
+        self.continual.check_memory(
+            valid_section("continual.training", MetaTrain, self.continual.changed(self.meta_train.model_dump()))
+        )
         for method, (adversary, changes) in product(
             self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
         ):

@@ -1,0 +1,82 @@
+"""Training on a stream of tasks that changes, and what is done against forgetting."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from metagan.parameters.meta_train import MetaTrain
+from metagan.parameters.section import Fraction, NonNegative, OneOrMore, Plural, Positive, Section, merged
+from metagan.parameters.stream import LookName, OrderName
+
+KindName = Literal["none", "reservoir", "ewc", "generated"]
+"""A new kind's name goes here; its file in `training/continual` has the same name."""
+
+
+class Stream(Section):
+    """The phases of a stream and their order."""
+
+    order: OrderName = "phases"
+    phases: Plural = 3
+    by: Literal["group", "class"] = "group"
+    looks: OneOrMore[LookName] = ("plain",)
+    held_back: Annotated[float, Field(gt=0, lt=1)] = 0.25
+
+
+class Reservoir(Section):
+    tasks: Positive = 8
+
+
+class Ewc(Section):
+    weight: NonNegative = 100.0
+    tasks: Positive = 32
+
+
+class Generated(Section):
+    classes: Positive = 40
+    images: Positive = 4
+
+
+class Continual(Section):
+    """Trainings on one stream, a kind each, beside one on the same tasks in random order."""
+
+    stream: Stream = Stream()
+    kinds: OneOrMore[KindName] = ("none", "reservoir", "ewc", "generated")
+    meta_steps: Positive = 150
+    tasks: Plural = 32
+    step: Positive = 2
+    memory: Positive = 160
+    replay: Fraction = 0.5
+    reservoir: Reservoir = Reservoir()
+    ewc: Ewc = Ewc()
+    generated: Generated = Generated()
+    training: dict[str, object] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _replay_fits_into_memory(self) -> Continual:
+        kept = self.generated.classes * self.generated.images
+        if kept > self.memory:
+            raise ValueError(
+                f"generated.classes: {self.generated.classes} of {self.generated.images} images are {kept}, more than "
+                f"memory = {self.memory}"
+            )
+        return self
+
+    def check_memory(self, meta_train: MetaTrain) -> None:
+        """Raises ValueError when the tasks of a reservoir are larger than the memory, or kept images no support set."""
+        size = meta_train.k_shot + meta_train.n_query
+        if self.reservoir.tasks * size > self.memory:
+            raise ValueError(
+                f"continual.reservoir.tasks: {self.reservoir.tasks} of {size} images (k_shot + n_query) are "
+                f"{self.reservoir.tasks * size}, more than continual.memory = {self.memory}"
+            )
+        if not meta_train.smallest_k_shot <= self.generated.images <= meta_train.k_shot:
+            raise ValueError(
+                f"continual.generated.images: must be from smallest_k_shot = {meta_train.smallest_k_shot} to k_shot = "
+                f"{meta_train.k_shot}, not {self.generated.images}"
+            )
+
+    def changed(self, meta_train: dict[str, object]) -> dict[str, object]:
+        """The parameters of meta-training with the changes of `training`."""
+        return merged(meta_train, self.training)

@@ -140,7 +140,11 @@ def test_the_mirror_may_come_from_the_environment(
         ("meta_train.inner.gan_loss", "lsgan", "is not one of 'non_saturating', 'hinge', 'wgan_gp', 'relativistic'"),
         ("meta_train.inner.adapt_parameters", "(", "regular expression"),
         ("meta_train.task_parallel", "ray", "'ray' is not one of 'auto', 'threads', 'vmap', 'loop'"),
-        ("meta_train.outer_objective.energy", 0, "at least one of adversarial, energy, mmd and critic must be above 0"),
+        (
+            "meta_train.outer_objective.energy",
+            0,
+            "at least one of adversarial, energy, mmd, likelihood and critic must be above 0",
+        ),
         ("meta_train.minutes", float("inf"), "finite"),
         ("meta_train.learning_rate", 0, "greater than 0"),
         ("meta_train.n_query", 13, "k_shot + n_query = 8 + 13 is more than the 20 images of a class of glyphs"),

@@ -44,6 +44,7 @@ PIPELINES = {
     "diversity_critic": "one_shot",
     "certainty": "evaluate_certainty",
     "continual": "continual",
+    "word_lists": "evaluate_text",
     "invented_bank": "invent",
     "inventions": "invent",
     "invention": "evaluate_invention",

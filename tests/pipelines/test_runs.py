@@ -116,6 +116,7 @@ class TestSmokeRun:
             "invent",
             "leaderboard",
             "one_shot",
+            "text",
             "train_with_rule",
         }
         used = RunSettings().model_dump(exclude=by_themselves)

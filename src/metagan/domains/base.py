@@ -25,7 +25,8 @@ class GanNetworks:
     set and gives what is added to the tensors `encoded`, in their order; a critic gives a `nets.critic.Impression` and
     is made with its width. None where the domain has none. `noise` are the weights that a temperature multiplies, in
     the order of `training.saved.Temperature`. `rates`, of the generator's parameters by name, are factors of the
-    inner rate; 1 where there is none.
+    inner rate; 1 where there is none. With `likelihood` the generator, given examples as a second argument, says the
+    logarithms of their probabilities (N,).
     """
 
     generator: Callable[[GanArchitecture], nn.Module]
@@ -35,6 +36,7 @@ class GanNetworks:
     noise: tuple[str, ...] = ()
     encoded: tuple[str, ...] = ()
     rates: Callable[[Mapping[str, Tensor]], dict[str, float]] = lambda parameters: {}
+    likelihood: bool = False
 
 
 @dataclass(frozen=True)

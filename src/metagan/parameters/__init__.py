@@ -40,6 +40,7 @@ from metagan.parameters.robustness import RobustnessSettings
 from metagan.parameters.run import RunSettings, validate
 from metagan.parameters.section import Section, merged, valid_section
 from metagan.parameters.tasks import ClassFolders, Glyphs, Omniglot, Tasks
+from metagan.parameters.text import TextSettings
 from metagan.parameters.train_with_rule import TrainWithRule
 from metagan.parameters.trainer import Trainer
 
@@ -91,6 +92,7 @@ __all__ = [
     "Section",
     "StoredExample",
     "Tasks",
+    "TextSettings",
     "TrainWithRule",
     "Trainer",
     "WarmUp",

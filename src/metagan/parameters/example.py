@@ -8,10 +8,10 @@ from pydantic import Field
 
 from metagan.parameters.section import Name, Section, Several
 
-DomainName = Literal["image", "speech"]
+DomainName = Literal["image", "speech", "text"]
 """A new domain's name goes here; its file has the same name."""
 
-WITHOUT_ATTACKS: frozenset[DomainName] = frozenset({"speech"})
+WITHOUT_ATTACKS: frozenset[DomainName] = frozenset({"speech", "text"})
 """Domains in which a small change of all numbers is nothing that a person would call the same example."""
 
 Length = Annotated[int, Field(ge=1, le=2**16)]

@@ -88,6 +88,7 @@ class OuterObjective(Section):
     adversarial: NonNegative = 0.0
     energy: NonNegative = 1.0
     mmd: NonNegative = 0.0
+    likelihood: NonNegative = 0.0
     pixel_weight: NonNegative = 0.3
     feature_weight: NonNegative = 1.0
     critic: NonNegative = 0.0
@@ -96,8 +97,8 @@ class OuterObjective(Section):
 
     @model_validator(mode="after")
     def _not_empty(self) -> OuterObjective:
-        if self.adversarial + self.energy + self.mmd + self.critic == 0:
-            raise ValueError("energy: at least one of adversarial, energy, mmd and critic must be above 0")
+        if self.adversarial + self.energy + self.mmd + self.likelihood + self.critic == 0:
+            raise ValueError("energy: at least one of adversarial, energy, mmd, likelihood and critic must be above 0")
         if self.energy + self.mmd > 0 and self.pixel_weight + self.feature_weight == 0:
             raise ValueError("pixel_weight: with energy or mmd, it or feature_weight must be above 0")
         return self

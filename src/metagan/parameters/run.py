@@ -29,6 +29,7 @@ from metagan.parameters.report import Report
 from metagan.parameters.robustness import RobustnessSettings
 from metagan.parameters.section import Section, merged, valid_section
 from metagan.parameters.tasks import Tasks
+from metagan.parameters.text import TextSettings
 from metagan.parameters.train_with_rule import TrainWithRule
 from metagan.parameters.trainer import Trainer
 
@@ -55,6 +56,7 @@ class RunSettings(Section):
     bandits: Bandits = Bandits()
     one_shot: OneShot = OneShot()
     invent: Invent = Invent()
+    text: TextSettings = TextSettings()
     train_with_rule: TrainWithRule = TrainWithRule()
     continual: Continual = Continual()
 

@@ -13,16 +13,21 @@ from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Sec
 
 PictureSource = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
 SpeechSource = Literal["spoken_words", "spoken_digits", "audio_folder"]
-SourceName = Literal[PictureSource, SpeechSource]
+TextSource = Literal["words"]
+SourceName = Literal[PictureSource, SpeechSource, TextSource]
 """A new source's name goes here; its file has the same name."""
 
-DOMAINS: dict[SourceName, DomainName] = dict.fromkeys(get_args(SpeechSource), "speech")
+DOMAINS: dict[SourceName, DomainName] = {
+    **dict.fromkeys(get_args(SpeechSource), "speech"),
+    **dict.fromkeys(get_args(TextSource), "text"),
+}
 """The domains of the sources whose examples are no images."""
 
 DIGITS_SMALLEST_CLASS = 174
 OMNIGLOT_SMALLEST_CLASS = 20
 COLOURS_PER_CLASS = 24
 SPOKEN_DIGITS_PER_CLASS = 50
+WORDS_SMALLEST_CLASS = 100
 
 
 class Glyphs(Section):
@@ -82,6 +87,7 @@ class Tasks(Section):
             "colours": COLOURS_PER_CLASS,
             "spoken_digits": SPOKEN_DIGITS_PER_CLASS,
             "spoken_words": self.spoken_words.samples_per_class,
+            "words": WORDS_SMALLEST_CLASS,
         }
         return sizes.get(self.source, math.inf)
 

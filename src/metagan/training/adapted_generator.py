@@ -37,7 +37,7 @@ def adapt_generator(
     that are not finite.
     """
     gan = load_gan(meta_model, "meta_model")
-    check_architecture("meta_model", gan.architecture, shape=tuple(pictures.shape[1:]))
+    check_architecture("meta_model", gan.architecture, shape=gan.domain.to_stored(pictures).shape[1:])
     learner, started = gan.learner(), perf_counter()
     tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
     task = {name: value[0] for name, value in tasks.items()}

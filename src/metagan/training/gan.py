@@ -137,6 +137,8 @@ def build_learner(
     networks = domain.gan
     if architecture.encoder and networks.encoder is None:
         raise UserError(f"meta_train.networks.encoder: must be false, the domain {architecture.domain} has none")
+    if objective and objective.likelihood and not networks.likelihood:
+        raise UserError(f"meta_train.outer_objective.likelihood: must be 0, the domain {architecture.domain} has none")
     with seeded(seed):
         generator = networks.generator(architecture)
         discriminator = networks.discriminator(architecture)
@@ -156,6 +158,7 @@ def build_learner(
         start_weight=settings.start_weight if settings else 0.0,
         critic=build_critic(architecture, objective) if objective and objective.critic else None,
         critic_weight=objective.critic if objective else 0.0,
+        likelihood=objective.likelihood if objective else 0.0,
         views=domain.views,
         encoded=networks.encoded,
     )

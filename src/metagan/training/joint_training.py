@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
 
+from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
 from metagan.parameters import MetaTrain, Trainer
 from metagan.tasks.bank import TaskBank
@@ -90,7 +91,7 @@ class JointTraining(L.LightningModule):
         losses = {}
         for player, optimiser in zip(self.learner.players, self.optimizers(), strict=True):
             parameters = {name.replace("/", "."): value for name, value in self.networks.items()}
-            loss, own = self.learner.inner_loss(player, parameters, batch, 0), self._of(player)
+            loss, own = self._loss(player, parameters, batch), self._of(player)
             found = [loss.detach(), *torch.autograd.grad(loss, own)]
             losses[f"{player}_loss"], *gradients = mean_over_processes(self.trainer, found)
             for parameter, gradient in zip(own, gradients, strict=True):
@@ -106,6 +107,14 @@ class JointTraining(L.LightningModule):
             told = {name: value.item() for name, value in losses.items()}
             self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **told})
         self.trainer.should_stop = self._share_done() >= 1
+
+    def _loss(self, player: str, parameters: Parameters, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of the inner loop, and for the generator what the outer loop says of likelihoods."""
+        loss = self.learner.inner_loss(player, parameters, batch, 0)
+        weight = self.settings.outer_objective.likelihood
+        if player == "generator" and weight:
+            loss = loss + weight * self.learner.surprise(parameters, batch["inner_noise"][0, 0], batch["support"])
+        return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["progress"] = {name: getattr(self, name) for name in ("step", "seconds", "history")}

@@ -23,9 +23,10 @@ class GanLearner(Learner):
     """Tasks hold `support` (K, C, H, W), `query` (Q, C, H, W), `inner_noise` (steps, 2, K, Z), `outer_noise` (Q, Z).
 
     `distances` weighs the outer distances by name; `embed` maps images to features for them, `views` to
-    what is compared without it. An `encoder` of the support set moves the generator's tensors `encoded` before the
-    inner steps. A `critic` judges adapted samples by `critic_weight` and learns, in the same gradient, to tell them
-    from query images; its parameters are `critic.*`.
+    what is compared without it; `likelihood` weighs the surprise at query examples, for generators that know it. An
+    `encoder` of the support set moves the generator's tensors `encoded` before the inner steps. A `critic` judges
+    adapted samples by `critic_weight` and learns, in the same gradient, to tell them from query images; its parameters
+    are `critic.*`.
     """
 
     generator: nn.Module
@@ -43,6 +44,7 @@ class GanLearner(Learner):
     critic: nn.Module | None = None
     critic_weight: float = 0.0
     critic_r1: float = 1.0
+    likelihood: float = 0.0
     views: Callable[[Tensor], list[Tensor]] = multi_scale_pixels
     encoded: tuple[str, ...] = ()
 
@@ -50,7 +52,7 @@ class GanLearner(Learner):
 
     @property
     def judges(self) -> tuple[str, ...]:
-        judged = any(self.distances.values()) or self.critic is not None
+        judged = any(self.distances.values()) or self.likelihood > 0 or self.critic is not None
         return (*([""] if judged else []), *(self.players if self.adversarial else []))
 
     def to(self, device: torch.device | str) -> None:
@@ -69,6 +71,10 @@ class GanLearner(Learner):
     def generate(self, parameters: Parameters, noise: Tensor) -> Tensor:
         """(N, Z) noise -> (N, C, H, W) images in [0, 1]."""
         return functional_call(self.generator, _of(parameters, "generator."), (noise,))
+
+    def surprise(self, parameters: Parameters, noise: Tensor, examples: Tensor) -> Tensor:
+        """Minus the mean logarithm of the probabilities of examples (N, C, H, W), of a generator that says them."""
+        return -functional_call(self.generator, _of(parameters, "generator."), (noise, examples)).mean()
 
     def discriminate(self, parameters: Parameters, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N,) logits."""
@@ -99,6 +105,9 @@ class GanLearner(Learner):
         if judge == "":
             samples = torch.stack([self.generate(parameters, noise) for _, parameters in counted])
             total = self._distances(samples, query) @ samples.new_tensor([weight for weight, _ in counted])
+            if self.likelihood:
+                told = [weight * self.surprise(parameters, noise, query) for weight, parameters in counted]
+                total = total + self.likelihood * torch.stack(told).sum()
             if self.critic is not None:
                 total = total + self._criticism(self.critic, _of(trajectory[-1], "critic."), samples[-1], task)
             return total

@@ -13,7 +13,7 @@ from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Sec
 
 PictureSource = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
 SpeechSource = Literal["spoken_words", "spoken_digits", "audio_folder"]
-TextSource = Literal["words"]
+TextSource = Literal["words", "text_folder"]
 SourceName = Literal[PictureSource, SpeechSource, TextSource]
 """A new source's name goes here; its file has the same name."""
 
@@ -28,6 +28,7 @@ OMNIGLOT_SMALLEST_CLASS = 20
 COLOURS_PER_CLASS = 24
 SPOKEN_DIGITS_PER_CLASS = 50
 WORDS_SMALLEST_CLASS = 100
+_CLASSES = {"text_folder": "text files"}
 
 
 class Glyphs(Section):
@@ -41,7 +42,7 @@ class Omniglot(Section):
 
 
 class ClassFolders(Section):
-    """A folder of class folders, and shares of the classes."""
+    """A folder of class folders, or of class files, and shares of the classes."""
 
     path: Folder | None = None
     train_fraction: Fraction = 0.7
@@ -71,6 +72,7 @@ class Tasks(Section):
     spoken_words: SpokenWords = SpokenWords()
     spoken_digits: SpokenDigits = SpokenDigits()
     audio_folder: ClassFolders = ClassFolders()
+    text_folder: ClassFolders = ClassFolders()
 
     @property
     def domain(self) -> DomainName:
@@ -93,20 +95,27 @@ class Tasks(Section):
 
     @property
     def class_folders(self) -> ClassFolders | None:
-        """The settings of the source, where it is a folder of class folders."""
-        return {"image_folder": self.image_folder, "audio_folder": self.audio_folder}.get(self.source)
+        """The settings of the source, where it is a folder of class folders or files."""
+        return self._folders.get(self.source)
+
+    @property
+    def _folders(self) -> dict[str, ClassFolders]:
+        return {
+            "image_folder": self.image_folder,
+            "audio_folder": self.audio_folder,
+            "text_folder": self.text_folder,
+        }
 
     @model_validator(mode="after")
     def _source_is_complete(self) -> Tasks:
         if self.class_folders and self.class_folders.path is None:
-            raise ValueError(
-                f"{self.source}.path: must name a folder of class folders when tasks.source is {self.source}"
-            )
+            holds = _CLASSES.get(self.source, "class folders")
+            raise ValueError(f"{self.source}.path: must name a folder of {holds} when tasks.source is {self.source}")
         needed = {"image_folder": self.channels, "colours": 3}.get(self.source, 1)
         if self.channels != needed:
             kind = "colour" if needed == 3 else "grey" if self.domain == "image" else self.domain
             raise ValueError(f"channels: must be {needed} for the {kind} source {self.source}")
-        for name, shares in {"image_folder": self.image_folder, "audio_folder": self.audio_folder}.items():
+        for name, shares in self._folders.items():
             if shares.train_fraction + shares.val_fraction >= 1.0:
                 raise ValueError(
                     f"{name}.train_fraction: with val_fraction must leave classes for the test split (sum below 1)"

@@ -16,6 +16,7 @@ STAGES = ("tasks", "embedder", "meta_train", "evaluate", "classifier", "evaluate
 BY_THEMSELVES = ("adapt", "augment", "bandits", "evaluate_invention", "invent", "leaderboard", "one_shot")
 BY_THEMSELVES += ("evaluate_certainty", "compare_classifiers", "compare_meta_gradients", "compare_rules")
 BY_THEMSELVES += ("train_with_rule", "continual", "evaluate_text")
+BY_THEMSELVES += ("control", "train_with_rule")
 LOGGED_ONLY = {"generation_metrics", "robustness_metrics", "adaptation_metrics", "augmentation_metrics"}
 LOGGED_ONLY |= {"one_shot_metrics", "invention_metrics", "certainty_metrics", "continual_metrics"}
 LOGGED_ONLY |= {"word_metrics"}

@@ -113,6 +113,7 @@ class TestSmokeRun:
             "compare_meta_gradients",
             "compare_rules",
             "continual",
+            "control",
             "invent",
             "leaderboard",
             "one_shot",

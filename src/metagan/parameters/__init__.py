@@ -18,6 +18,7 @@ from metagan.parameters.classifier import (
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules, LearnedRule, PpoSettings, RandomStart, RuleTraining
 from metagan.parameters.continual import Continual
+from metagan.parameters.control import Control
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.example import Example, StoredExample
@@ -62,6 +63,7 @@ __all__ = [
     "CompareRules",
     "Continual",
     "Contrast",
+    "Control",
     "EmbedderArchitecture",
     "EmbedderNetwork",
     "EmbedderSettings",

@@ -18,6 +18,7 @@ from metagan.parameters.classifier import ClassifierSettings
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
 from metagan.parameters.compare_rules import CompareRules
 from metagan.parameters.continual import Continual
+from metagan.parameters.control import Control
 from metagan.parameters.embedder import EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
 from metagan.parameters.invent import Invent
@@ -54,6 +55,7 @@ class RunSettings(Section):
     report: Report = Report()
     leaderboard: Leaderboard = Leaderboard()
     bandits: Bandits = Bandits()
+    control: Control = Control()
     one_shot: OneShot = OneShot()
     invent: Invent = Invent()
     text: TextSettings = TextSettings()

@@ -1,0 +1,3 @@
+from metagan.pipelines.control.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

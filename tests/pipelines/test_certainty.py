@@ -22,12 +22,12 @@ def certain(trained: Project) -> Project:
 @pytest.mark.slow
 def test_every_classifier_and_way_of_being_sure_has_a_row(certain: Project) -> None:
     table = json.loads((certain.path / "data/08_reporting/certainty.json").read_text(encoding="utf-8"))
-    ways = [(row["classifier"], row["members"], row["temperature"] == 1) for row in table["rows"]]
-    kinds = [(members, plain) for members in (1, 2) for plain in (True, False)]
+    ways = [(row["classifier"], row["way"], row["temperature"] == 1) for row in table["rows"]]
+    kinds = [(way, plain) for way in ("single", "ensemble", "posterior") for plain in (True, False)]
     assert ways == [(name, *kind) for name in ("classifier", "natural_classifier") for kind in kinds]
     assert table["made_from"].keys() >= {"task_bank", "classifier", "natural_classifier"}
     run = certain.runs()[0]
-    found = run.data.metrics["certainty/natural_classifier/ensemble_tempered/calibration_error"]
+    found = run.data.metrics["certainty/natural_classifier/posterior_tempered/calibration_error"]
     assert found == table["rows"][-1]["calibration_error"]["mean"]
     assert table["rows"][0]["foreign_auroc"] is None  # of two test classes an episode leaves none
     plain, tempered = table["rows"][:2]

@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from metagan.evaluation.class_posterior import log_chances
 from metagan.meta.adversary import Predict
 from metagan.meta.learners import TaskTensors
+from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import ClassifierSettings
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
-from metagan.training.answers import answers
+from metagan.training.answers import answers, posterior_answers, prior_of
 from metagan.training.classifier import FewShotClassifier, architecture_of, few_shot_classifier, initial_classifier
 from metagan.training.episodes import episode_task
 
@@ -73,3 +75,22 @@ def test_where_no_class_is_left_there_are_no_foreign_queries(bank: TaskBank) -> 
     count = len(bank.splits["test"])
     found = answers(classifier("prototypical", bank), bank, "test", 0, (count, 2, 3), 2, 2)
     assert found.logits.shape == (2, 2, 3 * count, count) and found.foreign.shape == (2, 2, 0, count)
+
+
+def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: TaskBank) -> None:
+    model = classifier("prototypical", bank)
+    prior = prior_of(model, bank)
+    assert prior is not None and isinstance(model.learner, PrototypicalLearner)
+    found = posterior_answers(model, prior, bank, "test", 0, SHAPE, 2)
+    plain = answers(model, bank, "test", 0, SHAPE, 2, 2)
+    assert torch.equal(found.answers.labels, plain.labels)
+    drawn = task_stream(bank, 0).episode("test", 1, *SHAPE)
+    support, query = (model.learner.embed(model.parameters, images.flatten(0, 1)) for images in drawn[:2])
+    of_class, of_none = log_chances(prior, support.unflatten(0, (2, 2)), query)
+    torch.testing.assert_close(found.answers.logits[0, 1], of_class)
+    torch.testing.assert_close(found.own[1], of_class.amax(1) - of_none)
+    assert found.foreign.shape == (2, 3) and found.answers.foreign.shape == (1, 2, 3, 2)
+
+
+def test_only_features_that_stay_have_a_prior(bank: TaskBank) -> None:
+    assert prior_of(classifier("maml", bank), bank) is None

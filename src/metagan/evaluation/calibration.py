@@ -58,23 +58,23 @@ def calibration_error(chances: Tensor, labels: Tensor) -> float:
     return multiclass_calibration_error(flat, labels.flatten(), flat.shape[-1], BINS, "l1").item()
 
 
-def foreign_auroc(known: Tensor, foreign: Tensor) -> float:
-    """Chance that the classifier is surer of a query of its classes (Q, N) than of one of none of them (R, N): 0.5 is
-    blind (Hendrycks and Gimpel 2017, arXiv 1610.02136, section 2)."""
-    sure = torch.cat([known.amax(-1), foreign.amax(-1)])
-    return binary_auroc(sure, torch.arange(len(sure)) < len(known)).item()
+def foreign_auroc(own: Tensor, foreign: Tensor) -> float:
+    """Chance that the classifier is surer of a query of its classes (Q,) than of one of none of them (R,): 0.5 is blind
+    (Hendrycks and Gimpel 2017, arXiv 1610.02136, section 2)."""
+    sure = torch.cat([own, foreign])
+    return binary_auroc(sure, torch.arange(len(sure)) < len(own)).item()
 
 
-def certainty(chances: Tensor, labels: Tensor, foreign: Tensor, seed: int) -> Certainty:
-    """Of probabilities (E, Q, N) for queries with labels (E, Q), and for queries of other classes (E, R, N);
-    where there are none of those nothing is said of them.
+def certainty(chances: Tensor, labels: Tensor, own: Tensor, foreign: Tensor, seed: int) -> Certainty:
+    """Of probabilities (E, Q, N) for queries with labels (E, Q), and of how sure the classifier is that a query is of
+    its classes (E, Q), and that one of other classes is (E, R); where there are none of those nothing is said of them.
 
     Raises ValueError for fewer than two episodes.
     """
     right = (chances.argmax(-1) == labels).double().mean(1)
     drawn = np.random.default_rng(seed).integers(len(labels), size=(RESAMPLES, len(labels)))
     errors = [calibration_error(chances[chosen], labels[chosen]) for chosen in torch.from_numpy(drawn)]
-    told = [foreign_auroc(*pair) for pair in zip(chances, foreign, strict=True) if pair[1].numel()]
+    told = [foreign_auroc(*pair) for pair in zip(own, foreign, strict=True) if pair[1].numel()]
     return {
         "accuracy": mean_and_ci95(right.numpy()),
         "negative_log_likelihood": mean_and_ci95(negative_log_likelihoods(chances, labels).double().numpy()),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from metagan.evaluation.calibration import certainty, fitted_temperature, probabilities
 from metagan.identity import together
 from metagan.parameters import CertaintySettings
 from metagan.tasks.bank import TaskBank
-from metagan.training.answers import answers
+from metagan.training.answers import Answers, answers, posterior_answers, prior_of
 from metagan.training.classifier import load_classifier
 from metagan.training.saved import ClassifierHeader, SavedModel
 
@@ -20,12 +23,17 @@ def evaluate(
     settings: dict[str, Any],
     seed: int,
 ) -> dict[str, Any]:
-    """A row for each classifier and way of being sure: one adapted network, or the mean of several, and either with the
-    temperature that suits val classes."""
+    """A row for each classifier and way of being sure: one adapted network, the mean of several, or the posterior of
+    each class's features, and each of them with the temperature that suits val classes.
+
+    One that was trained without an adversary is its own natural twin.
+    """
     chosen = CertaintySettings.model_validate(settings)
     saved = {"classifier": classifier, "natural_classifier": natural_classifier}
     identities = {name: each.identity(name) for name, each in saved.items()}
     origin = together("evaluate_certainty", task_bank=bank.identity, **identities)
+    if classifier.header.settings.adversary.where == "none":
+        del saved["natural_classifier"]
     rows = [row for name, each in saved.items() for row in _rows(name, each, bank, chosen, seed)]
     return {"made_from": origin, "rows": rows}
 
@@ -40,12 +48,32 @@ def _rows(
     val = answers(model, bank, "val", seed, shape, settings.validation_episodes, *rest)
     test = answers(model, bank, "test", seed, shape, settings.episodes, *rest)
     rows = []
-    for members in (1, settings.members):
-        fitted = fitted_temperature(val.logits[:members], val.labels)
-        for temperature in (1.0, fitted):
-            chances, foreign = (probabilities(logits[:members], temperature) for logits in (test.logits, test.foreign))
-            found = certainty(chances, test.labels, foreign, seed)
-            rows.append({"classifier": name, "members": members, "temperature": temperature, **found})
+    for way, members in (("single", 1), ("ensemble", settings.members)):
+        rows += _with_temperatures(name, way, _first(val, members), _first(test, members), seed)
+    if prior := prior_of(model, bank):
+        ask = partial(posterior_answers, model, prior, bank)
+        on_val = ask("val", seed, shape, settings.validation_episodes)
+        on_test = ask("test", seed, shape, settings.episodes)
+        sure = (on_test.own, on_test.foreign)
+        rows += _with_temperatures(name, "posterior", on_val.answers, on_test.answers, seed, sure)
+    return rows
+
+
+def _first(found: Answers, members: int) -> Answers:
+    return Answers(found.logits[:members], found.labels, found.foreign[:members])
+
+
+def _with_temperatures(
+    name: str, way: str, val: Answers, test: Answers, seed: int, sure: tuple[Tensor, Tensor] | None = None
+) -> list[dict[str, Any]]:
+    """A row for the answers as they are, and one with the temperature that suits val classes; without `sure` a
+    classifier is as sure of a query as of its likeliest class."""
+    rows = []
+    for temperature in (1.0, fitted_temperature(val.logits, val.labels)):
+        chances, foreign = (probabilities(logits, temperature) for logits in (test.logits, test.foreign))
+        own, of_foreign = sure or (chances.amax(-1), foreign.amax(-1))
+        found = certainty(chances, test.labels, own, of_foreign, seed)
+        rows.append({"classifier": name, "way": way, "temperature": temperature, **found})
     return rows
 
 
@@ -53,7 +81,7 @@ def metrics(certainty: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """MLflow metrics `certainty/<classifier>/<way>/<measure>`."""
     logged = {}
     for row in certainty["rows"]:
-        way = ("single" if row["members"] == 1 else "ensemble") + ("" if row["temperature"] == 1 else "_tempered")
+        way = row["way"] + ("" if row["temperature"] == 1 else "_tempered")
         for measure in ("accuracy", "negative_log_likelihood", "calibration_error", "foreign_auroc"):
             if found := row[measure]:
                 logged[f"certainty/{row['classifier']}/{way}/{measure}"] = [{"value": found["mean"], "step": 0}]

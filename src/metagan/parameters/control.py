@@ -20,7 +20,7 @@ class PolicyGradientSettings(Section):
     walks: Plural = 20
     hidden_size: Annotated[int, Field(ge=8, le=1024)] = 64
     inner_learning_rate: Rate = 1.0
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     discount: Discount = 0.99
     steps: Annotated[int, Field(ge=1, le=50)] = 3
 

@@ -175,7 +175,8 @@ class Adaptation(NamedTuple):
 def adaptation(
     parameters: Parameters, horizon: int, goals: Numbers, settings: PolicyGradient, steps: int, seed: int
 ) -> Adaptation:
-    """`settings.walks` walks to each of the goals (N, 2), a gradient step, and so on."""
+    """`settings.walks` walks to each of the goals (N, 2), a gradient step, and so on; after the first step half the rate,
+    as in the paper's section A.2."""
     generator, current = torch.Generator().manual_seed(seed), of_each(parameters, len(goals))
     rewards, places = [], []
     for step in range(steps + 1):
@@ -184,5 +185,6 @@ def adaptation(
         places.append(likeliest.places[:, :, 0])
         if step < steps:
             tried = walk(current, horizon, goals, settings.walks, generator)
-            current = adapted(current, tried, settings.inner_learning_rate, settings.discount, create_graph=False)
+            rate = settings.inner_learning_rate / (1 if step == 0 else 2)
+            current = adapted(current, tried, rate, settings.discount, create_graph=False)
     return Adaptation(np.stack(rewards), np.stack(places))

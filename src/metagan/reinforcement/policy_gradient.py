@@ -175,8 +175,8 @@ class Adaptation(NamedTuple):
 def adaptation(
     parameters: Parameters, horizon: int, goals: Numbers, settings: PolicyGradient, steps: int, seed: int
 ) -> Adaptation:
-    """`settings.walks` walks to each of the goals (N, 2), a gradient step, and so on; after the first step half the rate,
-    as in the paper's section A.2."""
+    """`settings.walks` walks to each of the goals (N, 2), a gradient step, and so on; after the first step half the
+    rate, as in the paper's section A.2."""
     generator, current = torch.Generator().manual_seed(seed), of_each(parameters, len(goals))
     rewards, places = [], []
     for step in range(steps + 1):

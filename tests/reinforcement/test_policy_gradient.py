@@ -10,7 +10,7 @@ from torch.func import functional_call
 from metagan.reinforcement.navigation import Navigation
 from metagan.reinforcement.policy_gradient import (
     PolicyGradient,
-    Training,
+    PolicyTraining,
     Walked,
     adaptation,
     adapted,
@@ -107,7 +107,7 @@ def _surprise_deviation(walked: Walked) -> float:
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:
-    whole, first, second = (Training(FAMILY, SMALL, 3) for _ in range(3))
+    whole, first, second = (PolicyTraining(FAMILY, SMALL, 3) for _ in range(3))
     for _ in range(3):
         whole.update()
     first.update()
@@ -123,7 +123,7 @@ def test_it_learns_to_adapt() -> None:
     """After a training of seconds half of what a gradient step leaves from random networks, or less, is left."""
     settings = PolicyGradient(60, 10, 20, 16, 1.0, 1e-2, 0.9)
     family, goals = Navigation(15, 1), FAMILY.goals(40, 99)
-    training = Training(family, settings, 0)
+    training = PolicyTraining(family, settings, 0)
     untrained = {name: value.detach().clone() for name, value in training.parameters.items()}
     for _ in range(60):
         training.update()

@@ -10,7 +10,7 @@ import torch
 from metagan.errors import UserError
 from metagan.reinforcement.agent import Agent, AgentPolicy
 from metagan.reinforcement.policies import play
-from metagan.reinforcement.ppo import Ppo, Training, advantages, loss, roll_out
+from metagan.reinforcement.ppo import AgentTraining, Ppo, advantages, loss, roll_out
 from metagan.reinforcement.problems import Family, bandits, tabular_mdps
 
 SMALL = Ppo(
@@ -19,8 +19,8 @@ SMALL = Ppo(
 )  # fmt: skip
 
 
-def training_of(family: Family, settings: Ppo = SMALL, hidden_size: int = 8) -> Training[Agent]:
-    return Training(lambda: Agent(family, hidden_size, settings.discount), settings, 3)
+def training_of(family: Family, settings: Ppo = SMALL, hidden_size: int = 8) -> AgentTraining[Agent]:
+    return AgentTraining(lambda: Agent(family, hidden_size, settings.discount), settings, 3)
 
 
 def test_advantages_by_their_definition() -> None:

@@ -9,7 +9,7 @@ import torch
 from metagan.errors import UserError
 from metagan.parameters.bandits import AgentSettings
 from metagan.reinforcement.agent import Agent
-from metagan.reinforcement.ppo import Training
+from metagan.reinforcement.ppo import AgentTraining
 from metagan.reinforcement.problems import bandits, tabular_mdps
 from metagan.training import resumed
 from metagan.training.agent import settings_of, train_agent
@@ -59,6 +59,6 @@ def test_a_rate_that_is_too_high_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(self: object) -> None:
         raise UserError("learning_rate: 1.0 is too high")
 
-    monkeypatch.setattr(Training, "update", refuse)
+    monkeypatch.setattr(AgentTraining, "update", refuse)
     with pytest.raises(UserError, match=r"^bandits\.agent\.learning_rate: 1\.0 is too high$"):
         trained(SETTINGS, 0, tmp_path, nothing)

@@ -118,7 +118,7 @@ def of_each(parameters: Parameters, count: int) -> Parameters:
     return {name: value.expand(count, *value.shape) for name, value in parameters.items()}
 
 
-class Training:
+class PolicyTraining:
     """Meta-training through one inner step; can be stopped after any update, and goes on to the same bits."""
 
     def __init__(self, family: Navigation, settings: PolicyGradient, seed: int) -> None:

@@ -33,7 +33,7 @@ class Ppo:
     trace_decay: float
 
 
-class Trials(Protocol):
+class TrialBatch(Protocol):
     """N problems on their way."""
 
     def observed(self) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ class Problems(Protocol):
     @property
     def steps(self) -> int: ...
 
-    def begin(self, count: int, seed: int) -> Trials: ...
+    def begin(self, count: int, seed: int) -> TrialBatch: ...
 
 
 class RecurrentAgent(Protocol):
@@ -114,7 +114,7 @@ def loss(agent: RecurrentAgent, part: Rollout, clip: float, entropy_weight: floa
 AgentType = TypeVar("AgentType", bound=nn.Module)
 
 
-class Training(Generic[AgentType]):
+class AgentTraining(Generic[AgentType]):
     """PPO of the agent that `build` gives that can be stopped after any update and goes on to the same bits."""
 
     def __init__(self, build: Callable[[], AgentType], settings: Ppo, seed: int) -> None:

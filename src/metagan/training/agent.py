@@ -10,7 +10,7 @@ from torch import nn
 
 from metagan.errors import UserError
 from metagan.parameters.bandits import AgentSettings
-from metagan.reinforcement.ppo import Ppo, Problems, Training
+from metagan.reinforcement.ppo import AgentTraining, Ppo, Problems
 from metagan.training import resumed
 from metagan.training.fitting import fingerprint
 from metagan.training.resumed import Row
@@ -44,7 +44,7 @@ def train_agent(
     `section` is what the settings are called in conf/, for a refusal.
     """
     ppo = settings_of(settings, problems)
-    training = Training(lambda: make(problems, settings.hidden_size, settings.discount), ppo, seed)
+    training = AgentTraining(lambda: make(problems, settings.hidden_size, settings.discount), ppo, seed)
     folder = folder / f"{name.replace(' ', '_')}_{fingerprint(settings, seed, name)}"
     try:
         seconds = resumed.run(name, training, ppo.updates, folder, report)

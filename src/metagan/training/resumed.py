@@ -21,7 +21,7 @@ Row = dict[str, float]
 log = logging.getLogger(__name__)
 
 
-class Training(Protocol):
+class Resumable(Protocol):
     """What one update after another changes; each adds a row to `history`. `load` takes what `state` gave."""
 
     history: list[Row]
@@ -33,7 +33,7 @@ class Training(Protocol):
     def load(self, state: dict[str, Any]) -> None: ...
 
 
-def run(name: str, training: Training, updates: int, folder: Path, report: Callable[[Row], None]) -> float:
+def run(name: str, training: Resumable, updates: int, folder: Path, report: Callable[[Row], None]) -> float:
     """The seconds that all `updates` took; `report` gets each row, from where a checkpoint in `folder` goes on.
 
     An ended training stays in `folder` until `fitting.forget_ended`.

@@ -29,7 +29,7 @@ class Reservoir(Section):
 
 
 class Ewc(Section):
-    weight: NonNegative = 100.0
+    weight: NonNegative = 1000.0
     tasks: Positive = 32
 
 
@@ -43,7 +43,7 @@ class Continual(Section):
 
     stream: Stream = Stream()
     kinds: OneOrMore[KindName] = ("none", "reservoir", "ewc", "generated")
-    meta_steps: Positive = 150
+    meta_steps: Positive = 120
     tasks: Plural = 32
     step: Positive = 2
     memory: Positive = 160

@@ -19,7 +19,14 @@ def page() -> str:
 
     phases = [{"name": name, "look": "plain", "trained": 6, "held_back": 2} for name in ("Latin", "<Greek>")]
     arms = {name: arm(0.5 + place / 10) for place, name in enumerate(LABELS)}
-    about = {"order": "phases", "segments": 2, "meta_steps": 40, "step": 1}
+    about = {
+        "order": "phases",
+        "segments": 2,
+        "meta_steps": 40,
+        "step": 1,
+        "learner": "gan",
+        "measures": ["recognisability", "fjd"],
+    }
     return continual_page({**about, "phases": phases, "arms": arms})
 
 

@@ -12,18 +12,21 @@ import torch
 
 from metagan.domains.image import image
 from metagan.errors import UserError
-from metagan.parameters import Continual, MetaTrain, RunSettings, Trainer, valid_section, validate
+from metagan.parameters import ClassifierSettings, Continual, MetaTrain, RunSettings, Trainer, valid_section, validate
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.phases import phases_of
+from metagan.tasks.sampling import Episode
 from metagan.training.continual import KINDS, Segment
-from metagan.training.continual.base import REPLAYED, with_replay
+from metagan.training.continual.base import REPLAYED, SEGMENTS
 from metagan.training.continual.ewc import ewc
 from metagan.training.continual.generated import KEPT
+from metagan.training.continual_classifier import train_continual_classifier, with_episodes
 from metagan.training.continual_comparison import check_phases, compared_continual
-from metagan.training.continual_training import ContinualTraining, Course, train_course
-from metagan.training.embedder import load_embedder
+from metagan.training.continual_gan import ContinualGan, train_continual_gan, with_classes
+from metagan.training.on_a_stream import Course
 
 MakeSettings = Callable[..., MetaTrain]
+COUNTS = {"support": 2, "query": 3}
 CHANGES: dict[str, Any] = {
     "stream": {"phases": 2, "by": "class", "looks": ["plain", "inverted"]},
     "meta_steps": 3,
@@ -51,24 +54,29 @@ def make_course(bank: TaskBank, make_settings: MakeSettings) -> Callable[..., Co
 
 
 @pytest.fixture
-def run(embedders: Any, bank: TaskBank, tmp_path: Path) -> Callable[..., ContinualTraining]:
-    def train(course: Course, folder: str = "training") -> ContinualTraining:
-        networks = [load_embedder(each, bank) for each in embedders]
-        return train_course(course, *networks, ("hash",), Trainer(), tmp_path / folder)
+def run(embedders: Any, tmp_path: Path) -> Callable[..., ContinualGan]:
+    def train(course: Course, folder: str = "training") -> ContinualGan:
+        return train_continual_gan(course, *embedders, Trainer(), tmp_path / folder)
 
     return train
 
 
 def segment_of(course: Course, number: int = 0, **changes: Any) -> Segment:
     length = course.steps_of_a_segment * course.training.tasks_per_step
-    indices = range(number * length, (number + 1) * length)
-    rest = {
+
+    def seen(index: int) -> Episode:
+        task = course.stream.generation_task("train", index, course.training.k_shot, course.training.n_query)
+        return Episode(task.support[None], task.query[None], (task.class_index,))
+
+    given = {
         "meta_parameters": {},
+        "seen": seen,
         "gradient": lambda index: {},
         "draw": lambda shown, count: shown[:, :count],
         **changes,
     }
-    return Segment(course.stream, indices, number, course.settings, course.training, **rest)
+    indices = range(number * length, (number + 1) * length)
+    return Segment(number, indices, course.seed, course.bank.domain, course.settings, **given)
 
 
 def trained_images(course: Course, number: int) -> list[torch.Tensor]:
@@ -94,6 +102,7 @@ def test_a_reservoir_keeps_different_classes_of_what_was_seen(make_course: Calla
             [at for at, own in enumerate(of_segment) if all(is_among(one, own) for one in kept)] for kept in pool[-2:]
         ]
         assert sorted(owners) == [[0], [1]]
+    assert memory[SEGMENTS].tolist() == [0, 0, 1, 1]
 
 
 def test_generated_tasks_are_kept_images_and_drawn_ones(make_course: Callable[..., Course]) -> None:
@@ -155,7 +164,7 @@ def test_replay_takes_its_places_alone() -> None:
     generator = np.random.default_rng(0)
     tasks = {"support": torch.rand(4, 2, 1, 16, 16), "query": torch.rand(4, 3, 1, 16, 16), "noise": torch.rand(4)}
     pool = torch.arange(3 * 6, dtype=torch.uint8).view(3, 6, 1, 1, 1).expand(3, 6, 1, 16, 16)
-    found = with_replay(tasks, pool, [2, 3], image, generator)
+    found = with_classes(tasks, pool, [2, 3], image, generator)
     for name in ("support", "query"):
         assert torch.equal(found[name][:2], tasks[name][:2])
     assert torch.equal(found["noise"], tasks["noise"])
@@ -166,7 +175,7 @@ def test_replay_takes_its_places_alone() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_has_a_look_at_every_phase_after_every_segment(
-    kind: str, make_course: Callable[..., Course], run: Callable[..., ContinualTraining]
+    kind: str, make_course: Callable[..., Course], run: Callable[..., ContinualGan]
 ) -> None:
     module = run(make_course(kind))
     assert [row["meta_step"] for row in module.history] == [3, 6]
@@ -178,7 +187,7 @@ def test_a_training_has_a_look_at_every_phase_after_every_segment(
 
 @pytest.mark.parametrize("kind", ["ewc", "generated", "reservoir"])
 def test_kinds_differ_from_none_after_the_first_segment_alone(
-    kind: str, make_course: Callable[..., Course], run: Callable[..., ContinualTraining]
+    kind: str, make_course: Callable[..., Course], run: Callable[..., ContinualGan]
 ) -> None:
     plain, own = run(make_course("none"), "none"), run(make_course(kind, ewc={"weight": 1e6, "tasks": 2}), kind)
     assert plain.matrix("fjd")[0] == own.matrix("fjd")[0]
@@ -189,21 +198,21 @@ def test_kinds_differ_from_none_after_the_first_segment_alone(
 def test_an_interrupted_training_ends_as_one_that_was_not(
     kind: str,
     make_course: Callable[..., Course],
-    run: Callable[..., ContinualTraining],
+    run: Callable[..., ContinualGan],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = run(make_course(kind), "whole")
-    original = ContinualTraining.training_step
+    original = ContinualGan.training_step
 
-    def fails(self: ContinualTraining, batch: Any, batch_idx: int) -> None:
+    def fails(self: ContinualGan, batch: Any, batch_idx: int) -> None:
         if self.meta_step == 4:
             raise RuntimeError("interrupted")
         original(self, batch, batch_idx)
 
-    monkeypatch.setattr(ContinualTraining, "training_step", fails)
+    monkeypatch.setattr(ContinualGan, "training_step", fails)
     with pytest.raises(RuntimeError, match="interrupted"):
         run(make_course(kind), "parts")
-    monkeypatch.setattr(ContinualTraining, "training_step", original)
+    monkeypatch.setattr(ContinualGan, "training_step", original)
     resumed = run(make_course(kind), "parts")
     assert [row["meta_step"] for row in resumed.history] == [3, 6]
     assert resumed.matrix("fjd") == whole.matrix("fjd")
@@ -214,17 +223,22 @@ def test_an_interrupted_training_ends_as_one_that_was_not(
 def test_what_is_measured_on_is_never_trained_on(make_course: Callable[..., Course]) -> None:
     for order in ("iid", "phases", "drift", "returns"):
         course = make_course(order=order)
-        held_back = {index for phase in course.phases for index in course.held_back(phase)[1]}
+        held_back = {
+            index
+            for phase in course.phases
+            for own in range(20)
+            for index in [course.held_back(phase).generation_task("train", own, 1, 1).class_index]
+        }
         length = course.steps_of_a_segment * course.segments * course.training.tasks_per_step
         drawn = {course.stream.generation_task("train", index, 1, 1).class_index for index in range(length)}
         assert held_back and drawn and not drawn & held_back
 
 
 def test_the_upper_bound_has_no_regret(
-    bank: TaskBank, embedders: Any, make_settings: MakeSettings, tmp_path: Path
+    bank: TaskBank, run: Callable[..., ContinualGan], make_settings: MakeSettings
 ) -> None:
     settings = settings_of(kinds=["none"], stream={**CHANGES["stream"], "order": "returns"}, meta_steps=4)
-    found = compared_continual(bank, *embedders, settings, make_settings(stream=[]), Trainer(), 0, tmp_path)
+    found = compared_continual(bank, run, settings, make_settings(stream=[]), 0)
     assert list(found["arms"]) == ["iid", "none"] and found["segments"] == 4
     for own in found["arms"].values():
         (first, *_, last), upper = own["fjd"]["matrix"], found["arms"]["iid"]["fjd"]["matrix"][-1]
@@ -274,8 +288,46 @@ def test_a_replay_larger_than_memory_is_refused(changes: dict[str, Any], message
         ({"generated": {"classes": 3, "images": 1}}, "continual.generated.classes: 3 of each phase are to be kept"),
     ],
 )
-def test_more_kept_than_a_phase_has_is_refused(bank: TaskBank, changes: dict[str, Any], message: str) -> None:
-    settings = settings_of(**changes)
+def test_more_kept_than_a_phase_has_is_refused(
+    bank: TaskBank, make_settings: MakeSettings, changes: dict[str, Any], message: str
+) -> None:
+    settings, training = settings_of(**changes), make_settings()
     with pytest.raises(UserError, match=message):
-        check_phases(phases_of(bank, settings.stream, 0), settings)
-    check_phases(phases_of(bank, settings.stream, 0), settings_of(**changes, kinds=["none", "ewc"]))
+        check_phases(phases_of(bank, settings.stream, 0), settings, training)
+    check_phases(phases_of(bank, settings.stream, 0), settings_of(**changes, kinds=["none", "ewc"]), training)
+
+
+def test_a_classifier_replays_episodes_of_one_segment(bank: TaskBank, tmp_path: Path) -> None:
+    changes = {"n_way": 2, "k_shot": 2, "n_query": 3, "tasks_per_step": 2, "stream": [], "network": {"width": 8}}
+    training = ClassifierSettings.model_validate({**changes, "task_parallel": "loop"})
+    settings = settings_of(learner="classifier", kinds=["reservoir"])
+    course = Course(bank, phases_of(bank, settings.stream, 0), "phases", "reservoir", settings, training, 0)
+    module = train_continual_classifier(course, Trainer(), tmp_path)
+    assert np.shape(module.matrix("accuracy")) == (2, 2)
+    assert module.memory[SEGMENTS].tolist() == [0, 0]
+    pool = torch.arange(4 * 6, dtype=torch.uint8).view(4, 6, 1, 1, 1).expand(4, 6, 1, 16, 16)
+    batch = module.train_tasks(range(2))
+    found = with_episodes(batch, pool, torch.tensor([0, 0, 1, 1]), 2, [1], image, np.random.default_rng(0))
+    assert all(torch.equal(found[name][0], batch[name][0]) for name in batch)
+    assert all(torch.equal(found[name], batch[name]) for name in ("support_labels", "query_labels", "ways"))
+    drawn = {part: found[part][1][:, 0, 0, 0].mul(255).round().int().view(2, number) for part, number in COUNTS.items()}
+    owners = [{int(one) // 6 for part in drawn.values() for one in part[way]} for way in range(2)]
+    assert sorted(len(own) for own in owners) == [1, 1] and set.union(*owners) in ({0, 1}, {2, 3})
+    assert len({int(one) for part in drawn.values() for one in part.flatten()}) == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "continual.kinds: generated is of a GAN"),
+        (
+            {"kinds": ["none"], "reservoir": {"tasks": 3}},
+            "continual.reservoir.tasks: must be at least n_way = 5, not 3",
+        ),
+        ({"kinds": ["none"], "classifier": {"method": "fine_tune"}}, "continual.classifier.method: must be another"),
+    ],
+)
+def test_what_a_classifier_cannot_do_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        validate({"continual": {"learner": "classifier", **changes}})
+    assert message in str(refusal.value)

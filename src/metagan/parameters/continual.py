@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from metagan.parameters.classifier import ClassifierSettings
 from metagan.parameters.meta_train import MetaTrain
-from metagan.parameters.section import Fraction, NonNegative, OneOrMore, Plural, Positive, Section, merged
+from metagan.parameters.section import Fraction, NonNegative, OneOrMore, Plural, Positive, Section
 from metagan.parameters.stream import LookName, OrderName
 
 KindName = Literal["none", "reservoir", "ewc", "generated"]
@@ -41,6 +42,7 @@ class Generated(Section):
 class Continual(Section):
     """Trainings on one stream, a kind each, beside one on the same tasks in random order."""
 
+    learner: Literal["gan", "classifier"] = "gan"
     stream: Stream = Stream()
     kinds: OneOrMore[KindName] = ("none", "reservoir", "ewc", "generated")
     meta_steps: Positive = 120
@@ -52,6 +54,7 @@ class Continual(Section):
     ewc: Ewc = Ewc()
     generated: Generated = Generated()
     training: dict[str, object] = Field(default_factory=dict)
+    classifier: dict[str, object] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _replay_fits_into_memory(self) -> Continual:
@@ -63,20 +66,28 @@ class Continual(Section):
             )
         return self
 
-    def check_memory(self, meta_train: MetaTrain) -> None:
-        """Raises ValueError when the tasks of a reservoir are larger than the memory, or kept images no support set."""
-        size = meta_train.k_shot + meta_train.n_query
+    def check_training(self, training: MetaTrain | ClassifierSettings) -> None:
+        """Raises ValueError when the training cannot be one on a stream, or needs more than the memory."""
+        size = training.k_shot + training.n_query
         if self.reservoir.tasks * size > self.memory:
             raise ValueError(
                 f"continual.reservoir.tasks: {self.reservoir.tasks} of {size} images (k_shot + n_query) are "
                 f"{self.reservoir.tasks * size}, more than continual.memory = {self.memory}"
             )
-        if not meta_train.smallest_k_shot <= self.generated.images <= meta_train.k_shot:
+        if isinstance(training, ClassifierSettings):
+            self._check_classifier(training)
+        elif not training.smallest_k_shot <= self.generated.images <= training.k_shot:
             raise ValueError(
-                f"continual.generated.images: must be from smallest_k_shot = {meta_train.smallest_k_shot} to k_shot = "
-                f"{meta_train.k_shot}, not {self.generated.images}"
+                f"continual.generated.images: must be from smallest_k_shot = {training.smallest_k_shot} to k_shot = "
+                f"{training.k_shot}, not {self.generated.images}"
             )
 
-    def changed(self, meta_train: dict[str, object]) -> dict[str, object]:
-        """The parameters of meta-training with the changes of `training`."""
-        return merged(meta_train, self.training)
+    def _check_classifier(self, training: ClassifierSettings) -> None:
+        if "generated" in self.kinds:
+            raise ValueError("continual.kinds: generated is of a GAN, which a classifier has none of: leave it out")
+        if training.method == "fine_tune":
+            raise ValueError("continual.classifier.method: must be another than fine_tune, which has no episodes")
+        if self.reservoir.tasks < training.n_way:
+            raise ValueError(
+                f"continual.reservoir.tasks: must be at least n_way = {training.n_way}, not {self.reservoir.tasks}"
+            )

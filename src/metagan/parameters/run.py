@@ -118,9 +118,11 @@ class RunSettings(Section):
             name = f"compare_meta_gradients.arms.{arm}"
             valid_section(name, MetaTrain, whole)
             self.trainer.check_share(f"{name}.tasks_per_step", whole["tasks_per_step"])
-        self.continual.check_memory(
-            valid_section("continual.training", MetaTrain, self.continual.changed(self.meta_train.model_dump()))
-        )
+        own = self.continual
+        gan = valid_section("continual.training", MetaTrain, merged(self.meta_train.model_dump(), own.training))
+        of_classifier = merged(self.classifier.model_dump(), own.classifier)
+        classifier = valid_section("continual.classifier", ClassifierSettings, of_classifier)
+        own.check_training(gan if own.learner == "gan" else classifier)
         for method, (adversary, changes) in product(
             self.compare_classifiers.methods, self.compare_classifiers.adversaries.items()
         ):

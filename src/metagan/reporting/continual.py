@@ -25,7 +25,11 @@ STYLES = {
     "ewc": ("#6b6b00", ""),
     "generated": ("#00805f", ""),
 }
-MEASURES = {"recognisability": "recognisability (higher is better)", "fjd": "FJD (lower is better)"}
+MEASURES = {
+    "recognisability": "recognisability (higher is better)",
+    "fjd": "FJD (lower is better)",
+    "accuracy": "accuracy (higher is better)",
+}
 SAID = {
     "average": "average at the end",
     "forgetting": "forgetting",
@@ -51,7 +55,7 @@ def continual_page(results: Mapping[str, Any]) -> str:
                 for name, own in results["arms"].items()
             ],
         }
-        for measure, told in MEASURES.items()
+        for measure, told in ((measure, MEASURES[measure]) for measure in results["measures"])
     ]
     seconds = {LABELS[name]: own["seconds"] for name, own in results["arms"].items()}
     return page.render(results=results, sections=sections, said=list(SAID.values()), keys=keys, seconds=seconds)

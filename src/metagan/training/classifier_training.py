@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -26,7 +26,7 @@ from metagan.meta.update_rules import Rules
 from metagan.nets.conv4 import Statistics
 from metagan.parameters import AdversarySettings, ClassifierSettings, Trainer
 from metagan.tasks.bank import TaskBank
-from metagan.tasks.streams import task_stream
+from metagan.tasks.streams import TaskStream, task_stream
 from metagan.training.classifier import architecture_of, build_attack, few_shot_classifier, initial_classifier
 from metagan.training.episodes import episode_task, stacked
 from metagan.training.fitting import fingerprint, fit
@@ -132,13 +132,24 @@ def with_statistics(
     parameters: Parameters, learner: ClassifierLearner, bank: TaskBank, settings: ClassifierSettings, seed: int
 ) -> Parameters:
     """For a network that stays as it is, add the BatchNorm statistics of train images: the mean over episodes."""
-    if learner.transductive or not isinstance(learner, FeatureLearner):
-        return parameters
     # Of the classes that training sees, but of images as a test has them.
     stream = task_stream(bank, seed, [name for name in settings.stream if name != "jittered"])
+    return with_statistics_of(parameters, learner, stream, settings, range(STATISTICS_EPISODES))
+
+
+def with_statistics_of(
+    parameters: Parameters,
+    learner: ClassifierLearner,
+    stream: TaskStream,
+    settings: ClassifierSettings,
+    indices: Iterable[int],
+) -> Parameters:
+    """The same of certain episodes of a stream."""
+    if learner.transductive or not isinstance(learner, FeatureLearner):
+        return parameters
     shape = (settings.n_way, settings.k_shot, settings.n_query)
     seen: list[Statistics] = []
-    for index in range(STATISTICS_EPISODES):
+    for index in indices:
         task = episode_task(stream, "train", index, *shape)
         device = next(iter(parameters.values())).device
         with torch.no_grad():

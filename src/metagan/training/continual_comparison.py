@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from metagan.errors import UserError
 from metagan.evaluation.forgetting import continual_measures, first_regret
-from metagan.parameters import Continual, MetaTrain, Trainer
+from metagan.parameters import ClassifierSettings, Continual, MetaTrain
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.orders import ORDERS
 from metagan.tasks.phases import Phase, phases_of
-from metagan.training.continual_training import MEASURES, ContinualTraining, Course, train_course
-from metagan.training.embedder import load_embedder
-from metagan.training.saved import EmbedderHeader, SavedModel
+from metagan.training.on_a_stream import Course, OnAStream
 
+Train: TypeAlias = Callable[[Course], OnAStream]
 UPPER = "iid"
 """The arm whose tasks come in random order, without anything against forgetting."""
 
 
 def compared_continual(
     bank: TaskBank,
-    evaluation_embedder: SavedModel[EmbedderHeader],
-    objective_embedder: SavedModel[EmbedderHeader],
+    train: Train,
     settings: Continual,
-    training: MetaTrain,
-    trainer: Trainer,
+    training: MetaTrain | ClassifierSettings,
     seed: int,
-    folder: Path,
 ) -> dict[str, Any]:
     """For each arm a matrix (looks x phases) of each measure, what it says, and seconds; ready for JSON.
 
@@ -35,20 +31,11 @@ def compared_continual(
     """
     stream = settings.stream
     phases = phases_of(bank, stream, seed)
-    check_phases(phases, settings)
-    bank.check_tasks("meta_train", ("train",), training.k_shot, training.n_query)
-    embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
+    check_phases(phases, settings, training)
+    bank.check_tasks(training.section, ("train",), training.k_shot, training.n_query)
     arms = {UPPER: (UPPER, "none"), **{kind: (stream.order, kind) for kind in settings.kinds}}
     trained = {
-        name: train_course(
-            Course(bank, phases, order, kind, settings, training, seed),
-            load_embedder(evaluation_embedder, bank),
-            load_embedder(objective_embedder, bank),
-            embedders,
-            trainer,
-            folder,
-        )
-        for name, (order, kind) in arms.items()
+        name: train(Course(bank, phases, order, kind, settings, training, seed)) for name, (order, kind) in arms.items()
     }
     return {
         "order": stream.order,
@@ -58,13 +45,23 @@ def compared_continual(
             for phase in phases
         ],
         "meta_steps": settings.meta_steps,
+        "learner": settings.learner,
         "step": settings.step,
+        "measures": list(trained[UPPER].measures),
         "arms": {name: _measured(module, trained[UPPER]) for name, module in trained.items()},
     }
 
 
-def check_phases(phases: tuple[Phase, ...], settings: Continual) -> None:
-    """Raises UserError when more is to be kept of a phase than it has classes to train on."""
+def check_phases(phases: tuple[Phase, ...], settings: Continual, training: MetaTrain | ClassifierSettings) -> None:
+    """Raises UserError when more is to be kept of a phase than it has classes to train on, or an episode is larger."""
+    if isinstance(training, ClassifierSettings):
+        for phase in phases:
+            few = min(len(phase.trained), len(phase.held_back))
+            if training.n_way > few:
+                raise UserError(
+                    f"continual.classifier.n_way: {training.n_way}, but the phase {phase.name!r} has only {few} classes "
+                    "to train on or held back"
+                )
     smallest = min(phases, key=lambda phase: len(phase.trained))
     kept = {"reservoir": ("reservoir.tasks", settings.reservoir.tasks)}
     kept["generated"] = ("generated.classes", settings.generated.classes)
@@ -77,9 +74,9 @@ def check_phases(phases: tuple[Phase, ...], settings: Continual) -> None:
             )
 
 
-def _measured(module: ContinualTraining, upper: ContinualTraining) -> dict[str, Any]:
+def _measured(module: OnAStream, upper: OnAStream) -> dict[str, Any]:
     found = {}
-    for measure, sign in MEASURES.items():
+    for measure, sign in module.measures.items():
         matrix = module.matrix(measure)
         regret = first_regret(matrix, upper.matrix(measure)[-1], sign)
         found[measure] = {"matrix": matrix, **continual_measures(matrix, sign), "regret": regret}

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from metagan.identity import together
-from metagan.parameters import Continual, MetaTrain, Trainer
+from metagan.parameters import ClassifierSettings, Continual, MetaTrain, Trainer, merged
 from metagan.reporting.continual import continual_page
 from metagan.tasks.bank import TaskBank
+from metagan.training.continual_classifier import train_continual_classifier
 from metagan.training.continual_comparison import compared_continual
+from metagan.training.continual_gan import train_continual_gan
+from metagan.training.on_a_stream import Course, OnAStream
 from metagan.training.saved import EmbedderHeader, SavedModel
 
 
@@ -19,6 +22,7 @@ def compare(
     objective_embedder: SavedModel[EmbedderHeader],
     continual: dict[str, Any],
     meta_train: dict[str, Any],
+    classifier: dict[str, Any],
     trainer: dict[str, Any],
     seed: int,
     checkpoint_folder: Path,
@@ -31,16 +35,18 @@ def compare(
         evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
         objective_embedder=objective_embedder.identity("objective_embedder"),
     )
-    found = compared_continual(
-        bank,
-        evaluation_embedder,
-        objective_embedder,
-        settings,
-        MetaTrain.model_validate(settings.changed(meta_train)),
-        Trainer.model_validate(trainer),
-        seed,
-        checkpoint_folder / "continual",
-    )
+    rest = (Trainer.model_validate(trainer), checkpoint_folder / "continual")
+
+    def train(course: Course) -> OnAStream:
+        if settings.learner == "classifier":
+            return train_continual_classifier(course, *rest)
+        return train_continual_gan(course, evaluation_embedder, objective_embedder, *rest)
+
+    if settings.learner == "classifier":
+        training = ClassifierSettings.model_validate(merged(classifier, settings.classifier))
+    else:
+        training = MetaTrain.model_validate(merged(meta_train, settings.training))
+    found = compared_continual(bank, train, settings, training, seed)
     results = {**found, "made_from": origin}
     return results, continual_page(results)
 
@@ -49,7 +55,7 @@ def metrics(continual: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """MLflow metrics `continual/<arm>/<measure>/<what it says>`, and `.../phase_<n>` with the segment as the step."""
     logged = {}
     for arm, own in continual["arms"].items():
-        for measure in ("recognisability", "fjd"):
+        for measure in continual["measures"]:
             name, found = f"continual/{arm}/{measure}", own[measure]
             for said in ("average", "forgetting", "backward_transfer", "regret"):
                 logged[f"{name}/{said}"] = [{"value": found[said], "step": 0}]

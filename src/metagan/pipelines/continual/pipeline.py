@@ -7,7 +7,7 @@ from metagan.pipelines.continual.nodes import compare, metrics
 
 def create_pipeline() -> Pipeline:
     """GANs on a stream of tasks that changes: what each kind of training forgets, a page of it, and metrics."""
-    parameters = ["params:continual", "params:meta_train", "params:trainer", "params:seed"]
+    parameters = ["params:continual", "params:meta_train", "params:classifier", "params:trainer", "params:seed"]
     return Pipeline(
         [
             node(

@@ -12,56 +12,53 @@ from torch import Tensor
 
 from metagan.domains import Domain
 from metagan.meta.differentiation import Parameters
-from metagan.meta.learners import TaskTensors
-from metagan.parameters import Continual, MetaTrain
-from metagan.tasks.streams import TaskStream
+from metagan.parameters import Continual
+from metagan.tasks.sampling import Episode
 
 Memory: TypeAlias = dict[str, Tensor]
-"""What is kept, by name. `replayed` (M, n, ...) are examples of M classes, as a bank stores them, that are replayed."""
-REPLAYED = "replayed"
+"""What is kept, by name. `replayed` (M, n, ...) are examples of M classes that are replayed, as a bank stores them, and
+`segments` (M,) says of which segment each is."""
+REPLAYED, SEGMENTS = "replayed", "segments"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment of a stream that has just been trained on, and what was trained.
+    """A segment of a stream that has just been trained on, and what was trained; `number` counts from 0.
 
-    `indices` are its tasks. `gradient` gives the meta-gradient of one task of the stream; `draw` samples (C, n, ...)
-    in [0, 1] of the model so far, adapted to images (C, K, ...). `number` counts from 0.
+    `indices` are its tasks, and `seen` gives one of them with as many images as a task may have; `gradient` gives the
+    meta-gradient of one task, `draw` samples (C, n, ...) in [0, 1] of the model so far, adapted to images (C, K, ...).
     """
 
-    stream: TaskStream
-    indices: range
     number: int
+    indices: range
+    seed: int
+    domain: Domain
     settings: Continual
-    training: MetaTrain
     meta_parameters: Parameters
+    seen: Callable[[int], Episode]
     gradient: Callable[[int], Parameters]
     draw: Callable[[Tensor, int], Tensor]
 
     @property
     def generator(self) -> np.random.Generator:
         """Random numbers of the segment."""
-        return np.random.default_rng((self.stream.seed, 23, self.number))
+        return np.random.default_rng((self.seed, 23, self.number))
 
-    @property
-    def images_of_a_task(self) -> int:
-        """Support and query images at most."""
-        return self.training.k_shot + self.training.n_query
-
-    def classes(self, count: int) -> list[Tensor]:
-        """The images (K + Q, C, H, W) of `count` tasks, or fewer, of different classes, as drawn with most of them."""
+    def classes(self, count: int) -> Tensor:
+        """The images (count, K + Q, ...) in [0, 1] of different classes that were seen, or fewer where they were."""
         found: dict[int, Tensor] = {}
         for index in self.generator.permutation(self.indices):
-            if len(found) == count:
+            task = self.seen(int(index))
+            for class_index, images in zip(task.class_indices, torch.cat([task.support, task.query], 1), strict=True):
+                found.setdefault(class_index, images)
+            if len(found) >= count:
                 break
-            task = self.stream.generation_task("train", int(index), self.training.k_shot, self.training.n_query)
-            found.setdefault(task.class_index, torch.cat([task.support, task.query]))
-        return list(found.values())
+        return torch.stack(list(found.values())[:count])
 
 
 class Kind(NamedTuple):
-    """`remember(memory, seen)` is the memory after a segment. `penalty(memory, meta-parameters, settings)` is added to
-    the loss of every task."""
+    """`remember(memory, segment)` is the memory after a segment. `penalty(memory, meta-parameters, settings)` is added
+    to the loss of every task."""
 
     remember: Callable[[Memory, Segment], Memory]
     penalty: Callable[[Memory, Parameters, Continual], Tensor] | None = None
@@ -72,14 +69,6 @@ def stored(domain: Domain, images: Tensor) -> Tensor:
     return torch.from_numpy(np.array(domain.to_stored(images)))
 
 
-def with_replay(
-    tasks: TaskTensors, pool: Tensor, places: list[int], domain: Domain, generator: np.random.Generator
-) -> TaskTensors:
-    """The tasks, those at `places` with support and query images of classes of the pool (M, n, ...) instead."""
-    support, query = tasks["support"].clone(), tasks["query"].clone()
-    k_shot, size = support.shape[1], support.shape[1] + query.shape[1]
-    for place in places:
-        images = pool[generator.integers(len(pool))].numpy()
-        chosen = domain.to_tensor(images[generator.permutation(len(images))[:size]]).to(support)
-        support[place], query[place] = chosen[:k_shot], chosen[k_shot:]
-    return {**tasks, "support": support, "query": query}
+def appended(memory: Memory, name: str, more: Tensor) -> Tensor:
+    """What is kept by a name, with more of it."""
+    return torch.cat([memory[name], more]) if name in memory else more

@@ -16,14 +16,14 @@ from metagan.training.continual.base import Kind, Memory, Segment
 FISHER, ANCHOR = "fisher", "anchor"
 
 
-def _remember(memory: Memory, seen: Segment) -> Memory:
-    count = min(seen.settings.ewc.tasks, len(seen.indices))
-    squares = {name: torch.zeros_like(value) for name, value in seen.meta_parameters.items()}
-    for index in seen.generator.permutation(seen.indices)[:count]:
-        for name, gradient in seen.gradient(int(index)).items():
+def _remember(memory: Memory, segment: Segment) -> Memory:
+    count = min(segment.settings.ewc.tasks, len(segment.indices))
+    squares = {name: torch.zeros_like(value) for name, value in segment.meta_parameters.items()}
+    for index in segment.generator.permutation(segment.indices)[:count]:
+        for name, gradient in segment.gradient(int(index)).items():
             squares[name] += gradient.square() / count
-    anchors = {f"{ANCHOR}/{seen.number}/{name}": value.clone() for name, value in seen.meta_parameters.items()}
-    return {**memory, **anchors, **{f"{FISHER}/{seen.number}/{name}": value for name, value in squares.items()}}
+    anchors = {f"{ANCHOR}/{segment.number}/{name}": value.clone() for name, value in segment.meta_parameters.items()}
+    return {**memory, **anchors, **{f"{FISHER}/{segment.number}/{name}": value for name, value in squares.items()}}
 
 
 def _penalty(memory: Memory, parameters: Parameters, settings: Continual) -> Tensor:

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import torch
 
-from metagan.training.continual.base import REPLAYED, Kind, Memory, Segment, stored
+from metagan.training.continual.base import REPLAYED, SEGMENTS, Kind, Memory, Segment, appended, stored
 
 KEPT = "kept"
 
 
-def _remember(memory: Memory, seen: Segment) -> Memory:
-    """A task's images are those kept, and as many drawn as it lacks."""
-    domain, wanted = seen.stream.bank.domain, seen.settings.generated
-    own = torch.stack([images[: wanted.images] for images in seen.classes(wanted.classes)])
-    kept = torch.cat([memory[KEPT], stored(domain, own)]) if memory else stored(domain, own)
+def _remember(memory: Memory, segment: Segment) -> Memory:
+    """A class has the images that are kept, and as many drawn ones as a task lacks."""
+    domain, wanted = segment.domain, segment.settings.generated
+    images = segment.classes(wanted.classes)
+    kept = appended(memory, KEPT, stored(domain, images[:, : wanted.images]))
     shown = domain.to_tensor(kept.flatten(0, 1).numpy()).unflatten(0, kept.shape[:2])
-    drawn = seen.draw(shown, seen.images_of_a_task - wanted.images)
-    return {KEPT: kept, REPLAYED: stored(domain, torch.cat([shown, drawn], 1))}
+    drawn = segment.draw(shown, images.shape[1] - wanted.images)
+    numbers = torch.full((len(images),), segment.number)
+    replayed = stored(domain, torch.cat([shown, drawn], 1))
+    return {KEPT: kept, REPLAYED: replayed, SEGMENTS: appended(memory, SEGMENTS, numbers)}
 
 
 generated = Kind(_remember)

@@ -1,15 +1,16 @@
-"""Replay of a few tasks of each earlier segment, chosen among all that were seen (arXiv 1902.10486)."""
+"""Replay of a few classes of each earlier segment, chosen among all that were seen (arXiv 1902.10486)."""
 
 from __future__ import annotations
 
 import torch
 
-from metagan.training.continual.base import REPLAYED, Kind, Memory, Segment, stored
+from metagan.training.continual.base import REPLAYED, SEGMENTS, Kind, Memory, Segment, appended, stored
 
 
-def _remember(memory: Memory, seen: Segment) -> Memory:
-    images = stored(seen.stream.bank.domain, torch.stack(seen.classes(seen.settings.reservoir.tasks)))
-    return {REPLAYED: torch.cat([memory[REPLAYED], images]) if memory else images}
+def _remember(memory: Memory, segment: Segment) -> Memory:
+    images = stored(segment.domain, segment.classes(segment.settings.reservoir.tasks))
+    numbers = torch.full((len(images),), segment.number)
+    return {REPLAYED: appended(memory, REPLAYED, images), SEGMENTS: appended(memory, SEGMENTS, numbers)}
 
 
 reservoir = Kind(_remember)

@@ -54,14 +54,11 @@ def compared_continual(
 
 def check_phases(phases: tuple[Phase, ...], settings: Continual, training: MetaTrain | ClassifierSettings) -> None:
     """Raises UserError when more is to be kept of a phase than it has classes to train on, or an episode is larger."""
-    if isinstance(training, ClassifierSettings):
-        for phase in phases:
-            few = min(len(phase.trained), len(phase.held_back))
-            if training.n_way > few:
-                raise UserError(
-                    f"continual.classifier.n_way: {training.n_way}, but the phase {phase.name!r} has only {few} classes "
-                    "to train on or held back"
-                )
+    few = min(min(len(phase.trained), len(phase.held_back)) for phase in phases)
+    if isinstance(training, ClassifierSettings) and training.n_way > few:
+        raise UserError(
+            f"continual.classifier.n_way: {training.n_way}, but a phase has only {few} classes to train on or held back"
+        )
     smallest = min(phases, key=lambda phase: len(phase.trained))
     kept = {"reservoir": ("reservoir.tasks", settings.reservoir.tasks)}
     kept["generated"] = ("generated.classes", settings.generated.classes)

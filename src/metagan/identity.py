@@ -45,6 +45,7 @@ PIPELINES = {
     "certainty": "evaluate_certainty",
     "continual": "continual",
     "word_lists": "evaluate_text",
+    "speech": "evaluate_speech",
     "invented_bank": "invent",
     "inventions": "invent",
     "invention": "evaluate_invention",

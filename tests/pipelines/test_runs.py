@@ -114,6 +114,7 @@ class TestSmokeRun:
             "compare_rules",
             "continual",
             "control",
+            "evaluate_speech",
             "invent",
             "leaderboard",
             "one_shot",

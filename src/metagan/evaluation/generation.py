@@ -102,15 +102,12 @@ def evaluate_generation(
         ValueError: the split has one class or none, a class has fewer than K + Q images, or the tasks hold too few
             images for a metric. All of it before the first arm adapts.
     """
-    real = _reference(bank, embed, judge, settings, seed)
+    real = reference(bank, embed, judge, settings, seed)
     # Before any arm adapts, which is what takes long: too few images for a metric show here.
-    single = _without_adaptation(real, settings, seed)
+    single = without_adaptation(real, settings, seed)
     images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
 
-    def metrics(made: EmbeddedImages) -> Metrics:
-        return arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed)
-
-    per_step = {name: [metrics(made) for made in steps] for name, steps in images.items()}
+    per_step = {name: [all_metrics(made, real, settings, seed) for made in steps] for name, steps in images.items()}
     usefulness = use(bank, arms, headline_step(settings.steps), settings, seed)
     return GenerationResult(
         {
@@ -165,6 +162,11 @@ def _tables(
     return tables
 
 
+def all_metrics(made: EmbeddedImages, real: RealImages, settings: Evaluate, seed: int) -> Metrics:
+    """`arm_metrics` and the two-sample test against the query images."""
+    return arm_metrics(made, real, settings, seed) | _two_sample(made, real.query, real, settings, seed)
+
+
 def arm_metrics(made: EmbeddedImages, real: RealImages, settings: Evaluate, seed: int) -> Metrics:
     """All metrics of one arm at one step but the two-sample test, pooled over the tasks; but for those of the domain
     on the evaluation's features.
@@ -204,13 +206,13 @@ def gap_closed(scratch: float, adapted: float, real: float) -> float:
     return (scratch - adapted) / (scratch - real) if scratch > real else 0.0
 
 
-def _without_adaptation(real: RealImages, settings: Evaluate, seed: int) -> dict[str, Metrics]:
+def without_adaptation(real: RealImages, settings: Evaluate, seed: int) -> dict[str, Metrics]:
     """The metrics of `copycat` and of `real`; for the two-sample test one half of the real images is called made."""
     copies = real.support.part(np.arange(settings.n_query) % settings.k_shot)
     half = settings.n_query // 2
     first, second = real.query.part(slice(0, half)), real.query.part(slice(half, 2 * half))
     return {
-        "copycat": arm_metrics(copies, real, settings, seed) | _two_sample(copies, real.query, real, settings, seed),
+        "copycat": all_metrics(copies, real, settings, seed),
         "real": arm_metrics(real.query, real, settings, seed) | _two_sample(first, second, real, settings, seed),
     }
 
@@ -242,7 +244,7 @@ def _adapt(
             for name, sampler in arms.items():
                 samples = sampler(supports, settings.steps, settings.n_query, _group_seed(seed, group)).detach().cpu()
                 failures[name].append(diverged(samples))
-                groups[name].append(_seen(bank.domain, blank_where_diverged(samples), embed, judge))
+                groups[name].append(seen(bank.domain, blank_where_diverged(samples), embed, judge))
                 bar.update(len(tasks))
     images = {name: _joined(parts) for name, parts in groups.items()}
     return (
@@ -257,7 +259,8 @@ def _adapt(
     )
 
 
-def _seen(domain: Domain, images: Tensor, embed: Embed, judge: Embed) -> EmbeddedImages:
+def seen(domain: Domain, images: Tensor, embed: Embed, judge: Embed) -> EmbeddedImages:
+    """Images (T, n, C, H, W) in [0, 1] as the metrics take them."""
     return EmbeddedImages(domain.to_stored(images), embed_images(embed, images), embed_images(judge, images))
 
 
@@ -281,15 +284,18 @@ def _draw(bank: TaskBank, settings: Evaluate, seed: int, indices: range) -> list
     return [generation_task(bank, settings.split, seed, index, settings.k_shot, settings.n_query) for index in indices]
 
 
-def _reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, seed: int) -> RealImages:
-    """Beyond the tasks to evaluate come the query images of as many more as a 20-way decision needs."""
+def reference(bank: TaskBank, embed: Embed, judge: Embed, settings: Evaluate, seed: int) -> RealImages:
+    """The real images of `settings.n_tasks` tasks.
+
+    Beyond the tasks to evaluate come the query images of as many more as a 20-way decision needs.
+    """
     support: list[EmbeddedImages] = []
     query: list[EmbeddedImages] = []
     classes: list[int] = []
     for group in _groups(max(settings.n_tasks, N_WAY)):
         tasks = _draw(bank, settings, seed, group)
-        support.append(_seen(bank.domain, torch.stack([task.support for task in tasks]), embed, judge))
-        query.append(_seen(bank.domain, torch.stack([task.query for task in tasks]), embed, judge))
+        support.append(seen(bank.domain, torch.stack([task.support for task in tasks]), embed, judge))
+        query.append(seen(bank.domain, torch.stack([task.query for task in tasks]), embed, judge))
         classes.extend(task.class_index for task in tasks)
     supports, queries = _joined(support), _joined(query)
     count = settings.n_tasks

@@ -21,6 +21,7 @@ from metagan.parameters.continual import Continual
 from metagan.parameters.control import Control
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
+from metagan.parameters.evaluate_speech import EvaluateSpeech
 from metagan.parameters.example import Example, StoredExample
 from metagan.parameters.invent import Invent
 from metagan.parameters.leaderboard import Leaderboard
@@ -68,6 +69,7 @@ __all__ = [
     "EmbedderNetwork",
     "EmbedderSettings",
     "Evaluate",
+    "EvaluateSpeech",
     "Example",
     "GanArchitecture",
     "Glyphs",

@@ -21,6 +21,7 @@ from metagan.parameters.continual import Continual
 from metagan.parameters.control import Control
 from metagan.parameters.embedder import EmbedderNetwork, EmbedderSettings
 from metagan.parameters.evaluate import Evaluate
+from metagan.parameters.evaluate_speech import EvaluateSpeech
 from metagan.parameters.invent import Invent
 from metagan.parameters.leaderboard import Leaderboard
 from metagan.parameters.messages import line
@@ -43,6 +44,7 @@ class RunSettings(Section):
     embedder: EmbedderSettings = EmbedderSettings()
     meta_train: MetaTrain = MetaTrain()
     evaluate: Evaluate = Evaluate()
+    evaluate_speech: EvaluateSpeech = EvaluateSpeech()
     classifier: ClassifierSettings = ClassifierSettings()
     trainer: Trainer = Trainer()
     compare_classifiers: CompareClassifiers = CompareClassifiers()

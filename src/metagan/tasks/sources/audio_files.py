@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from metagan.domains import stored_example
 from metagan.domains.sound import RATE, Sound, Spectrogram, at_rate, audible, length, spectrogram
 from metagan.errors import UserError
 from metagan.files import shown
+from metagan.tasks.sources.base import ClassRecord, Source
 from metagan.tasks.sources.folders import FileKind
+
+Recordings = Callable[[], Sequence[Sound]]
 
 RECORDINGS = FileKind((".wav", ".flac", ".ogg", ".oga"), "WAV, FLAC or OGG")
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")
@@ -25,8 +30,21 @@ LOWEST_RATE = 4000
 logger = logging.getLogger(__name__)
 
 
-def read_recordings(files: Sequence[Path], size: int) -> Spectrogram:
-    """Spectrograms, uint8 (n, 1, size, size), of the middles of what is loud; says what was cut.
+def of_recordings(
+    name: str, note: str, classes: tuple[ClassRecord, ...], recordings: Sequence[Recordings], size: int
+) -> Source:
+    """A source of the spectrograms of recordings, size x size."""
+    example = stored_example("speech", (1, size, size))
+    drawings = tuple(partial(_drawn, recorded, size) for recorded in recordings)
+    return Source(name, note, example, classes, drawings, tuple(recordings))
+
+
+def _drawn(recorded: Recordings, size: int) -> Spectrogram:
+    return np.stack([spectrogram(sound, size) for sound in recorded()])
+
+
+def read_recordings(files: Sequence[Path], size: int) -> list[Sound]:
+    """What is loud in each file; says how many are longer than the spectrograms of size x size.
 
     Raises UserError for a file that is damaged, silent, too short or of too low a rate, or holds what is no number.
     """
@@ -37,7 +55,7 @@ def read_recordings(files: Sequence[Path], size: int) -> Spectrogram:
             "%s: %d of %d recordings are longer than the %.2f seconds of a spectrogram: their middle was taken",
             shown(files[0].parent), cut, len(sounds), limit / RATE,
         )  # fmt: skip
-    return np.stack([spectrogram(sound, size) for sound in sounds])
+    return sounds
 
 
 def read_sound(file: Path | BinaryIO) -> Sound:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from metagan.domains import stored_example
 from metagan.parameters import Tasks
-from metagan.tasks.sources.audio_files import RECORDINGS, read_recordings
+from metagan.tasks.sources.audio_files import RECORDINGS, of_recordings, read_recordings
 from metagan.tasks.sources.base import Source
 from metagan.tasks.sources.folders import split_folders
 
@@ -19,6 +18,5 @@ def audio_folder(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     recordings or classes; drawing raises UserError for an unreadable recording.
     """
     files, classes = split_folders("tasks.audio_folder", tasks.audio_folder, RECORDINGS, seed)
-    drawings = tuple(partial(read_recordings, own, tasks.image_size) for own in files.values())
-    example = stored_example("speech", (1, tasks.image_size, tasks.image_size))
-    return Source("audio_folder", f"recordings in {classes[0].group}", example, classes, drawings)
+    recordings = tuple(partial(read_recordings, own, tasks.image_size) for own in files.values())
+    return of_recordings("audio_folder", f"recordings in {classes[0].group}", classes, recordings, tasks.image_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -29,13 +29,17 @@ class ClassRecord:
 
 @dataclass(frozen=True)
 class Source:
-    """Classes and their drawings. `drawings[i]()` gives examples (n_images, *shape), as stored, in any process."""
+    """Classes and their drawings. `drawings[i]()` gives examples (n_images, *shape), as stored, in any process.
+
+    `recordings[i]()`, of a source of speech, gives the sounds that these show, n_images of (n,).
+    """
 
     name: str
     note: str
     example: StoredExample
     classes: tuple[ClassRecord, ...]
     drawings: tuple[Callable[[], Images], ...]
+    recordings: tuple[Callable[[], Sequence[NDArray[np.float32]]], ...] = ()
 
     def render(self, class_index: int) -> Images:
         """All examples of one class, (n_images, *shape)."""

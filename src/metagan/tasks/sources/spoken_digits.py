@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from metagan.domains import stored_example
-from metagan.domains.sound import Spectrogram, spectrogram
+from metagan.domains.sound import Sound
 from metagan.errors import UserError
 from metagan.files import shown
 from metagan.parameters import Tasks
 from metagan.parameters.folder import local_path
 from metagan.tasks import splits
-from metagan.tasks.sources.audio_files import read_sound
+from metagan.tasks.sources.audio_files import of_recordings, read_sound
 from metagan.tasks.sources.base import ClassRecord, Source
 from metagan.tasks.sources.download import download
 
@@ -51,9 +48,8 @@ def spoken_digits(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     classes = tuple(
         ClassRecord("/".join(key), key[by_digit], split_of[key[by_digit]], len(takes[key])) for key in sorted(takes)
     )
-    drawings = tuple(partial(_drawn, path, takes[key], tasks.image_size) for key in sorted(takes))
-    example = stored_example("speech", (1, tasks.image_size, tasks.image_size))
-    return Source("spoken_digits", NOTE, example, classes, drawings)
+    recordings = tuple(partial(_recorded, path, takes[key]) for key in sorted(takes))
+    return of_recordings("spoken_digits", NOTE, classes, recordings, tasks.image_size)
 
 
 def _zip(mirror: str | None, folder: Path) -> Path:
@@ -91,6 +87,6 @@ def _verified_members(path: Path) -> list[re.Match[str]]:
     return members
 
 
-def _drawn(path: Path, members: Sequence[str], size: int) -> Spectrogram:
+def _recorded(path: Path, members: Sequence[str]) -> list[Sound]:
     with zipfile.ZipFile(path) as archive:
-        return np.stack([spectrogram(read_sound(io.BytesIO(archive.read(member))), size) for member in members])
+        return [read_sound(io.BytesIO(archive.read(member))) for member in members]

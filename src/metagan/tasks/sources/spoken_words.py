@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from metagan.domains import stored_example
-from metagan.domains.sound import at_rate, audible, spectrogram
+from metagan.domains.sound import Sound, at_rate, audible
 from metagan.parameters import Tasks
 from metagan.tasks import splits
-from metagan.tasks.sources.base import ClassRecord, Images, Source
+from metagan.tasks.sources.audio_files import of_recordings
+from metagan.tasks.sources.base import ClassRecord, Source
 from metagan.tasks.sources.espeak import RATE, Utterance, languages, pronounced, spoken
 
 NOTE = "number words spoken by eSpeak NG, https://github.com/espeak-ng/espeak-ng, GPL 3.0 or later, by espeakng-loader"
@@ -37,7 +37,7 @@ def spoken_words(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
     another language is left out. Raises UserError without the engine.
     """
     settings = tasks.spoken_words
-    words = [word for word in _words(settings.words_per_language)]
+    words = _words(settings.words_per_language)
     sizes = Counter(family for _, _, family in words)
     test, val = (round(share * len(words)) for share in (TEST_SHARE, VAL_SHARE))
     split_of = splits.by_group(sizes, {"train": 0, "val": val, "test": test}, seed)
@@ -45,11 +45,8 @@ def spoken_words(tasks: Tasks, seed: int, raw_folder: Path) -> Source:
         ClassRecord(f"{code}/{number}", family, split_of[family], settings.samples_per_class)
         for number, code, family in words
     )
-    drawings = tuple(
-        partial(_drawn, number, code, settings.samples_per_class, tasks.image_size, seed) for number, code, _ in words
-    )
-    example = stored_example("speech", (1, tasks.image_size, tasks.image_size))
-    return Source("spoken_words", NOTE, example, classes, drawings)
+    recordings = tuple(partial(_recorded, number, code, settings.samples_per_class, seed) for number, code, _ in words)
+    return of_recordings("spoken_words", NOTE, classes, recordings, tasks.image_size)
 
 
 def _words(most: int) -> list[tuple[str, str, str]]:
@@ -68,17 +65,18 @@ def _words(most: int) -> list[tuple[str, str, str]]:
     return words
 
 
-def _drawn(number: str, code: str, n: int, size: int, seed: int) -> Images:
-    """n samples of a word, uint8 (n, 1, size, size), by as many voices as there are."""
+def _recorded(number: str, code: str, n: int, seed: int) -> list[Sound]:
+    """n samples of a word by as many voices as there are."""
     generator = np.random.default_rng((seed, zlib.crc32(f"{code}/{number}".encode())))
     voices = [VOICES[place % len(VOICES)] for place in generator.permutation(max(n, len(VOICES)))[:n]]
     utterances = [
         Utterance(number, code, voice, int(generator.integers(*PITCHES)), int(generator.integers(*SPEEDS)))
         for voice in voices
     ]
-    shown = []
-    for sound in spoken(utterances):
-        heard = audible(at_rate(sound, RATE))
-        noise = generator.normal(size=len(heard)) * heard.std() * 10 ** (-generator.uniform(*NOISES) / 20)
-        shown.append(spectrogram((heard + noise).astype(np.float32), size))
-    return np.stack(shown)
+    heard = [audible(at_rate(sound, RATE)) for sound in spoken(utterances)]
+    return [_noisy(sound, generator) for sound in heard]
+
+
+def _noisy(sound: Sound, generator: np.random.Generator) -> Sound:
+    noise = generator.normal(size=len(sound)) * sound.std() * 10 ** (-generator.uniform(*NOISES) / 20)
+    return (sound + noise).astype(np.float32)

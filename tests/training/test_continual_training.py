@@ -26,6 +26,8 @@ from metagan.training.continual_gan import ContinualGan, train_continual_gan, wi
 from metagan.training.on_a_stream import Course
 
 MakeSettings = Callable[..., MetaTrain]
+Run = Callable[..., ContinualGan]
+ONE_PROCESS = Trainer()
 COUNTS = {"support": 2, "query": 3}
 CHANGES: dict[str, Any] = {
     "stream": {"phases": 2, "by": "class", "looks": ["plain", "inverted"]},
@@ -54,9 +56,9 @@ def make_course(bank: TaskBank, make_settings: MakeSettings) -> Callable[..., Co
 
 
 @pytest.fixture
-def run(embedders: Any, tmp_path: Path) -> Callable[..., ContinualGan]:
-    def train(course: Course, folder: str = "training") -> ContinualGan:
-        return train_continual_gan(course, *embedders, Trainer(), tmp_path / folder)
+def run(embedders: Any, tmp_path: Path) -> Run:
+    def train(course: Course, folder: str = "training", trainer: Trainer = ONE_PROCESS) -> ContinualGan:
+        return train_continual_gan(course, *embedders, trainer, tmp_path / folder)
 
     return train
 
@@ -171,11 +173,16 @@ def test_replay_takes_its_places_alone() -> None:
     for place in (2, 3):
         images = torch.cat([found["support"][place], found["query"][place]])[:, 0, 0, 0].mul(255).round().int()
         assert len(set(images.tolist())) == 5 and len({int(one) // 6 for one in images}) == 1
+    for own in (2, 3):
+        places = [place if place == own else None for place in (2, 3)]
+        of_one_process = with_classes(tasks, pool, places, image, np.random.default_rng(0))
+        assert torch.equal(of_one_process["support"][own], found["support"][own])
+        assert torch.equal(of_one_process["query"][5 - own], tasks["query"][5 - own])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_has_a_look_at_every_phase_after_every_segment(
-    kind: str, make_course: Callable[..., Course], run: Callable[..., ContinualGan]
+    kind: str, make_course: Callable[..., Course], run: Run
 ) -> None:
     module = run(make_course(kind))
     assert [row["meta_step"] for row in module.history] == [3, 6]
@@ -187,18 +194,27 @@ def test_a_training_has_a_look_at_every_phase_after_every_segment(
 
 @pytest.mark.parametrize("kind", ["ewc", "generated", "reservoir"])
 def test_kinds_differ_from_none_after_the_first_segment_alone(
-    kind: str, make_course: Callable[..., Course], run: Callable[..., ContinualGan]
+    kind: str, make_course: Callable[..., Course], run: Run
 ) -> None:
     plain, own = run(make_course("none"), "none"), run(make_course(kind, ewc={"weight": 1e6, "tasks": 2}), kind)
     assert plain.matrix("fjd")[0] == own.matrix("fjd")[0]
     assert plain.matrix("fjd")[1] != own.matrix("fjd")[1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["generated", "ewc"])
+def test_two_processes_train_as_one_does(kind: str, make_course: Callable[..., Course], run: Run) -> None:
+    one, two = (run(make_course(kind), str(devices), Trainer(devices=devices)) for devices in (1, 2))
+    assert np.array(two.matrix("fjd")) == pytest.approx(np.array(one.matrix("fjd")), rel=1e-3)
+    for name, value in one.memory.items():
+        torch.testing.assert_close(two.memory[name].float(), value.float(), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["generated", "ewc"])
 def test_an_interrupted_training_ends_as_one_that_was_not(
     kind: str,
     make_course: Callable[..., Course],
-    run: Callable[..., ContinualGan],
+    run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = run(make_course(kind), "whole")
@@ -234,9 +250,7 @@ def test_what_is_measured_on_is_never_trained_on(make_course: Callable[..., Cour
         assert held_back and drawn and not drawn & held_back
 
 
-def test_the_upper_bound_has_no_regret(
-    bank: TaskBank, run: Callable[..., ContinualGan], make_settings: MakeSettings
-) -> None:
+def test_the_upper_bound_has_no_regret(bank: TaskBank, run: Run, make_settings: MakeSettings) -> None:
     settings = settings_of(kinds=["none"], stream={**CHANGES["stream"], "order": "returns"}, meta_steps=4)
     found = compared_continual(bank, run, settings, make_settings(stream=[]), 0)
     assert list(found["arms"]) == ["iid", "none"] and found["segments"] == 4

@@ -24,7 +24,7 @@ from metagan.training.classifier_training import (
 from metagan.training.continual.base import REPLAYED, SEGMENTS
 from metagan.training.episodes import episode_task
 from metagan.training.fitting import fingerprint, fit
-from metagan.training.on_a_stream import Course, OnAStream
+from metagan.training.on_a_stream import Course, OnAStream, Places
 
 
 class ContinualClassifier(OnAStream, ClassifierTraining):
@@ -42,7 +42,7 @@ class ContinualClassifier(OnAStream, ClassifierTraining):
         settings = self.settings
         return self.stream.episode("train", index, settings.n_way, settings.k_shot, settings.n_query)
 
-    def with_replay(self, batch: TaskTensors, places: list[int], generator: np.random.Generator) -> TaskTensors:
+    def with_replay(self, batch: TaskTensors, places: Places, generator: np.random.Generator) -> TaskTensors:
         if REPLAYED not in self.memory:
             return batch
         pool = self.memory[REPLAYED], self.memory[SEGMENTS]
@@ -73,7 +73,7 @@ def with_episodes(
     pool: Tensor,
     segments: Tensor,
     n_way: int,
-    places: list[int],
+    places: Places,
     domain: Domain,
     generator: np.random.Generator,
 ) -> TaskTensors:
@@ -86,8 +86,9 @@ def with_episodes(
         for way, chosen in enumerate(generator.choice(own, n_way, replace=False)):
             images = pool[chosen].numpy()
             drawn = domain.to_tensor(images[generator.permutation(len(images))[: k_shot + n_query]]).to(support)
-            support[place, way * k_shot : (way + 1) * k_shot] = drawn[:k_shot]
-            query[place, way * n_query : (way + 1) * n_query] = drawn[k_shot:]
+            if place is not None:
+                support[place, way * k_shot : (way + 1) * k_shot] = drawn[:k_shot]
+                query[place, way * n_query : (way + 1) * n_query] = drawn[k_shot:]
     return {**tasks, "support": support, "query": query}
 
 

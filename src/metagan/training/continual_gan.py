@@ -23,7 +23,7 @@ from metagan.training.embedder import load_embedder
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.gan import Gan, architecture_of, initial_gan
 from metagan.training.meta_training import MetaTraining
-from metagan.training.on_a_stream import Course, OnAStream
+from metagan.training.on_a_stream import Course, OnAStream, Places
 from metagan.training.saved import EmbedderHeader, SavedModel
 from metagan.training.trajectories import judged_samples, sample_trajectory
 
@@ -42,7 +42,7 @@ class ContinualGan(OnAStream, MetaTraining):
         task = self.stream.generation_task("train", index, self.settings.k_shot, self.settings.n_query)
         return Episode(task.support[None], task.query[None], (task.class_index,))
 
-    def with_replay(self, batch: TaskTensors, places: list[int], generator: np.random.Generator) -> TaskTensors:
+    def with_replay(self, batch: TaskTensors, places: Places, generator: np.random.Generator) -> TaskTensors:
         pool = self.memory.get(REPLAYED)
         return batch if pool is None else with_classes(batch, pool, places, self.domain, generator)
 
@@ -81,7 +81,7 @@ class ContinualGan(OnAStream, MetaTraining):
 
 
 def with_classes(
-    tasks: TaskTensors, pool: Tensor, places: list[int], domain: Domain, generator: np.random.Generator
+    tasks: TaskTensors, pool: Tensor, places: Places, domain: Domain, generator: np.random.Generator
 ) -> TaskTensors:
     """The tasks, those at `places` with support and query images of classes of the pool (M, n, ...) instead."""
     support, query = tasks["support"].clone(), tasks["query"].clone()
@@ -89,7 +89,8 @@ def with_classes(
     for place in places:
         images = pool[generator.integers(len(pool))].numpy()
         chosen = domain.to_tensor(images[generator.permutation(len(images))[:size]]).to(support)
-        support[place], query[place] = chosen[:k_shot], chosen[k_shot:]
+        if place is not None:
+            support[place], query[place] = chosen[:k_shot], chosen[k_shot:]
     return {**tasks, "support": support, "query": query}
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from metagan.training.continual import KINDS, Memory, Segment
 from metagan.training.outer_loop import OuterLoop, Row
 from metagan.training.processes import own_share
 
+Places: TypeAlias = Sequence[int | None]
+"""Of tasks in a batch; None is one of another process, for which random numbers are drawn all the same."""
 _REPLAY = 31
 
 
@@ -81,7 +83,7 @@ class OnAStream(OuterLoop):
         self.stream = course.stream
 
     @abstractmethod
-    def with_replay(self, batch: TaskTensors, places: list[int], generator: np.random.Generator) -> TaskTensors:
+    def with_replay(self, batch: TaskTensors, places: Places, generator: np.random.Generator) -> TaskTensors:
         """The batch, with what the memory holds in the place of some tasks."""
 
     @abstractmethod
@@ -99,9 +101,10 @@ class OnAStream(OuterLoop):
     def training_step(self, batch: TaskTensors, batch_idx: int) -> None:
         """The last tasks of a batch are replayed ones, once there are any; batches are drawn a step ahead."""
         count = self.settings.tasks_per_step
+        own = {place: number for number, place in enumerate(range(count)[own_share(self.trainer)])}
         replayed = round(self.course.settings.replay * count)
-        places = [own for own, place in enumerate(range(count)[own_share(self.trainer)]) if place >= count - replayed]
-        generator = np.random.default_rng((self.course.seed, _REPLAY, self.meta_step, self.trainer.global_rank))
+        places = [own.get(place) for place in range(count - replayed, count)]
+        generator = np.random.default_rng((self.course.seed, _REPLAY, self.meta_step, 0))
         super().training_step(self.with_replay(batch, places, generator), batch_idx)
 
     def task_loss(self) -> TaskFunction:

@@ -62,12 +62,13 @@ def continual_page(results: Mapping[str, Any]) -> str:
 
 
 def _chart(results: Mapping[str, Any], measure: str, place: int) -> Markup:
-    lines = []
+    lines, segments = [], range(1, results["segments"] + 1)
     for name, own in results["arms"].items():
         values = [row[place] for row in own[measure]["matrix"]]
         colour, dash = STYLES[name]
-        lines.append(Line(LABELS[name], colour, range(1, len(values) + 1), values, dash=dash))
+        lines.append(Line(LABELS[name], colour, segments, values, dash=dash))
     told = f"Phase {place + 1}, {results['phases'][place]['name']}"
     scale = "root" if measure == "fjd" else "linear"
-    drawn = line_chart(lines, description=f"{told}: {measure}", x_label="segments of the stream", y_scale=scale)
+    about, below = f"{told}: {measure}", "segments of the stream"
+    drawn = line_chart(lines, description=about, x_label=below, x_ticks=segments, y_scale=scale)
     return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(told, drawn)

@@ -267,7 +267,7 @@ def test_the_upper_bound_has_no_regret(bank: TaskBank, run: Run, make_settings: 
         ({"stream": {"order": "random"}}, "stream.order: 'random' is not one of 'iid', 'phases', 'drift', 'returns'"),
         ({"stream": {"phases": 1}}, "stream.phases"),
         ({"stream": {"looks": []}}, "stream.looks: [] must have at least 1 item"),
-        ({"generated": {"classes": 60}}, "generated.classes: 60 of 4 images are 240, more than memory = 160"),
+        ({"generated": {"classes": 60}}, "generated.classes: 60 of 8 images are 480, more than memory = 160"),
         ({"replay": 1.5}, "replay"),
     ],
 )

@@ -35,8 +35,8 @@ class Ewc(Section):
 
 
 class Generated(Section):
-    classes: Positive = 40
-    images: Positive = 4
+    classes: Positive = 20
+    images: Positive = 8
 
 
 class Continual(Section):
@@ -44,8 +44,8 @@ class Continual(Section):
 
     learner: Literal["gan", "classifier"] = "gan"
     stream: Stream = Stream()
-    kinds: OneOrMore[KindName] = ("none", "reservoir", "ewc", "generated")
-    meta_steps: Positive = 120
+    kinds: OneOrMore[KindName] = ("none", "generated", "reservoir", "ewc")
+    meta_steps: Positive = 180
     tasks: Plural = 32
     step: Positive = 2
     memory: Positive = 160

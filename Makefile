@@ -37,12 +37,15 @@ lint: $(STAMP)  ## ruff, that imports go one way, and types
 	$(BIN)/mypy
 
 # The name of the folder passes through no quoting of make, shell or YAML.
-unexport IMAGES
+unexport IMAGES AUDIO
 ifdef IMAGES
 adapt: export METAGAN_ADAPT_IMAGES = $(value IMAGES)
 endif
-adapt: $(STAMP)  ## adapt the trained meta-model to up to 50 pictures of one thing (IMAGES=DIR)
-	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt
+ifdef AUDIO
+adapt: export METAGAN_ADAPT_AUDIO = $(value AUDIO)
+endif
+adapt: $(STAMP)  ## adapt the trained meta-model to up to 50 pictures of one thing (IMAGES=DIR) or recordings of one word (AUDIO=DIR)
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt$(if $(value AUDIO),_speech)
 
 ifdef IMAGES
 augment: export METAGAN_AUGMENT_IMAGES = $(value IMAGES)

@@ -29,7 +29,8 @@ def project(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, path)
     program(
         path / ".venv/bin/kedro",
-        'printf %s "$*" > called; printf %s "$METAGAN_ADAPT_IMAGES$METAGAN_AUGMENT_IMAGES" > images',
+        'printf %s "$*" > called; '
+        'printf %s "$METAGAN_ADAPT_IMAGES$METAGAN_AUGMENT_IMAGES$METAGAN_ADAPT_AUDIO" > images',
     )
     (path / ".venv/.installed").touch()
     return path
@@ -52,6 +53,13 @@ def test_any_name_is_handed_on(name: bytes, target: str, project: Path) -> None:
     assert (project / "called").read_text() == f"run --env smoke --pipelines {target}"
     assert (project / "images").read_bytes() == name
     assert not (project / "hacked").exists()
+
+
+def test_recordings_have_a_pipeline_of_their_own(project: Path) -> None:
+    done = make(project, "adapt", "AUDIO=my $$ words")
+    assert done.returncode == 0, done.stderr
+    assert (project / "called").read_text() == "run --pipelines adapt_speech"
+    assert (project / "images").read_text() == "my $$ words"
 
 
 def test_adapt_leaves_a_variable_that_is_there(project: Path) -> None:

@@ -46,6 +46,7 @@ PIPELINES = {
     "continual": "continual",
     "word_lists": "evaluate_text",
     "speech": "evaluate_speech",
+    "adapted_speech": "adapt_speech",
     "invented_bank": "invent",
     "inventions": "invent",
     "invention": "evaluate_invention",

@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 
 from metagan.pipelines import (
     adapt,
+    adapt_speech,
     augment,
     bandits,
     classifier,
@@ -45,6 +46,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         **stages,
         "adapt": adapt.create_pipeline(),
+        "adapt_speech": adapt_speech.create_pipeline(),
         "augment": augment.create_pipeline(),
         "bandits": bandits.create_pipeline(),
         "compare_classifiers": compare_classifiers.create_pipeline(),

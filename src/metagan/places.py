@@ -29,6 +29,8 @@ def check_inputs(parameters: RunSettings, pipelines: set[str]) -> None:
     """Raise UserError for what these pipelines would read and cannot, before anything is started."""
     if "adapt" in pipelines and parameters.adapt.images:
         check_readable("adapt.images", parameters.adapt.images)
+    if "adapt_speech" in pipelines and parameters.adapt.audio:
+        check_readable("adapt.audio", parameters.adapt.audio)
     if "augment" in pipelines:
         check_augment(parameters.augment)
     if "one_shot" in pipelines:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from metagan.reporting.listening import COLUMNS
+from metagan.domains.sound import RATE, length
+from metagan.reporting.listening import COLUMNS, wav
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -68,6 +69,47 @@ def test_a_job_of_speech_is_measured_and_can_be_listened_to(spoken: Project) -> 
     logged = spoken.runs()[0]
     assert logged.data.metrics["speech/adapted/fjd"] == table["arms"]["adapted"]["fjd"]
     assert "listening.html" in spoken.artefacts(logged)
+
+
+def adapt(project: Project, folder: Path, **variables: str) -> tuple[int, str]:
+    """The return code, and the last line of what is said."""
+    running = project.start(
+        *("kedro", "run", "--env", "smoke", "--pipelines", "adapt_speech", "--params", "adapt.steps=2,adapt.samples=9"),
+        METAGAN_ADAPT_AUDIO=str(folder),
+        **variables,
+    )
+    code = running.process.wait()
+    return code, running.said().strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_word_of_a_persons_own_is_spoken_again(spoken: Project, tmp_path: Path) -> None:
+    own = melodies(tmp_path, 1, 6) / "melody 0"
+    (own / "notes.txt").touch()
+    code, said = adapt(spoken, own)
+    assert code == 0, said
+    files = sorted((spoken.path / "data/07_model_output/adapted_recordings").iterdir())
+    assert [file.name for file in files] == [f"{number:03}.wav" for number in range(9)]
+    for file in files:
+        sound, rate = soundfile.read(file)
+        assert rate == RATE and len(sound) == length(16) and 0.5 < np.abs(sound).max() < 1
+    table = json.loads((spoken.path / "data/07_model_output/adapted_speech.json").read_text(encoding="utf-8"))
+    assert (table["recordings"], table["samples"], table["clipped"]) == (6, 9, 0)
+    assert spoken.runs()[0].data.metrics["adapt/recordings"] == 6
+    first = [file.read_bytes() for file in files]
+    assert adapt(spoken, own)[0] == 0
+    assert [file.read_bytes() for file in files] == first
+
+
+@pytest.mark.slow
+def test_what_is_no_word_leaves_what_was_there(spoken: Project, tmp_path: Path) -> None:
+    own = melodies(tmp_path, 1, 2) / "melody 0"
+    (own / "silent.wav").write_bytes(wav(np.zeros(RATE, np.float32)))
+    before = sorted((spoken.path / "data/07_model_output").rglob("*"))
+    code, said = adapt(spoken, own)
+    assert code == 1 and said == f"Error: {own / 'silent.wav'} cannot be read as a recording: it is silent"
+    assert adapt(spoken, tmp_path / "absent") == (1, f"Error: adapt.audio: {tmp_path / 'absent'} is not a folder")
+    assert sorted((spoken.path / "data/07_model_output").rglob("*")) == before
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "atomic": ["CSVDataset", "ImageDataset", "JSONDataset", "TextDataset"],
         "folder": ["FolderDataset"],
         "metrics": ["MlflowMetricsDataset"],
+        "recording": ["RecordingDataset"],
         "registry": ["RegistryDataset"],
         "runs": ["FinishedRunsDataset"],
         "task_bank": ["TaskBankDataset"],

@@ -1,4 +1,4 @@
-"""Adaptation to a person's own pictures."""
+"""Adaptation to a person's own pictures or recordings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from metagan.parameters.section import Section
 
 
 class Adapt(Section):
-    """Adaptation of the trained meta-model to a person's own pictures."""
+    """Adaptation of the trained meta-model to a person's own pictures or recordings."""
 
     images: Folder | None = None
+    audio: Folder | None = None
     steps: Annotated[int, Field(ge=1, le=50)] = 20
     samples: Annotated[int, Field(ge=2, le=256)] = 64
     invert: Literal["auto", "always", "never"] = "auto"

@@ -1,0 +1,85 @@
+"""Nodes that adapt the trained meta-model to a person's own recordings."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+
+from PIL import Image
+
+from metagan.domains.sound import Sound, sound_of
+from metagan.evaluation.familiarity import familiarity, unlike_files
+from metagan.evaluation.near_copies import QUANTILE, copy_limit, nearest
+from metagan.identity import together
+from metagan.parameters import Adapt
+from metagan.reporting.listening import sound_check
+from metagan.tasks.bank import TaskBank
+from metagan.tasks.own_recordings import read_own_recordings
+from metagan.training.adapted_generator import adapt_generator
+from metagan.training.embedder import load_embedder
+from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
+
+logger = logging.getLogger(__name__)
+
+
+def adapt(
+    meta_model: SavedModel[GanHeader],
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    bank: TaskBank,
+    settings: dict[str, Any],
+    seed: int,
+) -> tuple[dict[str, Sound], dict[str, Any], Image.Image]:
+    """Sounds by the names of their files, a small table, and the spectrograms of recordings above those of samples."""
+    origin = together(
+        "adapt_speech",
+        task_bank=bank.identity,
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+        meta_model=meta_model.identity("meta_model"),
+    )
+    wanted = Adapt.model_validate(settings)
+    meta_model.check_kind("meta_model")
+    own = read_own_recordings(wanted, bank, meta_model.header.shots.fewest)
+    meta_model.header.tell_of_many("adapt.audio", len(own.files))
+    support = bank.domain.to_tensor(own.examples)
+    generator, drawn = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed)
+    samples = bank.domain.to_stored(drawn[-1])
+    sounds = {f"{number:03}": sound_of(sample, seed) for number, sample in enumerate(samples)}
+    embedder = load_embedder(evaluation_embedder, bank)
+    familiar = familiarity(embedder, bank, support, seed)
+    copy_distance = copy_limit(embedder, bank, len(own.files), seed)
+    copies = int((nearest(embedder, drawn[-1], support) < copy_distance).sum())
+    logger.info(
+        "%d of %d samples are near copies of the recordings (real ones: %.0f%%)", copies, len(samples), 100 * QUANTILE
+    )
+    table = {
+        "made_from": origin,
+        "content_hash": hashlib.sha256(own.examples.tobytes()).hexdigest(),
+        "recordings": len(own.files),
+        "steps": wanted.steps,
+        "samples": len(samples),
+        "adaptation_seconds": generator.header.provenance.seconds,
+        "distance": familiar.distance,
+        "distance_limit": familiar.limit,
+        "unlike": unlike_files(familiar, own.files, own.files[0].parent),
+        "near_copies": copies,
+        "near_copy_distance": copy_distance,
+        **sound_check(list(sounds.values())),
+    }
+    return sounds, table, _picture(bank, own.examples, samples)
+
+
+def _picture(bank: TaskBank, recordings: Any, samples: Any) -> Image.Image:
+    """The recordings in rows of eight, a gap, and the samples."""
+    above, below = (bank.domain.picture(part, True, 8) for part in (recordings, samples))
+    gap = below.height // -(-len(samples) // 8) // 2
+    canvas = Image.new("L", (below.width, above.height + gap + below.height), 255)
+    canvas.paste(above.crop((0, 0, min(above.width, below.width), above.height)), (0, 0))
+    canvas.paste(below, (0, above.height + gap))
+    return canvas.resize((2 * canvas.width, 2 * canvas.height), Image.Resampling.NEAREST)
+
+
+def metrics(adapted_speech: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """The table as MLflow metrics `adapt/<name>`."""
+    single = ("recordings", "adaptation_seconds", "distance", "distance_limit", "near_copies", "seconds", "level")
+    return {f"adapt/{name}": [{"value": float(adapted_speech[name]), "step": 0}] for name in single}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,17 +81,17 @@ class OnAStream(OuterLoop):
         self.course, self.kind, self.memory = course, KINDS[course.kind], Memory()
         self.stream = course.stream
 
-    @abstractmethod
     def with_replay(self, batch: TaskTensors, places: Places, generator: np.random.Generator) -> TaskTensors:
         """The batch, with what the memory holds in the place of some tasks."""
+        raise NotImplementedError
 
-    @abstractmethod
     def measured(self, phase: Phase) -> dict[str, float]:
         """Of the averaged meta-parameters on the held-back classes of a phase."""
+        raise NotImplementedError
 
-    @abstractmethod
     def seen(self, index: int) -> Episode:
         """Task `index` of the stream, with as many images as a task may have."""
+        raise NotImplementedError
 
     def draw(self, shown: Tensor, count: int) -> Tensor:
         """Samples (C, count, ...) of the model so far, adapted to images (C, K, ...)."""

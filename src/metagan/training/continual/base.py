@@ -19,6 +19,7 @@ Memory: TypeAlias = dict[str, Tensor]
 """What is kept, by name. `replayed` (M, n, ...) are examples of M classes that are replayed, as a bank stores them, and
 `segments` (M,) says of which segment each is."""
 REPLAYED, SEGMENTS = "replayed", "segments"
+_CHOICE = 23
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Segment:
     @property
     def generator(self) -> np.random.Generator:
         """Random numbers of the segment."""
-        return np.random.default_rng((self.seed, 23, self.number))
+        return np.random.default_rng((self.seed, _CHOICE, self.number))
 
     def classes(self, count: int) -> Tensor:
         """The images (count, K + Q, ...) in [0, 1] of different classes that were seen, or fewer where they were."""

@@ -10,24 +10,38 @@ from metagan.reporting.continual import LABELS, continual_page
 from metagan.reporting.tables import MINUS
 
 
-@pytest.fixture(scope="module")
-def page() -> str:
+def page_of(segments: int) -> str:
+    """The arm in random order has two looks, the others one after each segment."""
+
     def arm(last: float) -> dict[str, object]:
         said = {"average": last, "forgetting": -0.125, "backward_transfer": 0.125, "regret": 0.0625}
-        measure = {"matrix": [[0.1234, 0.2], [0.3, last]], **said}
+        between = [] if last == 0.5 else [[0.2, 0.2]] * (segments - 2)
+        measure = {"matrix": [[0.1234, 0.2], *between, [0.3, last]], **said}
         return {"recognisability": measure, "fjd": measure, "seconds": 61.0, "skipped": 0}
 
     phases = [{"name": name, "look": "plain", "trained": 6, "held_back": 2} for name in ("Latin", "<Greek>")]
     arms = {name: arm(0.5 + place / 10) for place, name in enumerate(LABELS)}
     about = {
         "order": "phases",
-        "segments": 2,
+        "segments": segments,
         "meta_steps": 40,
         "step": 1,
         "learner": "gan",
         "measures": ["recognisability", "fjd"],
     }
     return continual_page({**about, "phases": phases, "arms": arms})
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return page_of(2)
+
+
+def test_looks_of_fewer_segments_stand_where_they_were_taken() -> None:
+    lines = re.findall(r'<path d="([^"]*)"', page_of(4))
+    places = [re.findall(r"[ML]([\d.]+)", line) for line in lines[:2]]
+    assert len(places[0]) == 2 and len(places[1]) == 4
+    assert places[0] == places[1][1::2]
 
 
 def test_it_has_every_arm_and_number(page: str) -> None:

@@ -65,8 +65,9 @@ def _chart(results: Mapping[str, Any], measure: str, place: int) -> Markup:
     lines, segments = [], range(1, results["segments"] + 1)
     for name, own in results["arms"].items():
         values = [row[place] for row in own[measure]["matrix"]]
+        looks = [segments[-1] * look / len(values) for look in range(1, len(values) + 1)]
         colour, dash = STYLES[name]
-        lines.append(Line(LABELS[name], colour, segments, values, dash=dash))
+        lines.append(Line(LABELS[name], colour, looks, values, dash=dash))
     told = f"Phase {place + 1}, {results['phases'][place]['name']}"
     scale = "root" if measure == "fjd" else "linear"
     about, below = f"{told}: {measure}", "segments of the stream"

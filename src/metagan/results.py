@@ -48,7 +48,8 @@ def current_parameters(project: Path, environment: str) -> dict[str, Any]:
     """What `kedro run --env` would use, without conf/local, the command line, and where a mirror lies."""
     loader = OmegaConfigLoader(str(project / "conf"), env=environment, **CONFIG_LOADER_ARGS)
     parameters = loader["parameters"]
-    parameters["tasks"]["omniglot"]["mirror"] = None
+    for source in ("omniglot", "spoken_digits"):
+        parameters["tasks"][source]["mirror"] = None
     return parameters
 
 

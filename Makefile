@@ -37,15 +37,18 @@ lint: $(STAMP)  ## ruff, that imports go one way, and types
 	$(BIN)/mypy
 
 # The name of the folder passes through no quoting of make, shell or YAML.
-unexport IMAGES AUDIO
+unexport IMAGES AUDIO TEXT
 ifdef IMAGES
 adapt: export METAGAN_ADAPT_IMAGES = $(value IMAGES)
 endif
 ifdef AUDIO
 adapt: export METAGAN_ADAPT_AUDIO = $(value AUDIO)
 endif
-adapt: $(STAMP)  ## adapt the trained meta-model to up to 50 pictures of one thing (IMAGES=DIR) or recordings of one word (AUDIO=DIR)
-	$(BIN)/kedro run $(if $(ENV),--env $(ENV)) --pipelines adapt$(if $(value AUDIO),_speech)
+ifdef TEXT
+adapt: export METAGAN_ADAPT_TEXT = $(value TEXT)
+endif
+adapt: $(STAMP)  ## adapt the trained meta-model to pictures of one thing (IMAGES=DIR), recordings of one word (AUDIO=DIR) or lines of one kind (TEXT=FILE)
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV),$(if $(value TEXT),--env text)) --pipelines adapt$(if $(value AUDIO),_speech)$(if $(value TEXT),_text)
 
 ifdef IMAGES
 augment: export METAGAN_AUGMENT_IMAGES = $(value IMAGES)

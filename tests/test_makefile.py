@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
     program(
         path / ".venv/bin/kedro",
         'printf %s "$*" > called; '
-        'printf %s "$METAGAN_ADAPT_IMAGES$METAGAN_AUGMENT_IMAGES$METAGAN_ADAPT_AUDIO" > images',
+        'printf %s "$METAGAN_ADAPT_IMAGES$METAGAN_AUGMENT_IMAGES$METAGAN_ADAPT_AUDIO$METAGAN_ADAPT_TEXT" > images',
     )
     (path / ".venv/.installed").touch()
     return path
@@ -60,6 +60,15 @@ def test_recordings_have_a_pipeline_of_their_own(project: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (project / "called").read_text() == "run --pipelines adapt_speech"
     assert (project / "images").read_text() == "my $$ words"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_choose_their_environment_and_pipeline(name: bytes, project: Path) -> None:
+    done = make(project, "adapt", b"TEXT=" + name)
+    assert done.returncode == 0, done.stderr
+    assert (project / "called").read_text() == "run --env text --pipelines adapt_text"
+    assert (project / "images").read_bytes() == name
+    assert not (project / "hacked").exists()
 
 
 def test_adapt_leaves_a_variable_that_is_there(project: Path) -> None:

@@ -34,6 +34,7 @@ PIPELINES = {
     "robustness_pictures": "evaluate_robustness",
     "adapted_generator": "adapt",
     "adaptation": "adapt",
+    "adapted_words": "adapt_text",
     "learned_rules": "compare_rules",
     "rules": "compare_rules",
     "tuned_schedule": "train_with_rule",

@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from metagan.pipelines import (
     adapt,
     adapt_speech,
+    adapt_text,
     augment,
     bandits,
     classifier,
@@ -47,6 +48,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         **stages,
         "adapt": adapt.create_pipeline(),
         "adapt_speech": adapt_speech.create_pipeline(),
+        "adapt_text": adapt_text.create_pipeline(),
         "augment": augment.create_pipeline(),
         "bandits": bandits.create_pipeline(),
         "compare_classifiers": compare_classifiers.create_pipeline(),

@@ -16,10 +16,10 @@ STAGES = ("tasks", "embedder", "meta_train", "evaluate", "classifier", "evaluate
 BY_THEMSELVES = ("adapt", "augment", "bandits", "evaluate_invention", "invent", "leaderboard", "one_shot")
 BY_THEMSELVES += ("evaluate_certainty", "compare_classifiers", "compare_meta_gradients", "compare_rules")
 BY_THEMSELVES += ("train_with_rule", "continual", "control", "evaluate_text", "evaluate_speech")
-BY_THEMSELVES += ("adapt_speech",)
+BY_THEMSELVES += ("adapt_speech", "adapt_text")
 LOGGED_ONLY = {"generation_metrics", "robustness_metrics", "adaptation_metrics", "augmentation_metrics"}
 LOGGED_ONLY |= {"one_shot_metrics", "invention_metrics", "certainty_metrics", "continual_metrics"}
-LOGGED_ONLY |= {"word_metrics", "speech_metrics", "adapted_speech_metrics"}
+LOGGED_ONLY |= {"word_metrics", "speech_metrics", "adapted_speech_metrics", "adapted_words_metrics"}
 LOGGED_ONLY |= {"registered_meta_model", "registered_classifier", "registered_adapted_generator"}
 READ_FROM_MLFLOW = {"finished_runs"}
 

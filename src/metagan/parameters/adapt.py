@@ -1,4 +1,4 @@
-"""Adaptation to a person's own pictures or recordings."""
+"""Adaptation to a person's own pictures, recordings or lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from metagan.parameters.section import Section
 
 
 class Adapt(Section):
-    """Adaptation of the trained meta-model to a person's own pictures or recordings."""
+    """Adaptation of the trained meta-model to a person's own pictures, recordings or lines."""
 
     images: Folder | None = None
     audio: Folder | None = None
+    text: Folder | None = None
     steps: Annotated[int, Field(ge=1, le=50)] = 20
     samples: Annotated[int, Field(ge=2, le=256)] = 64
     invert: Literal["auto", "always", "never"] = "auto"

@@ -32,6 +32,7 @@ def project(copy_project: Callable[[str], Project]) -> Project:
     [
         (("--params", "seed=true"), "seed: True is not valid: input should be a valid integer"),
         (("--pipelines", "adapt", "--params", "adapt.images=/no/where"), "adapt.images: /no/where is not a folder"),
+        (("--pipelines", "adapt_text", "--params", "adapt.text=/no/where"), "adapt.text: /no/where is not a file"),
         (
             ("--pipelines", "augment"),
             "augment.images: must name a folder of class folders, as in kedro run --pipelines",

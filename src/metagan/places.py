@@ -31,6 +31,8 @@ def check_inputs(parameters: RunSettings, pipelines: set[str]) -> None:
         check_readable("adapt.images", parameters.adapt.images)
     if "adapt_speech" in pipelines and parameters.adapt.audio:
         check_readable("adapt.audio", parameters.adapt.audio)
+    if "adapt_text" in pipelines and (text := parameters.adapt.text) and not text.is_file():
+        raise UserError(f"adapt.text: {shown(text)} is not a file")
     if "augment" in pipelines:
         check_augment(parameters.augment)
     if "one_shot" in pipelines:

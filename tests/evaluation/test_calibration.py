@@ -63,10 +63,10 @@ def test_intervals_hold_what_more_episodes_say() -> None:
     logits, labels = drawn(2400)
     chances = (2 * logits).softmax(-1)
     sure = chances.amax(-1)
-    whole = certainty(chances, labels, sure, sure, 0)
-    split = (whole_part.split(40) for whole_part in (chances, labels, sure, sure))
-    parts = [certainty(*part, 0) for part in zip(*split, strict=True)]
+    whole = certainty(chances, labels, sure, {"same": sure, "none": sure[:, :0]}, 0)
+    split = (whole_part.split(40) for whole_part in (chances, labels, sure))
+    parts = [certainty(*part, {}, 0) for part in zip(*split, strict=True)]
     for measure in ("accuracy", "negative_log_likelihood", "calibration_error"):
         inside = [abs(part[measure]["mean"] - whole[measure]["mean"]) <= part[measure]["ci95"] for part in parts]
         assert 0.85 <= np.mean(inside) <= 1.0, measure
-    assert whole["foreign_auroc"]["mean"] == pytest.approx(0.5)
+    assert whole["foreign_auroc"].keys() == {"same"} and whole["foreign_auroc"]["same"]["mean"] == pytest.approx(0.5)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from metagan.evaluation.class_posterior import log_chances
 from metagan.meta.adversary import Predict
@@ -10,7 +13,7 @@ from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import ClassifierSettings
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
-from metagan.training.answers import answers, posterior_answers, prior_of
+from metagan.training.answers import answers, foreign_queries, posterior_answers, prior_of
 from metagan.training.classifier import FewShotClassifier, architecture_of, few_shot_classifier, initial_classifier
 from metagan.training.episodes import episode_task
 
@@ -68,13 +71,13 @@ def test_foreign_queries_are_of_other_classes(
         others = [bank.domain.to_tensor(bank.class_images(each)) for each in set(bank.splits["test"]) - here]
         known = torch.cat(others)
         assert all((known == example).flatten(1).all(1).any() for example in foreign)
-    assert found.foreign.shape == (2, 4, len(asked[1]), 2)
+    assert found.foreign["classes"].shape == (2, 4, len(asked[1]), 2)
 
 
 def test_where_no_class_is_left_there_are_no_foreign_queries(bank: TaskBank) -> None:
     count = len(bank.splits["test"])
     found = answers(classifier("prototypical", bank), bank, "test", 0, (count, 2, 3), 2, 2)
-    assert found.logits.shape == (2, 2, 3 * count, count) and found.foreign.shape == (2, 2, 0, count)
+    assert found.logits.shape == (2, 2, 3 * count, count) and found.foreign["classes"].shape == (2, 2, 0, count)
 
 
 def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: TaskBank) -> None:
@@ -89,8 +92,19 @@ def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: Task
     of_class, of_none = log_chances(prior, support.unflatten(0, (2, 2)), query)
     torch.testing.assert_close(found.answers.logits[0, 1], of_class)
     torch.testing.assert_close(found.own[1], of_class.amax(1) - of_none)
-    assert found.foreign.shape == (2, 3) and found.answers.foreign.shape == (1, 2, 3, 2)
+    assert found.foreign["classes"].shape == (2, 3) and found.answers.foreign["classes"].shape == (1, 2, 3, 2)
 
 
 def test_only_features_that_stay_have_a_prior(bank: TaskBank) -> None:
     assert prior_of(classifier("maml", bank), bank) is None
+
+
+def test_of_drawings_in_grey_digits_are_foreign_too(bank: TaskBank) -> None:
+    drawings = replace(bank, example=bank.example.model_copy(update={"on_paper": True}))
+    assert foreign_queries(bank, "test", 0, SHAPE).keys() == {"classes"}
+    assert foreign_queries(replace(drawings, source="digits"), "test", 0, SHAPE).keys() == {"classes"}
+    digits = foreign_queries(drawings, "test", 0, SHAPE)["digits"]
+    first, second = digits(0), digits(1)
+    assert first.shape == (6, *bank.example.shape) and (first != second).any() and torch.equal(first, digits(0))
+    shipped = torch.from_numpy(load_digits().images).float().mean() / 16
+    assert torch.stack([digits(index) for index in range(50)]).mean().item() == pytest.approx(shipped.item(), rel=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
@@ -26,7 +27,7 @@ class Certainty(TypedDict):
     accuracy: Estimate
     negative_log_likelihood: Estimate
     calibration_error: Estimate
-    foreign_auroc: Estimate | None
+    foreign_auroc: dict[str, Estimate]
 
 
 def probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -65,16 +66,15 @@ def foreign_auroc(own: Tensor, foreign: Tensor) -> float:
     return binary_auroc(sure, torch.arange(len(sure)) < len(own)).item()
 
 
-def certainty(chances: Tensor, labels: Tensor, own: Tensor, foreign: Tensor, seed: int) -> Certainty:
+def certainty(chances: Tensor, labels: Tensor, own: Tensor, foreign: Mapping[str, Tensor], seed: int) -> Certainty:
     """Of probabilities (E, Q, N) for queries with labels (E, Q), and of how sure the classifier is that a query is of
-    its classes (E, Q), and that one of other classes is (E, R); where there are none of those nothing is said of them.
+    its classes (E, Q), and that one of each foreign kind is (E, R); nothing is said of a kind without queries.
 
     Raises ValueError for fewer than two episodes.
     """
     right = (chances.argmax(-1) == labels).double().mean(1)
     drawn = np.random.default_rng(seed).integers(len(labels), size=(RESAMPLES, len(labels)))
     errors = [calibration_error(chances[chosen], labels[chosen]) for chosen in torch.from_numpy(drawn)]
-    told = [foreign_auroc(*pair) for pair in zip(own, foreign, strict=True) if pair[1].numel()]
     return {
         "accuracy": mean_and_ci95(right.numpy()),
         "negative_log_likelihood": mean_and_ci95(negative_log_likelihoods(chances, labels).double().numpy()),
@@ -82,5 +82,9 @@ def certainty(chances: Tensor, labels: Tensor, own: Tensor, foreign: Tensor, see
             "mean": calibration_error(chances, labels),
             "ci95": float(1.96 * np.std(errors, ddof=1)),
         },
-        "foreign_auroc": mean_and_ci95(told) if told else None,
+        "foreign_auroc": {
+            kind: mean_and_ci95([foreign_auroc(*pair) for pair in zip(own, sure, strict=True)])
+            for kind, sure in foreign.items()
+            if sure.numel()
+        },
     }

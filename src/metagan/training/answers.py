@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,19 +14,37 @@ from torch import Tensor
 from metagan.evaluation.class_posterior import ClassPrior, class_prior, log_chances
 from metagan.meta.learners import TaskTensors
 from metagan.meta.methods.prototypical import PrototypicalLearner
+from metagan.parameters import Tasks
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.sources import SOURCES
 from metagan.tasks.streams import BankStream, TaskStream, task_stream
 from metagan.training.classifier import FewShotClassifier
 from metagan.training.episodes import episode_task
 
+OWN = "own"
+Foreign = Mapping[str, Callable[[int], Tensor]]
+"""By their name queries (R, C, H, W) that are of no class of an episode, of which the index is given."""
+
 
 class Answers(NamedTuple):
     """Logits (M, E, Q, N) of M adaptations to each of E episodes: of its queries, whose labels are (E, Q), and
-    (M, E, R, N) of queries of classes that are not in the episode."""
+    (M, E, R, N) of each kind of foreign queries."""
 
     logits: Tensor
     labels: Tensor
-    foreign: Tensor
+    foreign: dict[str, Tensor]
+
+
+def foreign_queries(bank: TaskBank, split: str, seed: int, shape: tuple[int, int, int]) -> Foreign:
+    """Of other classes of the split, and digits where images are drawings in grey that are none."""
+    stream = task_stream(bank, seed)
+    kinds: dict[str, Callable[[int], Tensor]] = {"classes": partial(_queries_of_others, stream, split, shape)}
+    if bank.example.on_paper and bank.source != "digits":
+        wanted = Tasks(source="digits", image_size=bank.example.shape[-1])
+        source = SOURCES["digits"](wanted, seed, Path())
+        drawn = np.concatenate([source.render(index) for index in range(len(source.classes))])
+        kinds["digits"] = partial(_some_of, bank.domain.to_tensor(drawn), shape[0] * shape[2], seed)
+    return kinds
 
 
 def answers(
@@ -40,15 +61,18 @@ def answers(
     to examples of it that are moved as the domain moves them. `norm` is that of an adversary. R is 0 where an
     episode leaves no class of the split.
     """
-    stream, found = task_stream(bank, seed), []
+    stream, kinds = task_stream(bank, seed), foreign_queries(bank, split, seed, shape)
+    labels: list[Tensor] = []
+    found: dict[str, list[Tensor]] = {name: [] for name in (OWN, *kinds)}
     for index in range(episodes):
         task = episode_task(stream, split, index, *shape, norm=norm)
-        foreign = _queries_of_others(stream, split, index, shape)
-        own = [_adapted(model, moved, foreign) for moved in _supports(bank, task, members, seed, index)]
-        logits, of_foreign = (torch.stack(each) for each in zip(*own, strict=True))
-        found.append((logits, task["query_labels"], of_foreign))
-    logits, labels, foreign_logits = zip(*found, strict=True)
-    return Answers(torch.stack(logits, 1), torch.stack(labels), torch.stack(foreign_logits, 1))
+        labels.append(task["query_labels"])
+        asked = {OWN: task["query"], **{name: queries(index) for name, queries in kinds.items()}}
+        answered = [_adapted(model, moved, asked) for moved in _supports(bank, task, members, seed, index)]
+        for name, parts in found.items():
+            parts.append(torch.stack([of_member[name] for of_member in answered]))
+    logits = {name: torch.stack(parts, 1) for name, parts in found.items()}
+    return Answers(logits.pop(OWN), torch.stack(labels), logits)
 
 
 def prior_of(model: FewShotClassifier, bank: TaskBank) -> ClassPrior | None:
@@ -66,11 +90,11 @@ def prior_of(model: FewShotClassifier, bank: TaskBank) -> ClassPrior | None:
 
 class Posterior(NamedTuple):
     """By the posterior of each class's features: answers of one member, and how much likelier a query is in its
-    likeliest class than in one that was never seen, as a logarithm, (E, Q) and of foreign ones (E, R)."""
+    likeliest class than in one that was never seen, as a logarithm, (E, Q) and of each kind of foreign ones (E, R)."""
 
     answers: Answers
     own: Tensor
-    foreign: Tensor
+    foreign: dict[str, Tensor]
 
 
 def posterior_answers(
@@ -83,28 +107,31 @@ def posterior_answers(
     episodes: int,
 ) -> Posterior:
     """To the queries of the same episodes as `answers`."""
-    stream, found = task_stream(bank, seed), []
-    learner = model.learner
+    stream, kinds = task_stream(bank, seed), foreign_queries(bank, split, seed, shape)
+    learner, labels = model.learner, []
     assert isinstance(learner, PrototypicalLearner)
+    logits: dict[str, list[Tensor]] = {name: [] for name in (OWN, *kinds)}
+    sure: dict[str, list[Tensor]] = {name: [] for name in logits}
     for index in range(episodes):
         task = episode_task(stream, split, index, *shape)
-        foreign = _queries_of_others(stream, split, index, shape)
+        labels.append(task["query_labels"])
+        asked = {OWN: task["query"], **{name: queries(index) for name, queries in kinds.items()}}
         with torch.no_grad():
-            support, *asked = (
-                learner.embed(model.parameters, images) for images in (task["support"], task["query"], foreign)
-            )
-        by_class = torch.stack([support[task["support_labels"] == way] for way in task["ways"]])
-        logits, known = zip(*(log_chances(prior, by_class, features) for features in asked), strict=True)
-        sure = [chances.amax(1) - of_none for chances, of_none in zip(logits, known, strict=True)]
-        found.append((logits[0], task["query_labels"], logits[1], *sure))
-    logits, labels, foreign_logits, own, of_foreign = (torch.stack(each) for each in zip(*found, strict=True))
-    return Posterior(Answers(logits[None], labels, foreign_logits[None]), own, of_foreign)
+            support = learner.embed(model.parameters, task["support"])
+            by_class = torch.stack([support[task["support_labels"] == way] for way in task["ways"]])
+            for name, queries in asked.items():
+                of_class, of_none = log_chances(prior, by_class, learner.embed(model.parameters, queries))
+                logits[name].append(of_class)
+                sure[name].append(of_class.amax(1) - of_none)
+    every = {name: torch.stack(parts)[None] for name, parts in logits.items()}
+    surest = {name: torch.stack(parts) for name, parts in sure.items()}
+    return Posterior(Answers(every.pop(OWN), torch.stack(labels), every), surest.pop(OWN), surest)
 
 
-def _adapted(model: FewShotClassifier, task: TaskTensors, foreign: Tensor) -> tuple[Tensor, Tensor]:
+def _adapted(model: FewShotClassifier, task: TaskTensors, asked: dict[str, Tensor]) -> dict[str, Tensor]:
     predict = model.predictor(task)
     with torch.no_grad():
-        return predict(task["query"]), predict(foreign)
+        return {name: predict(queries) for name, queries in asked.items()}
 
 
 def _supports(bank: TaskBank, task: TaskTensors, members: int, seed: int, index: int) -> list[TaskTensors]:
@@ -113,7 +140,7 @@ def _supports(bank: TaskBank, task: TaskTensors, members: int, seed: int, index:
     return [{**task, "support": support} for support in (task["support"], *moved)]
 
 
-def _queries_of_others(stream: TaskStream, split: str, index: int, shape: tuple[int, int, int]) -> Tensor:
+def _queries_of_others(stream: TaskStream, split: str, shape: tuple[int, int, int], index: int) -> Tensor:
     """Of as many classes as the episode has, or of all that it leaves."""
     bank = stream.bank
     others = np.setdiff1d(bank.splits[split], stream.episode(split, index, *shape).class_indices)
@@ -121,3 +148,8 @@ def _queries_of_others(stream: TaskStream, split: str, index: int, shape: tuple[
         return torch.empty(0, *bank.example.shape)
     drawn = BankStream(bank, stream.seed, others).episode(split, index, min(shape[0], len(others)), *shape[1:])
     return drawn.query.flatten(0, 1)
+
+
+def _some_of(examples: Tensor, count: int, seed: int, index: int) -> Tensor:
+    generator = torch.Generator().manual_seed(1_000_003 * seed + index)
+    return examples[torch.randperm(len(examples), generator=generator)[:count]]

@@ -15,6 +15,9 @@ from metagan.training.answers import Answers, answers, posterior_answers, prior_
 from metagan.training.classifier import load_classifier
 from metagan.training.saved import ClassifierHeader, SavedModel
 
+Sureness = tuple[Tensor, dict[str, Tensor]]
+"""How sure it is of each query that it is of the episode's classes, and of each kind of foreign ones."""
+
 
 def evaluate(
     bank: TaskBank,
@@ -60,18 +63,20 @@ def _rows(
 
 
 def _first(found: Answers, members: int) -> Answers:
-    return Answers(found.logits[:members], found.labels, found.foreign[:members])
+    foreign = {kind: logits[:members] for kind, logits in found.foreign.items()}
+    return Answers(found.logits[:members], found.labels, foreign)
 
 
 def _with_temperatures(
-    name: str, way: str, val: Answers, test: Answers, seed: int, sure: tuple[Tensor, Tensor] | None = None
+    name: str, way: str, val: Answers, test: Answers, seed: int, sure: Sureness | None = None
 ) -> list[dict[str, Any]]:
     """A row for the answers as they are, and one with the temperature that suits val classes; without `sure` a
     classifier is as sure of a query as of its likeliest class."""
     rows = []
     for temperature in (1.0, fitted_temperature(val.logits, val.labels)):
-        chances, foreign = (probabilities(logits, temperature) for logits in (test.logits, test.foreign))
-        own, of_foreign = sure or (chances.amax(-1), foreign.amax(-1))
+        chances = probabilities(test.logits, temperature)
+        likeliest = {kind: probabilities(logits, temperature).amax(-1) for kind, logits in test.foreign.items()}
+        own, of_foreign = sure or (chances.amax(-1), likeliest)
         found = certainty(chances, test.labels, own, of_foreign, seed)
         rows.append({"classifier": name, "way": way, "temperature": temperature, **found})
     return rows
@@ -82,7 +87,8 @@ def metrics(certainty: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     logged = {}
     for row in certainty["rows"]:
         way = row["way"] + ("" if row["temperature"] == 1 else "_tempered")
-        for measure in ("accuracy", "negative_log_likelihood", "calibration_error", "foreign_auroc"):
-            if found := row[measure]:
-                logged[f"certainty/{row['classifier']}/{way}/{measure}"] = [{"value": found["mean"], "step": 0}]
+        found = {measure: row[measure] for measure in ("accuracy", "negative_log_likelihood", "calibration_error")}
+        found |= {f"foreign_auroc/{kind}": told for kind, told in row["foreign_auroc"].items()}
+        for measure, estimate in found.items():
+            logged[f"certainty/{row['classifier']}/{way}/{measure}"] = [{"value": estimate["mean"], "step": 0}]
     return logged

@@ -14,11 +14,11 @@ from metagan.reinforcement.policy_gradient import (
     Walked,
     adaptation,
     adapted,
-    advantages,
     initialised,
     loss,
     of_each,
     policy,
+    surprises,
     walk,
 )
 
@@ -27,6 +27,7 @@ SMALL = PolicyGradient(
 )
 FAMILY = Navigation(6, 1)
 GOALS = FAMILY.goals(3, 0)
+UNIT = torch.tensor(0.7)
 
 
 def start(seed: int = 0) -> dict[str, torch.Tensor]:
@@ -47,12 +48,11 @@ def test_the_policy_is_the_network_that_torch_makes_of_its_weights() -> None:
     torch.testing.assert_close(moves.mean, functional_call(network, named, (2 * seen,)))
 
 
-def test_advantages_by_their_definition() -> None:
+def test_surprises_by_their_definition() -> None:
     reward = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(0))
-    found = advantages(reward, 0.9)
+    found = surprises(reward, 0.9)
     to_come = torch.stack([sum(0.9**later * reward[:, step + later] for later in range(5 - step)) for step in range(5)])
-    surprise = to_come.transpose(0, 1) - to_come.transpose(0, 1).mean(2, keepdim=True)
-    torch.testing.assert_close(found, surprise / surprise.std())
+    torch.testing.assert_close(found, (to_come - to_come.mean(2, keepdim=True)).transpose(0, 1))
 
 
 def test_meta_gradients_are_those_of_finite_differences() -> None:
@@ -63,8 +63,8 @@ def test_meta_gradients_are_those_of_finite_differences() -> None:
     )
 
     def outer(parameters: dict[str, torch.Tensor]) -> torch.Tensor:
-        moved = adapted(of_each(parameters, 3), before, 0.5, 0.9, create_graph=True)
-        return loss(moved, after, 0.9).mean()
+        moved = adapted(of_each(parameters, 3), before, 0.5, 0.9, UNIT, create_graph=True)
+        return loss(moved, after, 0.9, UNIT).mean()
 
     watched = {name: value.clone().requires_grad_() for name, value in first.items()}
     outer(watched).backward()
@@ -86,24 +86,12 @@ def test_meta_gradients_are_those_of_finite_differences() -> None:
 def test_an_adaptation_of_a_batch_is_that_of_each() -> None:
     parameters = of_each(start(), 3)
     walked = walks_of(parameters)
-    together = adapted(parameters, walked, 0.5, 0.9, create_graph=False)
-    deviation = _surprise_deviation(walked)
+    together = adapted(parameters, walked, 0.5, 0.9, UNIT, create_graph=False)
     for goal in range(3):
         alone = Walked(*(part[goal : goal + 1] for part in walked[:3]), walked.places)
-        # advantages are in units of their deviation over all goals
-        rate = 0.5 * _surprise_deviation(alone) / deviation
-        moved = adapted(of_each(start(), 1), alone, rate, 0.9, create_graph=False)
+        moved = adapted(of_each(start(), 1), alone, 0.5, 0.9, UNIT, create_graph=False)
         for name, value in moved.items():
             torch.testing.assert_close(value[0], together[name][goal])
-
-
-def _surprise_deviation(walked: Walked) -> float:
-    following, total = torch.zeros_like(walked.reward[:, 0]), []
-    for step in reversed(range(walked.reward.shape[1])):
-        following = walked.reward[:, step] + 0.9 * following
-        total.append(following)
-    to_come = torch.stack(total[::-1], 1)
-    return float((to_come - to_come.mean(2, keepdim=True)).std())
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:

@@ -12,6 +12,8 @@ from metagan.reinforcement.problems import Numbers
 LARGEST_STEP = 0.1
 """Along each axis."""
 OBSERVATION_SIZE = 7
+MEAN_REWARD = 1 / 6
+"""Squared distance of a goal to the origin, on average."""
 
 
 @dataclass(frozen=True)

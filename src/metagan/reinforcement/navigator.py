@@ -7,11 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from metagan.reinforcement.distributions import Gaussian
-from metagan.reinforcement.navigation import OBSERVATION_SIZE, Navigation, Walks
+from metagan.reinforcement.navigation import MEAN_REWARD, OBSERVATION_SIZE, Navigation, Walks
 from metagan.reinforcement.problems import Numbers
-
-MEAN_REWARD = 1 / 6
-"""Squared distance of a goal to the origin, on average."""
 
 
 class Navigator(nn.Module):
@@ -39,15 +36,15 @@ class Navigator(nn.Module):
 
 
 @torch.no_grad()
-def walked(agent: Navigator, family: Navigation, goals: Numbers) -> tuple[Numbers, Numbers]:
-    """What each walk of a trial earns, (episodes, N), and where it was, (episodes, horizon, N, 2). The agent does what
-    it thinks best, without chance."""
-    walks, memory = Walks(family, goals), None
+def walked(agent: Navigator, family: Navigation, goals: Numbers, seed: int) -> tuple[Numbers, Numbers]:
+    """What each walk of a trial earns, (episodes, N), and where it was, (episodes, horizon, N, 2), by moves that the
+    agent draws, as it did when it learned."""
+    walks, memory, generator = Walks(family, goals), None, torch.Generator().manual_seed(seed)
     rewards, places = [], []
     for _ in range(family.steps):
         moves, _, memory = agent(torch.from_numpy(walks.observed())[None], memory)
         before = walks.position
-        rewards.append(walks.step(moves.mean[0].numpy()))
+        rewards.append(walks.step(moves.sample(generator)[0].numpy()))
         places.append(before)
     shape = (family.episodes, family.horizon)
     return np.stack(rewards).reshape(*shape, -1).sum(1), np.stack(places).reshape(*shape, -1, 2)

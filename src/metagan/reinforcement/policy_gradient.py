@@ -74,38 +74,43 @@ def walk(parameters: Parameters, horizon: int, goals: Numbers, count: int, gener
     seen, actions, rewards = [], [], []
     for _ in range(horizon):
         seen.append(torch.from_numpy(walks.position).float().unflatten(0, (len(goals), count)))
-        moves = policy(parameters, seen[-1])
-        actions.append(moves.mean if generator is None else moves.sample(generator))
+        actions.append(policy(parameters, seen[-1]).sample(generator))
         reward = walks.step(actions[-1].flatten(0, 1).numpy())
         rewards.append(torch.from_numpy(reward).float().unflatten(0, (len(goals), count)))
     places = torch.stack(seen).numpy()
     return Walked(torch.cat(seen, 1), torch.cat(actions, 1), torch.stack(rewards, 1), places)
 
 
-def advantages(reward: Tensor, discount: float) -> Tensor:
+def surprises(reward: Tensor, discount: float) -> Tensor:
     """What is still to come of rewards (B, T, n), discounted, less its mean over the walks to the same goal at the same
-    time, in units of its deviation over all."""
+    time."""
     following, total = torch.zeros_like(reward[:, 0]), []
     for step in reversed(range(reward.shape[1])):
         following = reward[:, step] + discount * following
         total.append(following)
     to_come = torch.stack(total[::-1], 1)
-    surprise = to_come - to_come.mean(2, keepdim=True)
-    return surprise / (surprise.std() + 1e-8)
+    return to_come - to_come.mean(2, keepdim=True)
 
 
-def loss(parameters: Parameters, walked: Walked, discount: float) -> Tensor:
-    """(B,): minus the surrogate whose gradient is the policy gradient."""
+def unit_of(walked: Walked, discount: float) -> Tensor:
+    """The deviation of surprises, a number."""
+    return surprises(walked.reward, discount).std() + 1e-8
+
+
+def loss(parameters: Parameters, walked: Walked, discount: float, unit: Tensor) -> Tensor:
+    """(B,): minus the surrogate whose gradient is the policy gradient, of rewards in a unit."""
     logs = policy(parameters, walked.seen).log_probability(walked.action)
-    return -(logs * advantages(walked.reward, discount).flatten(1)).mean(1)
+    return -(logs * surprises(walked.reward, discount).flatten(1) / unit).mean(1)
 
 
-def adapted(parameters: Parameters, walked: Walked, rate: float, discount: float, create_graph: bool) -> Parameters:
+def adapted(
+    parameters: Parameters, walked: Walked, rate: float, discount: float, unit: Tensor, create_graph: bool
+) -> Parameters:
     """Parameters (B, ...) after a gradient step for each goal on its own walks."""
     with torch.enable_grad():
         if not create_graph:
             parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-        total = loss(parameters, walked, discount).sum()
+        total = loss(parameters, walked, discount, unit).sum()
         gradients = torch.autograd.grad(total, list(parameters.values()), create_graph=create_graph)
     moved = {
         name: value - rate * gradient for (name, value), gradient in zip(parameters.items(), gradients, strict=True)
@@ -136,10 +141,11 @@ class PolicyTraining:
         goals = self.family.goals(own.goals_per_update, seed)
         start = of_each(self.parameters, len(goals))
         before = walk(start, self.family.horizon, goals, own.walks, generator)
-        moved = adapted(start, before, own.inner_learning_rate, own.discount, create_graph=True)
+        unit = unit_of(before, own.discount)
+        moved = adapted(start, before, own.inner_learning_rate, own.discount, unit, create_graph=True)
         after = walk(moved, self.family.horizon, goals, own.walks, generator)
         self.optimiser.zero_grad()
-        loss(moved, after, own.discount).mean().backward()
+        loss(moved, after, own.discount, unit_of(after, own.discount)).mean().backward()
         for group in self.optimiser.param_groups:
             group["lr"] = own.learning_rate * (1 - done / own.updates)
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
@@ -167,24 +173,24 @@ class Adaptation(NamedTuple):
     """What a policy does after 0, 1, ... gradient steps."""
 
     rewards: Numbers
-    """(S + 1, N) totals of a walk by the likeliest moves."""
+    """(S + 1, N) totals of a walk, means over the walks to a goal."""
     places: Numbers
-    """(S + 1, T, N, 2): where that walk was."""
+    """(S + 1, T, N, 2): where the first of them was."""
 
 
 def adaptation(
     parameters: Parameters, horizon: int, goals: Numbers, settings: PolicyGradient, steps: int, seed: int
 ) -> Adaptation:
     """`settings.walks` walks to each of the goals (N, 2), a gradient step, and so on; after the first step half the
-    rate, as in the paper's section A.2."""
+    rate, as in the paper's section A.2. The unit of rewards stays that of the first walks: in units of their own a
+    second step overshot where little was left to gain."""
     generator, current = torch.Generator().manual_seed(seed), of_each(parameters, len(goals))
-    rewards, places = [], []
+    rewards, places, unit = [], [], None
     for step in range(steps + 1):
-        likeliest = walk(current, horizon, goals, 1, None)
-        rewards.append(likeliest.reward.sum(1)[:, 0].double().numpy())
-        places.append(likeliest.places[:, :, 0])
-        if step < steps:
-            tried = walk(current, horizon, goals, settings.walks, generator)
-            rate = settings.inner_learning_rate / (1 if step == 0 else 2)
-            current = adapted(current, tried, rate, settings.discount, create_graph=False)
+        tried = walk(current, horizon, goals, settings.walks, generator)
+        rewards.append(tried.reward.sum(1).mean(1).double().numpy())
+        places.append(tried.places[:, :, 0])
+        unit = unit_of(tried, settings.discount) if unit is None else unit
+        rate = settings.inner_learning_rate / (1 if step == 0 else 2)
+        current = adapted(current, tried, rate, settings.discount, unit, create_graph=False)
     return Adaptation(np.stack(rewards), np.stack(places))

@@ -38,8 +38,8 @@ def compare(settings: dict[str, Any], seed: int, checkpoint_folder: Path) -> tup
     with seeded(seed):
         untrained = Navigator(family, chosen.agent.hidden_size, chosen.agent.discount)
     policies = [
-        _by_memory("rl2", agent, family, goals),
-        _by_memory("rl2_untrained", untrained, family, goals),
+        _by_memory("rl2", agent, family, goals, seed),
+        _by_memory("rl2_untrained", untrained, family, goals, seed),
         _by_gradients("maml", start, chosen, chosen.maml.inner_learning_rate, goals, seed),
         _from_scratch(chosen, family, goals, seed),
         {"policy": "oracle", "walks_before": [0], "earned": [mean_and_ci95(oracle(family, goals))]},
@@ -78,8 +78,8 @@ def _row(name: str, walks_before: Iterable[int], rewards: Numbers, places: Numbe
     }
 
 
-def _by_memory(name: str, agent: Navigator, family: Navigation, goals: Numbers) -> Row:
-    rewards, places = walked(agent, family, goals)
+def _by_memory(name: str, agent: Navigator, family: Navigation, goals: Numbers, seed: int) -> Row:
+    rewards, places = walked(agent, family, goals, seed)
     return _row(name, range(family.episodes), rewards, places)
 
 

@@ -44,7 +44,6 @@ class RunSettings(Section):
     embedder: EmbedderSettings = EmbedderSettings()
     meta_train: MetaTrain = MetaTrain()
     evaluate: Evaluate = Evaluate()
-    evaluate_speech: EvaluateSpeech = EvaluateSpeech()
     classifier: ClassifierSettings = ClassifierSettings()
     trainer: Trainer = Trainer()
     compare_classifiers: CompareClassifiers = CompareClassifiers()
@@ -63,6 +62,7 @@ class RunSettings(Section):
     text: TextSettings = TextSettings()
     train_with_rule: TrainWithRule = TrainWithRule()
     continual: Continual = Continual()
+    evaluate_speech: EvaluateSpeech = EvaluateSpeech()
 
     @model_validator(mode="after")
     def _classes_are_large_enough(self) -> RunSettings:

@@ -102,7 +102,7 @@ class TestDigits:
         assert run.data.metrics["adapt/near_copies"] == found["near_copies"]
         logged = trained.artefacts(run)
         assert logged >= {"adaptation.json", "checkpoints/adapted_generator.pt", "pictures/adapted_samples.png"}
-        assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png"}
+        assert logged >= {"pictures/adaptation.gif", "pictures/adapted_samples/009.png", "pictures/adapted_spread.png"}
         assert trained.git("status", "--porcelain") == ""
 
         version = trained.client.get_model_version_by_alias("metagan-my-sevens-generator", "champion")

@@ -13,6 +13,7 @@ from metagan.reporting.figures import (
     picture_grid,
     picture_steps,
     sample_grid,
+    spread_picture,
 )
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources.base import ClassRecord
@@ -155,3 +156,18 @@ def test_frames_show_the_pictures_and_the_samples_of_each_step(channels):
         assert np.array_equal(given, np.broadcast_to(pictures[0].transpose(1, 2, 0), (64, 64, 3)))
         shown = pixels[top + 3 * 65 : top + 3 * 65 + 64, left + 3 * 65 : left + 3 * 65 + 64]
         assert np.array_equal(shown, np.broadcast_to(made[15].transpose(1, 2, 0), (64, 64, 3)))
+
+
+def test_where_samples_differ_their_spread_is_bright() -> None:
+    """Means and twice the deviations by numpy, in the middle of each enlarged picture."""
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 1, 16, 16), dtype=np.uint8)
+    samples = np.zeros((4, 1, 16, 16), np.uint8)
+    samples[:2] = 255  # half of them white: the largest spread
+    samples[:, :, :8] = 200  # the upper half is the same in all
+    sheet = np.asarray(spread_picture(pictures, samples).convert("L"))
+    side, gap = 16 * 14, 6 * 2
+    expected = (pictures.mean(0), 2 * pictures.std(0), samples.mean(0), 2 * samples.std(0))
+    for column, values in enumerate(expected):
+        left = gap + column * (side + gap)
+        seen = sheet[-side - gap : -gap, left : left + side][7::14, 7::14]
+        assert np.array_equal(seen, values[0].round().clip(0, 255))

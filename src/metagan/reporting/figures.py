@@ -116,6 +116,19 @@ def adaptation_frames(pictures: np.ndarray, samples: np.ndarray) -> list[Image.I
     ]
 
 
+def spread_picture(pictures: np.ndarray, samples: np.ndarray) -> Image.Image:
+    """Where samples (n, C, H, W), uint8, are all alike and where the generator is unsure, beside a person's pictures:
+    mean and twice the standard deviation of each pixel, which is white where it is half black and half white."""
+    magnification = max(1, round(224 / pictures.shape[-1]))
+    columns = {}
+    for name, images in (("pictures", pictures), ("samples", samples)):
+        columns[f"mean of {name}"] = images.mean(0)
+        columns[f"spread of {name}"] = 2 * images.std(0)
+    stored = {name: values.round().clip(0, 255).astype(np.uint8)[None] for name, values in columns.items()}
+    cells = [_magnified(picture_of(_as_given(image), image, 1), magnification) for image in stored.values()]
+    return _sheet(list(stored), [cells], 2)
+
+
 def groups_picture(bank: TaskBank, classes: int = 6, rows: int = 4, magnification: int = 2) -> Image.Image:
     """The first classes of each group of a bank under the group's name: a column for each class, of `rows` examples."""
     groups: dict[str, list[int]] = {}

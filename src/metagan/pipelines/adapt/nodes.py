@@ -22,7 +22,7 @@ from metagan.identity import made_from, together
 from metagan.io.registry import Candidate
 from metagan.losses.distances import energy_distance
 from metagan.parameters import Adapt
-from metagan.reporting.figures import adaptation_frames, picture_grid
+from metagan.reporting.figures import adaptation_frames, picture_grid, spread_picture
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_pictures import read_own_pictures
 from metagan.training.adapted_generator import adapt_generator
@@ -94,14 +94,15 @@ def _energy_distances(embedder: nn.Module, samples: Tensor, support: Tensor) -> 
 
 def draw(
     images: Images, adaptation: dict[str, Any]
-) -> tuple[dict[str, Image.Image], dict[str, Image.Image], Image.Image, list[Image.Image]]:
-    """The last samples one by one, as they were drawn and at the size of the pictures; as a grid; and the frames of
-    the adaptation."""
+) -> tuple[dict[str, Image.Image], dict[str, Image.Image], Image.Image, Image.Image, list[Image.Image]]:
+    """The last samples one by one, as they were drawn and at the size of the pictures; as a grid; how much they differ;
+    and the frames of the adaptation."""
     last, side = images["samples"][-1], adaptation["side"]
     names = [f"{number:03}" for number in range(len(last))]
     drawn = {name: tile(image[None], on_paper=False, columns=1) for name, image in zip(names, last, strict=True)}
     full_size = {name: resized(image, side) for name, image in zip(names, last, strict=True)}
-    return drawn, full_size, picture_grid(last), adaptation_frames(images["pictures"], images["samples"])
+    spread = spread_picture(images["pictures"], last)
+    return drawn, full_size, picture_grid(last), spread, adaptation_frames(images["pictures"], images["samples"])
 
 
 def metrics(adaptation: dict[str, Any]) -> dict[str, list[dict[str, float]]]:

@@ -19,7 +19,13 @@ def create_pipeline() -> Pipeline:
             node(
                 draw,
                 ["adaptation_images", "adaptation"],
-                ["adapted_samples", "adapted_samples_full_size", "adapted_grid", "adaptation_frames"],
+                [
+                    "adapted_samples",
+                    "adapted_samples_full_size",
+                    "adapted_grid",
+                    "adapted_spread",
+                    "adaptation_frames",
+                ],
                 name="draw_adapted",
             ),
             node(

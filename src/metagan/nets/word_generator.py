@@ -11,7 +11,7 @@ from torch import Tensor, nn
 CONTEXT = 4
 """Characters that it looks back at."""
 END = 0
-TINY, FAINT = 1e-6, 1e-2
+TINY = 1e-6
 
 
 class Memory(NamedTuple):
@@ -25,12 +25,12 @@ class WordGenerator(nn.Module):
     """(N, length) normal noise -> (N, characters, 1, length), words of which each character is one of its place.
 
     A character is drawn from a mixture. One part is a network of the characters before (Bengio et al. 2003), its place,
-    and a learned `code` of the language; it leans to characters that the memory has. The other copies from `memory`,
-    the support words as logits (K, characters, length): it looks where the same characters stand before (an induction
-    head, Olsson et al. 2022; PPM, Cleary and Witten 1984), and by how many of them agree says how much it trusts a
-    place. Noise draws: each of its numbers chooses a character by the inverse of the distribution function. What is
-    chosen is exactly 0 or 1, and has the gradient of its probability after the characters that were chosen before it
-    (straight-through, Bengio et al. 2013, section 4).
+    and a learned `code` of the language. The other copies from `memory`, the support words as logits (K, characters,
+    length): it looks where the same characters stand before (an induction head, Olsson et al. 2022; PPM, Cleary and
+    Witten 1984), and by how many of them agree says how much it trusts a place. Noise draws: each of its numbers
+    chooses a character by the inverse of the distribution function. What is chosen is exactly 0 or 1, and has the
+    gradient of its probability after the characters that were chosen before it (straight-through, Bengio et al. 2013,
+    section 4).
     """
 
     def __init__(self, characters: int, length: int, width: int) -> None:
@@ -43,7 +43,6 @@ class WordGenerator(nn.Module):
         self.deep = nn.Linear(width, width)
         self.known = nn.Linear(width, characters)
         self.trust = nn.Parameter(torch.arange(1.0, CONTEXT + 1))
-        self.tilt = nn.Parameter(torch.zeros(2))
         self.gate = nn.Linear(width + CONTEXT, 1)
         self.loudness = nn.Parameter(torch.ones(()))
         self.activation = nn.LeakyReLU(0.2)
@@ -99,12 +98,10 @@ class WordGenerator(nn.Module):
         """
         hidden = self.activation(self.before(window) + place + self.code)
         hidden = hidden + self.activation(self.deep(hidden))
+        known = self.known(hidden).softmax(-1)
         trusted = sum((trust * one for trust, one in zip(self.trust, agreed, strict=True)), memory.there)
         looks = trusted.flatten(-2).softmax(-1)
         copied = looks @ memory.words.transpose(1, 2).flatten(0, 1)
-        seen = memory.words.mean((0, 2))
-        tilted = self.tilt[0] * (copied + FAINT).log() + self.tilt[1] * (seen + FAINT).log()
-        known = (self.known(hidden) + tilted).softmax(-1)
         reached = torch.stack([(looks * one.flatten(-2)).sum(-1) for one in agreed], -1)
         share = torch.sigmoid(self.gate(torch.cat([hidden, reached], -1)))
         mixed = (1 - share) * known + share * copied

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conftest import Project
 
 KEDRO = ("kedro", "run", "--env", "smoke", "--pipelines")
-ARMS = ["iid", "none", "reservoir", "ewc", "generated"]
+ARMS = ["iid", "none", "generated", "reservoir", "ewc"]
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,8 @@ def speech_table(
         for name, images in made.items()
     }
     table["real"] = without_adaptation(real, settings, seed)["real"]
-    found = use(bank, arms, step, settings.model_copy(update={"steps": (step,)}), seed)
+    shots = settings.use.model_copy(update={"k_shots": (settings.k_shot,)})
+    found = use(bank, arms, step, settings.model_copy(update={"steps": (step,), "use": shots}), seed)
     for name in arms:
         table[name]["use"] = found["by_step"][name][0]["mean"]
     return table

@@ -116,7 +116,6 @@ def _engine() -> Iterator[ctypes.CDLL]:
         if engine.espeak_Initialize(SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0) != RATE:
             raise UserError("tasks.source: the speech engine of spoken_words does not start; reinstall espeakng-loader")
         engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
-        ctypes.CDLL(None).srand(1)  # some of its voices take their noise from C's own numbers
         yield engine
         engine.espeak_Terminate()
     finally:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from metagan.evaluation.n_grams import adapted, covered, fitted, jensen_shannon, n_grams, surprise, written
+from metagan.evaluation.n_grams import Mixture, covered, fitted, jensen_shannon, n_grams, surprise, written
 
 COUNTS = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 50), min_size=1)
 WORDS = ("abba", "baba", "ab", "bb")
@@ -68,11 +68,12 @@ def test_a_low_temperature_writes_the_likeliest() -> None:
     assert len(set(written(model, 50, 8, 2.0, np.random.default_rng(0)))) > 10
 
 
-def test_adapting_is_fitting_to_words_as_often_as_they_weigh() -> None:
-    model = adapted(fitted(WORDS, 3, "abc"), ["cab", "aa"], 3)
-    whole = fitted([*WORDS, *["cab", "aa"] * 3], 3, "abc")
-    for before in ("", "a", "ca", "bb", "cc"):
-        assert model.chances(before) == pytest.approx(whole.chances(before))
+def test_a_mixture_is_between_its_parts() -> None:
+    first, second = fitted(["aa"], 2, "ab"), fitted(["bb"], 2, "ab")
+    assert Mixture(first, second, 0.25).chances("a") == pytest.approx(
+        0.25 * first.chances("a") + 0.75 * second.chances("a")
+    )
+    assert surprise(Mixture(first, second, 1.0), ["ab"]) == pytest.approx(surprise(first, ["ab"]))
 
 
 def test_words_are_cut_at_the_longest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -53,15 +53,12 @@ def covered(words: Mapping[str, int], by: Mapping[str, int]) -> float:
 class NGramModel:
     """Chances of a character after up to `order` - 1 others, smoothed by those after fewer.
 
-    Interpolated Witten-Bell smoothing (Chen and Goodman 1999, section 2.4), down to equal chances of `characters`. What
-    came `after` in `own` words, too, counts `weight` times.
+    Interpolated Witten-Bell smoothing (Chen and Goodman 1999, section 2.4), down to equal chances of `characters`.
     """
 
     characters: str
     order: int
     after: Mapping[str, Counter[str]] = field(repr=False)
-    own: Mapping[str, Counter[str]] = field(default_factory=dict, repr=False)
-    weight: float = 1.0
 
     def chances(self, before: str) -> Chances:
         """(characters + 1,) of the next character, the last of the end, after a beginning of a word."""
@@ -70,12 +67,11 @@ class NGramModel:
     def _smoothed(self, context: str) -> Chances:
         lower = self._smoothed(context[1:]) if context else np.full(len(self.characters) + 1, 1.0)
         lower = lower / lower.sum()
-        seen, own = (counts.get(context, Counter()) for counts in (self.after, self.own))
-        if not seen and not own:
+        seen = self.after.get(context)
+        if not seen:
             return lower
-        counts = np.array([seen[one] + self.weight * own[one] for one in self.characters + END], np.float64)
-        kinds = np.count_nonzero(counts)
-        return (counts + kinds * lower) / (counts.sum() + kinds)
+        own = np.array([seen.get(character, 0) for character in self.characters + END], np.float64)
+        return (own + len(seen) * lower) / (own.sum() + len(seen))
 
 
 def fitted(words: Sequence[str], order: int, characters: str) -> NGramModel:
@@ -89,13 +85,23 @@ def fitted(words: Sequence[str], order: int, characters: str) -> NGramModel:
     return NGramModel(characters, order, dict(after))
 
 
-def adapted(model: NGramModel, words: Sequence[str], weight: float) -> NGramModel:
-    """The model with the counts of further words, each so many times: so MAP adaptation weighs both by how often either
-    has seen what stands before (Bacchiani and Roark 2003, section 2.1)."""
-    return replace(model, own=fitted(words, model.order, model.characters).after, weight=weight)
+@dataclass(frozen=True)
+class Mixture:
+    """Two models of the same characters; the first has this share."""
+
+    first: NGramModel
+    second: NGramModel
+    share: float
+
+    @property
+    def characters(self) -> str:
+        return self.first.characters
+
+    def chances(self, before: str) -> Chances:
+        return self.share * self.first.chances(before) + (1 - self.share) * self.second.chances(before)
 
 
-def surprise(model: NGramModel, words: Sequence[str]) -> float:
+def surprise(model: NGramModel | Mixture, words: Sequence[str]) -> float:
     """Mean of minus the logarithm of a word's chances, in nats."""
     places = {character: i for i, character in enumerate(model.characters + END)}
     told = [
@@ -104,7 +110,9 @@ def surprise(model: NGramModel, words: Sequence[str]) -> float:
     return float(np.sum(told) / len(words))
 
 
-def written(model: NGramModel, n: int, longest: int, temperature: float, generator: np.random.Generator) -> list[str]:
+def written(
+    model: NGramModel | Mixture, n: int, longest: int, temperature: float, generator: np.random.Generator
+) -> list[str]:
     """So many words of the model, cut at the longest; below a temperature of 1 of its likelier ones."""
     letters = model.characters + END
 

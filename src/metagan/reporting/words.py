@@ -48,10 +48,9 @@ def page(table: Mapping[str, Any]) -> str:
     lines = [
         f"# Words of {table['classes']} unseen classes",
         "",
-        f"{table['k_shot']} words shown, {table['step']} adversarial steps, {table['samples']} words written. In the "
-        f"model of all languages a support word counts {table['weight_of_support']:g} times. Temperatures of the "
-        "adapted model are multiples of its own. js: Jensen-Shannon divergence of n-grams to the rest of the class, in "
-        "bits.",
+        f"{table['k_shot']} words shown, {table['step']} adversarial steps, {table['samples']} words written. Of the "
+        f"mixture, {table['share_of_support']:g} is of the support words. Temperatures of the adapted model are "
+        "multiples of its own. js: Jensen-Shannon divergence of n-grams to the rest of the class, in bits.",
         "",
         f"| arm | temperature | {' | '.join(COLUMNS)} |",
         "|---" * (len(COLUMNS) + 2) + "|",

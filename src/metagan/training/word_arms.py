@@ -10,7 +10,7 @@ import torch
 
 from metagan.domains.spelling import CHARACTERS, LONGEST, decoded, encoded, spelled
 from metagan.errors import UserError
-from metagan.evaluation.n_grams import NGramModel, adapted, fitted, surprise, written
+from metagan.evaluation.n_grams import Mixture, NGramModel, fitted, surprise, written
 from metagan.evaluation.word_lists import WordTask
 from metagan.parameters import MetaTrain, TextSettings
 from metagan.tasks.bank import TaskBank
@@ -23,10 +23,10 @@ from metagan.training.trajectories import sampling_map
 Write = Callable[[float], list[list[str]]]
 """A temperature -> a list of words for each task."""
 
-WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""Of a support word beside one of the train split."""
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Of the support set's model in a mixture."""
 CHOSEN_ON = 20
-"""Val classes on which the weight is chosen."""
+"""Val classes on which the share is chosen."""
 TASKS_AT_ONCE = 20
 _WORDS = 11
 
@@ -76,7 +76,7 @@ def model_writer(
     return write
 
 
-def n_gram_writer(models: Sequence[NGramModel], settings: TextSettings, seed: int) -> Write:
+def n_gram_writer(models: Sequence[NGramModel | Mixture], settings: TextSettings, seed: int) -> Write:
     """A model for each task."""
 
     def write(temperature: float) -> list[list[str]]:
@@ -97,17 +97,13 @@ def all_languages(bank: TaskBank, settings: TextSettings) -> NGramModel:
     return fitted(words, settings.order, CHARACTERS)
 
 
-def adapted_models(everything: NGramModel, tasks: Sequence[WordTask], weight: float) -> list[NGramModel]:
-    """Each with its support words, so many times each."""
-    return [adapted(everything, task.support, weight) for task in tasks]
-
-
-def best_weight(everything: NGramModel, tasks: Sequence[WordTask]) -> float:
-    """The weight of support words at which the real words of tasks, of val classes, surprise least."""
+def best_share(everything: NGramModel, tasks: Sequence[WordTask], settings: TextSettings) -> float:
+    """The share of the support set's model at which the real words of tasks, of val classes, surprise least."""
     few = tasks[:CHOSEN_ON]
+    models = support_models(few, settings)
 
-    def mean_surprise(weight: float) -> float:
-        models = adapted_models(everything, few, weight)
-        return float(np.mean([surprise(model, task.real) for model, task in zip(models, few, strict=True)]))
+    def mean_surprise(share: float) -> float:
+        mixtures = (Mixture(own, everything, share) for own in models)
+        return float(np.mean([surprise(mixture, task.real) for mixture, task in zip(mixtures, few, strict=True)]))
 
-    return min(WEIGHTS, key=mean_surprise)
+    return min(SHARES, key=mean_surprise)

@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from metagan.evaluation.n_grams import Mixture
 from metagan.evaluation.word_lists import WordTask, above, measured
 from metagan.identity import together
 from metagan.parameters import MetaTrain, TextSettings
@@ -16,9 +17,8 @@ from metagan.training.gan import load_gan
 from metagan.training.saved import GanHeader, SavedModel
 from metagan.training.word_arms import (
     Write,
-    adapted_models,
     all_languages,
-    best_weight,
+    best_share,
     model_writer,
     n_gram_writer,
     support_models,
@@ -37,11 +37,12 @@ def evaluate(bank: TaskBank, meta_model: SavedModel[GanHeader], text: Table, met
     tasks = word_tasks(bank, "test", settings, seed)
     known = {word for class_index in bank.splits["train"] for word in words_of(bank, int(class_index))}
     everything = all_languages(bank, settings)
-    weight = best_weight(everything, word_tasks(bank, "val", settings, seed))
+    share = best_share(everything, word_tasks(bank, "val", settings, seed), settings)
+    own = support_models(tasks, settings)
     writers: dict[str, Write] = {
         "model": model_writer(load_gan(meta_model, "meta_model"), training, tasks, bank, settings, seed),
-        "n_grams": n_gram_writer(support_models(tasks, settings), settings, seed),
-        "n_grams_of_all": n_gram_writer(adapted_models(everything, tasks, weight), settings, seed),
+        "n_grams": n_gram_writer(own, settings, seed),
+        "n_grams_of_all": n_gram_writer([Mixture(one, everything, share) for one in own], settings, seed),
     }
     lists = {arm: {heat: write(heat) for heat in settings.temperatures} for arm, write in writers.items()}
     arms = {
@@ -57,7 +58,7 @@ def evaluate(bank: TaskBank, meta_model: SavedModel[GanHeader], text: Table, met
         "k_shot": settings.k_shot,
         "samples": settings.samples,
         "step": settings.step,
-        "weight_of_support": weight,
+        "share_of_support": share,
         "arms": arms,
         "real": measured(real, tasks, known),
         "copies": measured(copies, tasks, known),

@@ -33,7 +33,7 @@ SMALL_AND_LARGE: dict[str, tuple[Any, Any]] = {
     ".csv": (pd.DataFrame({"fid": [1.0]}), pd.DataFrame({"fid": NOISE.ravel()})),
     ".png": (Image.new("L", (8, 8)), Image.fromarray(NOISE)),
     ".gif": ([Image.new("L", (8, 8))], [Image.fromarray(NOISE)]),
-    ".html": ("<html>", "<html>" * 1000),
+    **dict.fromkeys((".html", ".md", ".txt"), ("<html>", "<html>" * 1000)),
     ".npz": ({"real": NOISE[:2, :2]}, {"real": NOISE}),
     ".pt": (SavedModel(HEADER, {}), SavedModel(HEADER, {"layer": torch.tensor(NOISE)})),
 }

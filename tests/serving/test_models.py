@@ -171,3 +171,4 @@ def test_a_request_that_takes_too_long_ends(
         with pytest.raises(MlflowException, match=r"^seconds: the 30 of a request are over") as caught:
             model.predict(None, pd.DataFrame([row]))
         assert caught.value.get_http_status_code() == 504
+        assert torch.is_grad_enabled()  # for the next request that the thread answers

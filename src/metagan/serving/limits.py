@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.overrides import TorchFunctionMode
 
 from metagan.errors import UserError
@@ -57,14 +58,16 @@ def check_work(rows: Iterable[Work]) -> None:
 
 
 class Deadline(TorchFunctionMode):
-    """Within it, torch's functions raise TimeoutError in this thread once `seconds` are over."""
+    """Within it, torch's functions raise TimeoutError in this thread once `seconds` are over, but not the one by which
+    `no_grad` ends: the thread answers other requests."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds, self.end = seconds, time.monotonic() + seconds
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.check()
+        if function is not torch._C._set_grad_enabled:
+            self.check()
         return function(*args, **(kwargs or {}))
 
     def check(self) -> None:

@@ -58,7 +58,11 @@ def test_words_come_as_often_as_their_chances_say() -> None:
 
 def test_a_sure_copier_writes_what_it_remembers() -> None:
     shown = words([1, 2, 3, 4, 0], [5, 6, 1, 0, 0])
-    memory, _ = WordEncoder(CHARACTERS, 8)(shown)
+    encoder = WordEncoder(CHARACTERS, 8)
+    assert not any(part.any() for part in encoder(shown))  # before it has learned to remember
+    with torch.no_grad():
+        encoder.clarity.fill_(0.08)
+    memory, _ = encoder(shown)
     made = generator(memory=20 * memory, **{"gate.bias": torch.tensor([50.0]), "trust": torch.full((4,), 20.0)})
     drawn = made(torch.randn(50, LENGTH))
     assert {tuple(word) for word in drawn[:, :, 0].argmax(1).tolist()} == {(1, 2, 3, 4, 0), (5, 6, 1, 0, 0)}

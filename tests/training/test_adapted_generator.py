@@ -56,6 +56,16 @@ def test_the_weights_alone_draw_the_samples(
     torch.testing.assert_close(generator(noise), samples[-1])
 
 
+def test_a_lower_temperature_draws_what_is_more_alike(meta_model: SavedModel[GanHeader], pictures: Tensor) -> None:
+    """By the weights of the noise, which it multiplies."""
+    plain, cold = (
+        adapt_generator(meta_model, pictures, 2, 40, 7, progress=False, temperature=factor) for factor in (1.0, 0.25)
+    )
+    name = "noise.weight"
+    torch.testing.assert_close(cold[0].state[name], plain[0].state[name] / 4)
+    assert cold[1][-1].std(0).mean() < plain[1][-1].std(0).mean()
+
+
 def test_pictures_of_another_shape_are_refused(
     meta_model: SavedModel[GanHeader], embedders: tuple[SavedModel[EmbedderHeader], ...]
 ) -> None:

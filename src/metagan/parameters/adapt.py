@@ -18,4 +18,5 @@ class Adapt(Section):
     text: Folder | None = None
     steps: Annotated[int, Field(ge=1, le=50)] = 20
     samples: Annotated[int, Field(ge=2, le=256)] = 64
+    temperature: Annotated[float, Field(gt=0, le=10)] = 1.0
     invert: Literal["auto", "always", "never"] = "auto"

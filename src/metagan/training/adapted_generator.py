@@ -28,16 +28,18 @@ def adapt_generator(
     inverted: bool = False,
     progress: bool = True,
     parameter: str = "adapt.steps",
+    temperature: float = 1.0,
 ) -> tuple[SavedModel[GeneratorHeader], Tensor]:
     """Weights of the generator alone, and samples (steps + 1, n, C, H, W) in [0, 1] after 0, 1 ... `steps` steps.
 
     `pictures` (K, C, H, W) in [0, 1] are the support set; the samples have the same noise after every step. The
-    weights draw at the model's temperature; `inverted` when dark pictures were made bright. Raises UserError when the
-    pictures have another shape than the model draws, and, by the name of the `parameter`, when a step leads to samples
-    that are not finite.
+    weights draw at the model's temperature, of strokes `temperature` times that; `inverted` when dark pictures were
+    made bright. Raises UserError when the pictures have another shape than the model draws, and, by the name of the
+    `parameter`, when a step leads to samples that are not finite.
     """
     gan = load_gan(meta_model, "meta_model")
     check_architecture("meta_model", gan.architecture, shape=gan.domain.to_stored(pictures).shape[1:])
+    warm = gan.temperature._replace(strokes=gan.temperature.strokes * temperature)
     learner, started = gan.learner(), perf_counter()
     tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
     task = {name: value[0] for name, value in tasks.items()}
@@ -46,7 +48,7 @@ def adapt_generator(
     )
     samples = []
     for step, adapted in enumerate(tqdm(trajectory, "adapting", steps + 1, unit="step", disable=not progress)):
-        drawing = at_temperature(gan.domain, adapted.parameters, gan.temperature)
+        drawing = at_temperature(gan.domain, adapted.parameters, warm)
         samples.append(learner.generate(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
             raise UserError(f"{parameter}: adaptation diverged at step {step} of {steps}; take fewer")

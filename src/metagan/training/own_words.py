@@ -26,8 +26,11 @@ class NewLines(NamedTuple):
     parts: int
 
 
-def new_lines(meta_model: SavedModel[GanHeader], given: Sequence[str], steps: int, seed: int) -> NewLines:
-    """As many as are given, or what was drawn of them; `given` are lines as `spelled` gives them.
+def new_lines(
+    meta_model: SavedModel[GanHeader], given: Sequence[str], steps: int, seed: int, temperature: float = 1.0
+) -> NewLines:
+    """As many as are given, or what was drawn of them; `given` are lines as `spelled` gives them. `temperature` is a
+    multiple of the model's own.
 
     The model adapts to at most as many lines as its training had, so that more are shared out among several
     adaptations, at random.
@@ -38,7 +41,9 @@ def new_lines(meta_model: SavedModel[GanHeader], given: Sequence[str], steps: in
     drawn: list[str] = []
     for number, part in enumerate(parts):
         support = gan.domain.to_tensor(encoded([given[i] for i in part]))
-        _, samples = adapt_generator(meta_model, support, steps, DRAWN * len(part), seed + number, progress=False)
+        _, samples = adapt_generator(
+            meta_model, support, steps, DRAWN * len(part), seed + number, progress=False, temperature=temperature
+        )
         drawn += decoded(gan.domain.to_stored(samples[-1]))
     known = set(given)
     new = [line for line in drawn if line.strip() and spelled(line) not in known]

@@ -56,7 +56,9 @@ def adapt(
     own = read_own_pictures(wanted, bank, meta_model.header.shots.fewest)
     meta_model.header.tell_of_many("adapt.images", len(own.files))
     pictures, support = own.images, bank.domain.to_tensor(own.images)
-    generator, samples = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed, own.turned)
+    generator, samples = adapt_generator(
+        meta_model, support, wanted.steps, wanted.samples, seed, own.turned, temperature=wanted.temperature
+    )
     embedder = load_embedder(evaluation_embedder, bank)
     familiar = familiarity(embedder, bank, support, seed)
     copy_distance = copy_limit(embedder, bank, len(pictures), seed)

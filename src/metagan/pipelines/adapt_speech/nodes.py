@@ -42,7 +42,9 @@ def adapt(
     own = read_own_recordings(wanted, bank, meta_model.header.shots.fewest)
     meta_model.header.tell_of_many("adapt.audio", len(own.files))
     support = bank.domain.to_tensor(own.examples)
-    generator, drawn = adapt_generator(meta_model, support, wanted.steps, wanted.samples, seed)
+    generator, drawn = adapt_generator(
+        meta_model, support, wanted.steps, wanted.samples, seed, temperature=wanted.temperature
+    )
     samples = bank.domain.to_stored(drawn[-1])
     sounds = {f"{number:03}": sound_of(sample, seed) for number, sample in enumerate(samples)}
     embedder = load_embedder(evaluation_embedder, bank)

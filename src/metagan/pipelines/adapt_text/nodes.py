@@ -24,7 +24,7 @@ def adapt(
     origin = together("adapt_text", task_bank=bank.identity, meta_model=meta_model.identity("meta_model"))
     wanted, started = Adapt.model_validate(settings), perf_counter()
     lines = read_own_lines(wanted, bank)
-    found = new_lines(meta_model, lines, wanted.steps, seed)
+    found = new_lines(meta_model, lines, wanted.steps, seed, wanted.temperature)
     logger.info(
         "%d new lines after %d; of %d that were drawn %.0f%% are new",
         len(found.lines), len(lines), found.drawn, 100 * found.share_new,

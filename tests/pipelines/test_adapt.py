@@ -154,7 +154,7 @@ class TestDigits:
             Image.fromarray(pixels).save(tmp_path / f"{number}.png")
         done = adapt(trained, images=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "The pictures look unlike what the model was trained on" in " ".join((done.stdout + done.stderr).split())
+        assert "The files look unlike what the model was trained on" in " ".join((done.stdout + done.stderr).split())
         assert table(trained)["unfamiliar"]
         assert table(trained)["unlike"]
         assert f"trained on: {table(trained)['unlike'][0]}" in " ".join((done.stdout + done.stderr).split())

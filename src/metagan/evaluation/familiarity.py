@@ -60,11 +60,11 @@ def familiarity(embedder: nn.Module, bank: TaskBank, pictures: Tensor, seed: int
 
 
 def unlike_files(found: Familiarity, files: Sequence[Path], folder: Path) -> list[str]:
-    """The names of the pictures in a folder that are unlike, which a warning tells."""
+    """The names of the files in a folder that are unlike, which a warning tells."""
     unlike = [shown(file.relative_to(folder)) for file, is_unlike in zip(files, found.unlike, strict=True) if is_unlike]
     if unlike:
         logger.warning(
-            "The pictures look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 "
+            "The files look unlike what the model was trained on: %s. Together they are at a distance of %.1f; 99 "
             "of 100 tasks of val classes are within %.1f. Expect poor samples.",
             ", ".join(unlike),
             found.distance,

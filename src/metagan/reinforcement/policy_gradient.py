@@ -15,6 +15,7 @@ from torch import Tensor
 
 from metagan.reinforcement.distributions import Gaussian
 from metagan.reinforcement.navigation import Navigation, Walks
+from metagan.reinforcement.ppo import advantages
 from metagan.reinforcement.problems import Numbers
 
 Parameters = dict[str, Tensor]
@@ -84,11 +85,8 @@ def walk(parameters: Parameters, horizon: int, goals: Numbers, count: int, gener
 def surprises(reward: Tensor, discount: float) -> Tensor:
     """What is still to come of rewards (B, T, n), discounted, less its mean over the walks to the same goal at the same
     time."""
-    following, total = torch.zeros_like(reward[:, 0]), []
-    for step in reversed(range(reward.shape[1])):
-        following = reward[:, step] + discount * following
-        total.append(following)
-    to_come = torch.stack(total[::-1], 1)
+    by_time = reward.transpose(0, 1)
+    to_come = advantages(by_time, torch.zeros_like(by_time), discount, 1.0).transpose(0, 1)
     return to_come - to_come.mean(2, keepdim=True)
 
 
@@ -190,7 +188,8 @@ def adaptation(
         tried = walk(current, horizon, goals, settings.walks, generator)
         rewards.append(tried.reward.sum(1).mean(1).double().numpy())
         places.append(tried.places[:, :, 0])
-        unit = unit_of(tried, settings.discount) if unit is None else unit
-        rate = settings.inner_learning_rate / (1 if step == 0 else 2)
-        current = adapted(current, tried, rate, settings.discount, unit, create_graph=False)
+        if step < steps:
+            unit = unit_of(tried, settings.discount) if unit is None else unit
+            rate = settings.inner_learning_rate / (1 if step == 0 else 2)
+            current = adapted(current, tried, rate, settings.discount, unit, create_graph=False)
     return Adaptation(np.stack(rewards), np.stack(places))

@@ -39,7 +39,7 @@ def adapt_generator(
     """
     gan = load_gan(meta_model, "meta_model")
     check_architecture("meta_model", gan.architecture, shape=gan.domain.to_stored(pictures).shape[1:])
-    warm = gan.temperature._replace(strokes=gan.temperature.strokes * temperature)
+    warm = gan.temperature.times(temperature)
     learner, started = gan.learner(), perf_counter()
     tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
     task = {name: value[0] for name, value in tasks.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import Tasks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources import SOURCES
+from metagan.tasks.sources.base import Images
 from metagan.tasks.streams import BankStream, TaskStream, task_stream
 from metagan.training.classifier import FewShotClassifier
 from metagan.training.episodes import episode_task
@@ -40,11 +42,26 @@ def foreign_queries(bank: TaskBank, split: str, seed: int, shape: tuple[int, int
     stream = task_stream(bank, seed)
     kinds: dict[str, Callable[[int], Tensor]] = {"classes": partial(_queries_of_others, stream, split, shape)}
     if bank.example.on_paper and bank.source != "digits":
-        wanted = Tasks(source="digits", image_size=bank.example.shape[-1])
-        source = SOURCES["digits"](wanted, seed, Path())
-        drawn = np.concatenate([source.render(index) for index in range(len(source.classes))])
-        kinds["digits"] = partial(_some_of, bank.domain.to_tensor(drawn), shape[0] * shape[2], seed)
+        digits = bank.domain.to_tensor(_digits(bank.example.shape[-1]))
+        kinds["digits"] = partial(_some_of, digits, shape[0] * shape[2], seed)
     return kinds
+
+
+@cache
+def _digits(image_size: int) -> Images:
+    """All digits that scikit-learn ships."""
+    source = SOURCES["digits"](Tasks(source="digits", image_size=image_size), 0, Path())
+    return np.concatenate([source.render(index) for index in range(len(source.classes))])
+
+
+def _episodes(
+    bank: TaskBank, split: str, seed: int, shape: tuple[int, int, int], count: int, norm: str = "linf"
+) -> Iterator[tuple[int, TaskTensors, dict[str, Tensor]]]:
+    """The index of each episode, its task, and what is asked in it: its own queries and each kind of foreign ones."""
+    stream, kinds = task_stream(bank, seed), foreign_queries(bank, split, seed, shape)
+    for index in range(count):
+        task = episode_task(stream, split, index, *shape, norm=norm)
+        yield index, task, {OWN: task["query"], **{name: queries(index) for name, queries in kinds.items()}}
 
 
 def answers(
@@ -61,16 +78,13 @@ def answers(
     to examples of it that are moved as the domain moves them. `norm` is that of an adversary. R is 0 where an
     episode leaves no class of the split.
     """
-    stream, kinds = task_stream(bank, seed), foreign_queries(bank, split, seed, shape)
     labels: list[Tensor] = []
-    found: dict[str, list[Tensor]] = {name: [] for name in (OWN, *kinds)}
-    for index in range(episodes):
-        task = episode_task(stream, split, index, *shape, norm=norm)
+    found = defaultdict[str, list[Tensor]](list)
+    for index, task, asked in _episodes(bank, split, seed, shape, episodes, norm):
         labels.append(task["query_labels"])
-        asked = {OWN: task["query"], **{name: queries(index) for name, queries in kinds.items()}}
         answered = [_adapted(model, moved, asked) for moved in _supports(bank, task, members, seed, index)]
-        for name, parts in found.items():
-            parts.append(torch.stack([of_member[name] for of_member in answered]))
+        for name in asked:
+            found[name].append(torch.stack([of_member[name] for of_member in answered]))
     logits = {name: torch.stack(parts, 1) for name, parts in found.items()}
     return Answers(logits.pop(OWN), torch.stack(labels), logits)
 
@@ -107,15 +121,12 @@ def posterior_answers(
     episodes: int,
 ) -> Posterior:
     """To the queries of the same episodes as `answers`."""
-    stream, kinds = task_stream(bank, seed), foreign_queries(bank, split, seed, shape)
-    learner, labels = model.learner, []
+    learner = model.learner
     assert isinstance(learner, PrototypicalLearner)
-    logits: dict[str, list[Tensor]] = {name: [] for name in (OWN, *kinds)}
-    sure: dict[str, list[Tensor]] = {name: [] for name in logits}
-    for index in range(episodes):
-        task = episode_task(stream, split, index, *shape)
+    labels: list[Tensor] = []
+    logits, sure = defaultdict[str, list[Tensor]](list), defaultdict[str, list[Tensor]](list)
+    for _, task, asked in _episodes(bank, split, seed, shape, episodes):
         labels.append(task["query_labels"])
-        asked = {OWN: task["query"], **{name: queries(index) for name, queries in kinds.items()}}
         with torch.no_grad():
             support = learner.embed(model.parameters, task["support"])
             by_class = torch.stack([support[task["support_labels"] == way] for way in task["ways"]])

@@ -17,7 +17,6 @@ from metagan.tasks.bank import TaskBank
 from metagan.tasks.sampling import generator_of
 from metagan.training.arms import make_sampler
 from metagan.training.gan import Gan
-from metagan.training.saved import Temperature
 from metagan.training.trajectories import sampling_map
 
 Write = Callable[[float], list[list[str]]]
@@ -64,8 +63,7 @@ def model_writer(
     task_map = sampling_map(gan, training)
 
     def write(temperature: float) -> list[list[str]]:
-        warm = Temperature(gan.temperature.strokes * temperature)
-        sampler = make_sampler(task_map, replace(gan, temperature=warm))
+        sampler = make_sampler(task_map, replace(gan, temperature=gan.temperature.times(temperature)))
         lists = []
         for first in range(0, len(tasks), TASKS_AT_ONCE):
             part = supports[first : first + TASKS_AT_ONCE]

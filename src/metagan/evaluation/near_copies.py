@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,6 +15,19 @@ from metagan.tasks.sampling import generation_task
 QUANTILE = 0.05
 """Share of real images that would be called near copies."""
 VAL_TASKS = 100
+
+
+class NearCopies(NamedTuple):
+    """How many there are, and the distance in features below which an image is one."""
+
+    count: int
+    limit: float
+
+
+def near_copies(embed: Embed, bank: TaskBank, samples: Tensor, pictures: Tensor, seed: int) -> NearCopies:
+    """Among samples (n, C, H, W) those that are nearly one of the pictures (K, C, H, W)."""
+    limit = copy_limit(embed, bank, len(pictures), seed)
+    return NearCopies(int((nearest(embed, samples, pictures) < limit).sum()), limit)
 
 
 def copy_limit(embed: Embed, bank: TaskBank, k_shot: int, seed: int) -> float:

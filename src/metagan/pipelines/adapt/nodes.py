@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from metagan.domains.image import resized, tile
 from metagan.evaluation.familiarity import familiarity, unlike_files
 from metagan.evaluation.features import embed_images
-from metagan.evaluation.near_copies import QUANTILE, copy_limit, nearest
+from metagan.evaluation.near_copies import QUANTILE, near_copies
 from metagan.files import shown
 from metagan.identity import made_from, together
 from metagan.io.registry import Candidate
@@ -61,10 +61,12 @@ def adapt(
     )
     embedder = load_embedder(evaluation_embedder, bank)
     familiar = familiarity(embedder, bank, support, seed)
-    copy_distance = copy_limit(embedder, bank, len(pictures), seed)
-    copies = int((nearest(embedder, samples[-1], support) < copy_distance).sum())
+    copies = near_copies(embedder, bank, samples[-1], support, seed)
     logger.info(
-        "%d of %d samples are near copies of the pictures (real images: %.0f%%)", copies, wanted.samples, 100 * QUANTILE
+        "%d of %d samples are near copies of the pictures (real images: %.0f%%)",
+        copies.count,
+        wanted.samples,
+        100 * QUANTILE,
     )
     table = {
         "made_from": origin | generator.identity("adapted_generator"),
@@ -79,8 +81,8 @@ def adapt(
         "distance_limit": familiar.limit,
         "unfamiliar": familiar.distance > familiar.limit,
         "unlike": unlike_files(familiar, own.files, own.files[0].parent),
-        "near_copies": copies,
-        "near_copy_distance": copy_distance,
+        "near_copies": copies.count,
+        "near_copy_distance": copies.limit,
         "energy_distance": _energy_distances(embedder, samples, support),
     }
     drawn = {"pictures": pictures, "samples": bank.domain.to_stored(samples)}

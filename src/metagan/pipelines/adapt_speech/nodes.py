@@ -10,7 +10,7 @@ from PIL import Image
 
 from metagan.domains.sound import Sound, sound_of
 from metagan.evaluation.familiarity import familiarity, unlike_files
-from metagan.evaluation.near_copies import QUANTILE, copy_limit, nearest
+from metagan.evaluation.near_copies import QUANTILE, near_copies
 from metagan.identity import together
 from metagan.parameters import Adapt
 from metagan.reporting.listening import sound_check
@@ -49,10 +49,12 @@ def adapt(
     sounds = {f"{number:03}": sound_of(sample, seed) for number, sample in enumerate(samples)}
     embedder = load_embedder(evaluation_embedder, bank)
     familiar = familiarity(embedder, bank, support, seed)
-    copy_distance = copy_limit(embedder, bank, len(own.files), seed)
-    copies = int((nearest(embedder, drawn[-1], support) < copy_distance).sum())
+    copies = near_copies(embedder, bank, drawn[-1], support, seed)
     logger.info(
-        "%d of %d samples are near copies of the recordings (real ones: %.0f%%)", copies, len(samples), 100 * QUANTILE
+        "%d of %d samples are near copies of the recordings (real ones: %.0f%%)",
+        copies.count,
+        len(samples),
+        100 * QUANTILE,
     )
     table = {
         "made_from": origin,
@@ -64,8 +66,8 @@ def adapt(
         "distance": familiar.distance,
         "distance_limit": familiar.limit,
         "unlike": unlike_files(familiar, own.files, own.files[0].parent),
-        "near_copies": copies,
-        "near_copy_distance": copy_distance,
+        "near_copies": copies.count,
+        "near_copy_distance": copies.limit,
         **sound_check(list(sounds.values())),
     }
     return sounds, table, _picture(bank, own.examples, samples)

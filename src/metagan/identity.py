@@ -36,6 +36,7 @@ PIPELINES = {
     "adaptation": "adapt",
     "adapted_words": "adapt_text",
     "learned_rules": "compare_rules",
+    "rules_as_trained": "compare_rules",
     "rules": "compare_rules",
     "tuned_schedule": "train_with_rule",
     "training_controller": "train_with_rule",

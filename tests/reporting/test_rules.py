@@ -13,6 +13,8 @@ from metagan.reporting.tables import ABSENT
 
 def row(rule: str, trained_by: str, seed: int, fjd: list[float], reached: int | None) -> dict[str, Any]:
     return {
+        "setting": "as trained",
+        "tuned_in": "" if trained_by else "as trained",
         "start": "random",
         "rule_generator": rule,
         "rule_discriminator": rule,
@@ -58,6 +60,18 @@ def test_the_page_has_every_rule_and_curve_and_escapes_names(results: dict[str, 
     assert "&lt;mlp&gt; (unroll)" in page and "<mlp>" not in page
     assert page.count("<svg") == 3 + 2 + 2  # three metrics, steps of two players, and a sign for each rule
     assert "0.1, 0.03" in page and f"2, {ABSENT}" in page
+
+
+def test_what_was_measured_elsewhere_has_a_place_of_its_own(results: dict[str, Any]) -> None:
+    there = {"setting": "2 times as wide", "level": 0.7}
+    tuned = {**row("adam", "", 0, [9.0, 3.0, 0.7], 2), **there, "tuned_in": "2 times as wide"}
+    kept = {**row("adam", "", 0, [9.0, 6.0, 2.0], None), **there}
+    everything = {**results, "settings": [*results["settings"], kept, tuned]}
+    names = [cells[0] for cells in rules_table(everything)["rows"]]
+    assert names[2:] == ["2 times as wide: adam", "2 times as wide: adam (tuned here)"]
+    page = rules_page(everything)
+    assert page.count("<h2>") == 2 and "From random networks, elsewhere: 2 times as wide" in page
+    assert "adam (tuned here)" in page
 
 
 def test_rules_that_differ_between_players_are_named_apart() -> None:

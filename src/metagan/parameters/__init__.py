@@ -16,7 +16,14 @@ from metagan.parameters.classifier import (
     Pooling,
 )
 from metagan.parameters.compare import CompareClassifiers, CompareMetaGradients
-from metagan.parameters.compare_rules import CompareRules, LearnedRule, PpoSettings, RandomStart, RuleTraining
+from metagan.parameters.compare_rules import (
+    CompareRules,
+    Elsewhere,
+    LearnedRule,
+    PpoSettings,
+    RandomStart,
+    RuleTraining,
+)
 from metagan.parameters.continual import Continual
 from metagan.parameters.control import Control
 from metagan.parameters.embedder import EmbedderArchitecture, EmbedderNetwork, EmbedderSettings
@@ -65,6 +72,7 @@ __all__ = [
     "Continual",
     "Contrast",
     "Control",
+    "Elsewhere",
     "EmbedderArchitecture",
     "EmbedderNetwork",
     "EmbedderSettings",

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from metagan.parameters.meta_train import GanLossName
 from metagan.parameters.outer_loop import OuterLoopSettings
 from metagan.parameters.section import (
     Count,
@@ -20,7 +21,11 @@ from metagan.parameters.section import (
     Text,
     Width,
 )
+from metagan.parameters.tasks import SourceName
 from metagan.parameters.update_rule import FixedRuleName, UpdateRuleNames, learned_rules, of_each_player
+
+AS_TRAINED = "as trained"
+"""The setting in which rules are trained and rates are tuned."""
 
 
 class LearnedRule(Section):
@@ -72,6 +77,26 @@ class RandomStart(Section):
     adapt_parameters: Text = "maps|head|bias"
 
 
+class Elsewhere(Section):
+    """A setting that no rule was trained in; what is left out is as it was in training."""
+
+    source: SourceName | None = None
+    times_as_wide: Annotated[int, Field(ge=1, le=8)] = 1
+    gan_loss: GanLossName | None = None
+
+    @property
+    def name(self) -> str:
+        """What is another, as tables have it."""
+        wide = f"{self.times_as_wide} times as wide" if self.times_as_wide > 1 else None
+        return ", ".join(part for part in (self.source, wide, self.gan_loss) if part)
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Elsewhere:
+        if not self.name:
+            raise ValueError("source: name one, or another gan_loss, or times_as_wide above 1: nothing is changed")
+        return self
+
+
 class RuleTraining(OuterLoopSettings):
     """Training of a rule on tasks of `horizon` inner steps, by a few of them at a time."""
 
@@ -99,6 +124,7 @@ class CompareRules(Section):
     learned: tuple[LearnedRule, ...] = Field(default=(LearnedRule(),), strict=False)
     training: RuleTraining = RuleTraining()
     ppo: PpoSettings = PpoSettings()
+    elsewhere: tuple[Elsewhere, ...] = Field(default=(), strict=False)
     generator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     discriminator_rates: OneOrMore[Rate] = (0.01, 0.03, 0.1, 0.3, 1.0)
     n_tasks: Plural = 40
@@ -115,4 +141,17 @@ class CompareRules(Section):
             raise ValueError("level_step: must be at most 50, the longest inner loop")
         if self.steps[0] != 0:
             raise ValueError("steps: must begin with 0, the start that all rules share")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_fit_elsewhere(self) -> CompareRules:
+        if self.elsewhere and "random" not in self.starts:
+            raise ValueError("elsewhere: networks there are random, and random is not among starts")
+        if any(setting.times_as_wide > 1 for setting in self.elsewhere):
+            for how in self.learned:
+                if "meta_sgd" in learned_rules(how.update_rule):
+                    raise ValueError("elsewhere: meta_sgd has a rate for each element, and none for wider networks")
+        gap_aware = any(rule.startswith("gap_aware") for rule in self.rules)
+        if gap_aware and any(setting.gan_loss not in (None, "non_saturating") for setting in self.elsewhere):
+            raise ValueError("elsewhere: gan_loss must be non_saturating with gap_aware or gap_aware_at_once in rules")
         return self

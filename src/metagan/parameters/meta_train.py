@@ -24,6 +24,7 @@ from metagan.parameters.update_rule import UpdateRuleNames, learned_rules, of_ea
 
 MetaGradientName = Literal["maml", "fomaml", "reptile"]
 """A new meta-gradient's name goes here; its file has the same name."""
+GanLossName = Literal["non_saturating", "hinge", "wgan_gp", "relativistic"]
 
 
 class Networks(Section):
@@ -55,7 +56,7 @@ class InnerLoop(Section):
     update_rule: UpdateRuleNames = "lslr"
     generator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
     discriminator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
-    gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
+    gan_loss: GanLossName = "non_saturating"
     r1: NonNegative = 0.0
     r2: NonNegative = 0.0
     adapt_parameters: Text = "all"
@@ -118,7 +119,7 @@ class JointGan(Section):
     steps_per_meta_step: Annotated[float, Field(gt=0, le=1000)] = 10.0
     batch_size: Plural = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
-    gan_loss: Literal["non_saturating", "hinge", "wgan_gp", "relativistic"] = "non_saturating"
+    gan_loss: GanLossName = "non_saturating"
     r1: NonNegative = 1.0
 
 

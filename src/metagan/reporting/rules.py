@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from metagan.parameters.compare_rules import AS_TRAINED
 from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
 from metagan.reporting.tables import ABSENT
 from metagan.reporting.templates import template
@@ -21,18 +22,18 @@ Row = Mapping[str, Any]
 
 
 def rules_page(results: Mapping[str, Any]) -> str:
-    """For each start a table, curves of what samples are worth, and how far each step goes, as one HTML page."""
+    """For each setting and start a table, and curves of what samples are worth and how far steps go, as one page."""
     rows, steps = results["settings"], results["steps"]
     starts = []
-    for start in dict.fromkeys(row["start"] for row in rows):
-        rules = by_rule(row for row in rows if row["start"] == start)
+    for name, own in by_place(rows).items():
+        rules = by_rule(own)
         charts = [_curves(metric, steps, rules) for metric in METRICS if metric in rows[0]["curve"]]
         charts += [_changes(player, rules) for player in PLAYERS]
         told = [
             {**_told(*rule), "symbol": marker_symbol("", colour)}
             for rule, colour in zip(rules.items(), cycle(COLOURS), strict=False)
         ]
-        starts.append({"name": STARTS[start], "rules": told, "charts": charts})
+        starts.append({"name": name, "rules": told, "charts": charts})
     return template("rules.html.j2").render(
         starts=starts, level_step=results["level_step"], last=steps[-1], absent=ABSENT
     )
@@ -42,7 +43,17 @@ def name_of(row: Row) -> str:
     """As a person calls the rule."""
     players = [row["rule_generator"], row["rule_discriminator"]]
     both = players[0] if players[0] == players[1] else f"{players[0]}, discriminator {players[1]}"
-    return f"{both} ({row['trained_by']})" if row["trained_by"] else both
+    anew = "tuned here" if row["tuned_in"] not in ("", AS_TRAINED) else ""
+    return f"{both} ({row['trained_by'] or anew})" if row["trained_by"] or anew else both
+
+
+def by_place(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each setting and start by what a person calls it."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        setting = "" if row["setting"] == AS_TRAINED else f", elsewhere: {row['setting']}"
+        found.setdefault(f"{STARTS[row['start']]}{setting}", []).append(row)
+    return found
 
 
 def by_rule(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metagan.parameters.compare_rules import AS_TRAINED
 from metagan.reporting.results_page import Table
 from metagan.reporting.rules import by_rule
 from metagan.reporting.tables import ABSENT
@@ -21,9 +22,11 @@ def rules_table(results: Mapping[str, Any]) -> Table:
     steps, level = results["steps"], results["level_step"]
     shown = [step for step in SHOWN if step in steps]
     rows: list[list[str | float | None]] = []
-    for start in dict.fromkeys(row["start"] for row in results["settings"]):
-        own = by_rule(row for row in results["settings"] if row["start"] == start)
-        rows += [[f"{start}: {name}", *_cells(of_seeds, steps, shown)] for name, of_seeds in own.items()]
+    places: dict[str, list[Mapping[str, Any]]] = {}
+    for row in results["settings"]:
+        places.setdefault(row["start"] if row["setting"] == AS_TRAINED else row["setting"], []).append(row)
+    for place, own in places.items():
+        rows += [[f"{place}: {name}", *_cells(of_seeds, steps, shown)] for name, of_seeds in by_rule(own).items()]
     seeds = len({row["seed"] for row in results["settings"]})
     about = (
         f"FJD on unseen classes after so many inner steps, {seeds} seeds of tasks, starts and trainings (mean, ± half "

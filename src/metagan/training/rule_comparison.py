@@ -22,6 +22,7 @@ from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.task_parallel import TaskMap
 from metagan.meta.update_rules import Rules
 from metagan.parameters import CompareRules, GanArchitecture, InnerLoop, MetaTrain, valid_section
+from metagan.parameters.compare_rules import AS_TRAINED
 from metagan.parameters.update_rule import of_each_player
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
@@ -170,29 +171,45 @@ def compared(
         task_map, of_start = sampling_map(start, judge.training), []
         for rule in judge.settings.rules:
             gan, rates = tuned(judge, task_map, start, rule)
-            of_start.append(_row(name, gan, rates, "", measured(judge, task_map, gan)))
-        best = min(_at_level(row, judge.settings) for row in of_start)
+            of_start.append(row_of(AS_TRAINED, name, gan, measured(judge, task_map, gan), rates, AS_TRAINED))
         for trained_by, gan in learned[name].values():
-            of_start.append(_row(name, gan, None, trained_by, measured(judge, task_map, gan)))
-        rows += [{**row, **_speed(row, judge.settings, best), "level": best} for row in of_start]
+            of_start.append(row_of(AS_TRAINED, name, gan, measured(judge, task_map, gan), trained_by=trained_by))
+        rows += with_speed(of_start, judge.settings)
     return rows
 
 
-def _row(
-    start: str, gan: Gan, rates: tuple[float, float] | None, trained_by: str, found: dict[str, Any]
+def row_of(
+    setting: str,
+    start: str,
+    gan: Gan,
+    found: dict[str, Any],
+    rates: tuple[float, float] | None = None,
+    tuned_in: str = "",
+    trained_by: str = "",
 ) -> dict[str, Any]:
+    """What is `found` of a rule in a setting: a fixed one at the rates that were best in `tuned_in`, or one that was
+    `trained_by` something."""
     rules = of_each_player(gan.inner.update_rule)
     return {
+        "setting": setting,
         "start": start,
         "rule_generator": rules["generator"],
         "rule_discriminator": rules["discriminator"],
         "rates": rates,
+        "tuned_in": tuned_in,
         "trained_by": trained_by,
         **found,
     }
 
 
-def _at_level(row: dict[str, Any], settings: CompareRules) -> float:
+def with_speed(rows: list[dict[str, Any]], settings: CompareRules) -> list[dict[str, Any]]:
+    """The rows of one setting, start and seed with how fast they come to the level of the best fixed rule."""
+    level = min(at_level(row, settings) for row in rows if not row["trained_by"])
+    return [{**row, **_speed(row, settings, level), "level": level} for row in rows]
+
+
+def at_level(row: dict[str, Any], settings: CompareRules) -> float:
+    """The FJD after `level_step` steps."""
     return row["curve"]["fjd"][settings.steps.index(settings.level_step)]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,18 @@ import mlflow
 
 from metagan.identity import together
 from metagan.io.tracking import nested_runs, run_logger
-from metagan.parameters import CompareRules, MetaTrain, Trainer
+from metagan.parameters import CompareRules, EmbedderSettings, MetaTrain, Tasks, Trainer
 from metagan.reporting.rules import rules_page
 from metagan.tasks.bank import TaskBank
-from metagan.training.embedder import load_embedder
+from metagan.training.embedder import load_embedder, train_embedder
 from metagan.training.gan import Gan, load_gan
 from metagan.training.rule_comparison import Judge, compared, rule_starts
 from metagan.training.rule_training import train_rule
+from metagan.training.rule_transfer import bank_of, carried, compared_in, start_in
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
 
 Rules = dict[str, SavedModel[GanHeader]]
+SavedRules = Mapping[str, Callable[[], SavedModel[GanHeader]]]
 
 
 def train_rules(
@@ -67,12 +71,12 @@ def compare(
     bank: TaskBank,
     evaluation_embedder: SavedModel[EmbedderHeader],
     meta_model: SavedModel[GanHeader],
-    learned_rules: Mapping[str, Callable[[], SavedModel[GanHeader]]],
+    learned_rules: SavedRules,
     meta_train: dict[str, Any],
     compare_rules: dict[str, Any],
     seed: int,
-) -> tuple[dict[str, Any], str]:
-    """A row for each start, rule and seed of tasks and random start, with curves over `steps`; and a page of them."""
+) -> dict[str, Any]:
+    """A row for each start, rule and seed of tasks and random start, with curves over `steps`."""
     settings, training = CompareRules.model_validate(compare_rules), MetaTrain.model_validate(meta_train)
     origin = together(
         "compare_rules",
@@ -88,10 +92,7 @@ def compare(
         if "meta" in learned:
             learned["meta"]["own"] = (training.meta_gradient, gan)
         for start in starts:
-            for how in settings.learned:
-                saved = learned_rules[_name(start, how.name, own)]()
-                together("compare_rules", task_bank=bank.identity, learned_rules=saved.identity("learned_rules"))
-                learned[start][how.name] = (how.rule_training, load_gan(saved, "learned_rule"))
+            learned[start] |= _learned(bank, learned_rules, settings, start, own)
         rows += [{**row, "seed": own} for row in compared(Judge(bank, embed, settings, training, own), starts, learned)]
     for row in rows if mlflow.active_run() else []:
         name = "/".join(
@@ -99,8 +100,55 @@ def compare(
         )
         for step, value in zip(settings.steps, row["curve"]["fjd"], strict=True):
             mlflow.log_metric(f"rules/{name}/fjd", value, step)
-    results = {"steps": list(settings.steps), "level_step": settings.level_step, "settings": rows, "made_from": origin}
+    return {"steps": list(settings.steps), "level_step": settings.level_step, "settings": rows, "made_from": origin}
+
+
+def compare_elsewhere(
+    bank: TaskBank,
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    meta_model: SavedModel[GanHeader],
+    learned_rules: SavedRules,
+    rules_as_trained: dict[str, Any],
+    meta_train: dict[str, Any],
+    compare_rules: dict[str, Any],
+    tasks: dict[str, Any],
+    embedder: dict[str, Any],
+    seed: int,
+    raw_folder: Path,
+) -> tuple[dict[str, Any], str]:
+    """The rows of `rules_as_trained`, those of all settings `elsewhere`, and a page of both."""
+    settings, training = CompareRules.model_validate(compare_rules), MetaTrain.model_validate(meta_train)
+    gan, embed = load_gan(meta_model, "meta_model"), load_embedder(evaluation_embedder, bank)
+    judges = {None: Judge(bank, embed, settings, training, seed)}
+    for source in dict.fromkeys(setting.source for setting in settings.elsewhere if setting.source):
+        other = bank_of(Tasks.model_validate(tasks), source, seed, raw_folder)
+        other.check_tasks(training.section, ("val", "test"), training.k_shot, training.n_query)
+        trained = train_embedder(other, EmbedderSettings.model_validate(embedder).evaluation, seed)
+        judges[source] = replace(judges[None], bank=other, embed=load_embedder(trained, other))
+    to_measure = []
+    for own, setting in product(range(seed, seed + settings.seeds), settings.elsewhere):
+        judge = replace(judges[setting.source], seed=own)
+        start, learned = start_in(setting, judge, gan), _learned(bank, learned_rules, settings, "random", own)
+        fitted = {name: (how, carried(rule, start, setting.name)) for name, (how, rule) in learned.items()}
+        to_measure.append((setting.name, judge, start, fitted))
+    rows = list(rules_as_trained["settings"])
+    for name, judge, start, fitted in to_measure:
+        before = [row for row in rules_as_trained["settings"] if row["seed"] == judge.seed]
+        rows += [{**row, "seed": judge.seed} for row in compared_in(name, judge, start, before, fitted)]
+    results = {**rules_as_trained, "settings": rows}
     return results, rules_page(results)
+
+
+def _learned(
+    bank: TaskBank, saved_rules: SavedRules, settings: CompareRules, start: str, seed: int
+) -> dict[str, tuple[str, Gan]]:
+    """What trained each rule, and the rule, by its name. Raises UserError for one of other classes."""
+    found = {}
+    for how in settings.learned:
+        saved = saved_rules[_name(start, how.name, seed)]()
+        together("compare_rules", task_bank=bank.identity, learned_rules=saved.identity("learned_rules"))
+        found[how.name] = (how.rule_training, load_gan(saved, "learned_rule"))
+    return found
 
 
 def _name(start: str, rule: str, seed: int) -> str:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.compare_rules.nodes import compare, train_rules
+from metagan.pipelines.compare_rules.nodes import compare, compare_elsewhere, train_rules
 
 
 def create_pipeline() -> Pipeline:
-    """Rules trained from random networks and from the meta-learned start, beside tuned fixed ones; and a page."""
+    """Rules trained from random networks and from the meta-learned start, beside tuned fixed ones, as they were trained
+    and elsewhere; and a page."""
     models = ["task_bank", "evaluation_embedder"]
     settings = ["params:meta_train", "params:compare_rules"]
     return Pipeline(
@@ -28,8 +29,24 @@ def create_pipeline() -> Pipeline:
             node(
                 compare,
                 [*models, "meta_model", "learned_rules", *settings, "params:seed"],
-                ["rules", "rules_page"],
+                "rules_as_trained",
                 name="compare_rules",
+            ),
+            node(
+                compare_elsewhere,
+                [
+                    *models,
+                    "meta_model",
+                    "learned_rules",
+                    "rules_as_trained",
+                    *settings,
+                    "params:tasks",
+                    "params:embedder",
+                    "params:seed",
+                    "raw_folder",
+                ],
+                ["rules", "rules_page"],
+                name="compare_rules_elsewhere",
             ),
         ]
     )

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ import pytest
 import torch
 import warm
 from hypothesis import settings
+
+from metagan.importing import kept
 
 if TYPE_CHECKING:  # who runs one file of tests need not wait for it
     from mlflow import MlflowClient
@@ -38,6 +40,13 @@ PARENT_RUN = "mlflow.parentRunId"
 """MLflow's tag of a run inside another."""
 PROJECT_FILES = ("conf", "notebooks", "src", "pyproject.toml", "requirements.lock", "dvc.yaml")
 PROJECT_FILES += (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", ".telemetry")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What the tests import is not searched for garbage while they run."""
+    with kept():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from metagan import scheduler
 from metagan.checks import InputError, check
 from metagan.errors import UserError
+from metagan.importing import kept
 
 
 class Context(KedroContext):
@@ -22,7 +23,8 @@ class Context(KedroContext):
             helper = bool(scheduler.variables()) and scheduler.is_helper(parameters.trainer)
         except UserError as error:
             raise InputError(str(error)) from None
-        from metagan.hooks import hooks_of  # takes seconds, and who is refused need not wait for them
+        with kept():
+            from metagan.hooks import hooks_of  # takes seconds, and who is refused need not wait for them
 
         for hook in self._hook_manager.get_plugins():
             if isinstance(hook, MlflowHook):

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from metagan.pipelines import (
-    adapt,
-    adapt_speech,
-    adapt_text,
-    augment,
-    bandits,
-    classifier,
-    compare_classifiers,
-    compare_meta_gradients,
-    compare_rules,
-    continual,
-    control,
-    embedder,
-    evaluate,
-    evaluate_certainty,
-    evaluate_invention,
-    evaluate_robustness,
-    evaluate_speech,
-    evaluate_text,
-    invent,
-    leaderboard,
-    meta_train,
-    one_shot,
-    report,
-    tasks,
-    train_with_rule,
-)
+from metagan.importing import kept
+
+with kept():
+    from metagan.pipelines import (
+        adapt,
+        adapt_speech,
+        adapt_text,
+        augment,
+        bandits,
+        classifier,
+        compare_classifiers,
+        compare_meta_gradients,
+        compare_rules,
+        continual,
+        control,
+        embedder,
+        evaluate,
+        evaluate_certainty,
+        evaluate_invention,
+        evaluate_robustness,
+        evaluate_speech,
+        evaluate_text,
+        invent,
+        leaderboard,
+        meta_train,
+        one_shot,
+        report,
+        tasks,
+        train_with_rule,
+    )
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -3,12 +3,13 @@
 import os
 import warnings
 
+from metagan.importing import kept
 from metagan.places import name_user
 
 os.environ.setdefault("DO_NOT_TRACK", "true")  # MLflow decides when it is first imported
 os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # forked trainings must share no connection
 
-with warnings.catch_warnings(record=True):  # MLflow finds fault with a class of kedro-mlflow
+with kept(), warnings.catch_warnings(record=True):  # MLflow finds fault with a class of kedro-mlflow
     name_user()  # MLflow asks for the home when it is imported
     import kedro_mlflow.mlflow  # noqa: F401
 

@@ -5,6 +5,7 @@ Reads a request in a line of JSON, and answers with the exit status of the fork,
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from importlib import import_module
 
 SLOW = ("lightning.pytorch.loggers", "mlflow.pyfunc", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store")
 SLOW += ("mlflow.store.model_registry.sqlalchemy_store", "sklearn.datasets", "sklearn.neural_network", "foolbox")
+SLOW += ("kedro.framework.cli", "matplotlib.pyplot")
 
 
 def run(command: list[str], folder: str, environment: dict[str, str], files: list[str]) -> None:
@@ -30,8 +32,11 @@ def run(command: list[str], folder: str, environment: dict[str, str], files: lis
 def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    gc.disable()
     for name in SLOW:
         import_module(name)
+    gc.freeze()  # else each fork copies all of it, and looks for garbage in it
+    gc.enable()
     for line in sys.stdin:
         if not (fork := os.fork()):
             return run(**json.loads(line))

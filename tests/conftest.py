@@ -181,13 +181,16 @@ class Project:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
 
-    def run(self, *command: str, folder: str = ".", cold: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment in the copy, as a person would from a terminal; but Kedro's finds imported
-        what takes seconds, unless it is `cold`."""
+    def run(
+        self, *command: str, folder: str = ".", cold: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment in the copy, with further environment variables, as a person would from a
+        terminal; but Kedro's finds imported what takes seconds, unless it is `cold`."""
+        environment = {**self.environment, **variables}
         if command[0] == "kedro" and not cold:
-            return warm.kedro(command, self.path / folder, self.environment, SECONDS)
+            return warm.kedro(command, self.path / folder, environment, SECONDS)
         return subprocess.run(
-            command, cwd=self.path / folder, env=self.environment, capture_output=True, text=True, timeout=SECONDS
+            command, cwd=self.path / folder, env=environment, capture_output=True, text=True, timeout=SECONDS
         )
 
     def start(self, *command: str, **variables: str) -> Running:
@@ -251,7 +254,7 @@ def copy_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pr
             source, target = ROOT / file, path / file
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
             else:
                 shutil.copy2(source, target)
         for keep in (ROOT / "data").glob("*/.gitkeep"):

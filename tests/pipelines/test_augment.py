@@ -74,11 +74,11 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_from_the_command_line(trained: Project, mine: Path) -> None:
-    running = trained.start(
+    done = trained.run(
         *("kedro", "run", "--env", "smoke", "--pipelines", "augment", "--params", "augment.samples=7,augment.steps=2"),
         METAGAN_AUGMENT_IMAGES=str(mine),
     )
-    assert running.process.wait() == 0, running.said()
+    assert done.returncode == 0, done.stderr
     output = trained.path / "data/07_model_output"
     for name in COUNTS:
         files = sorted((output / "augmented" / name).iterdir())
@@ -91,7 +91,7 @@ def test_from_the_command_line(trained: Project, mine: Path) -> None:
         r"\xff": 16,
         "one": 16,
     }
-    said = " ".join(running.said().split())
+    said = " ".join((done.stdout + done.stderr).split())
     assert "21 pictures may take" in said and "augment.images: of one no picture can be held back" in said
     assert table["told"] in said and f"{sum(row['near_copy'] == 'True' for row in rows)} of 21 samples are near" in said
     run = trained.runs()[0]

@@ -73,13 +73,12 @@ def test_a_job_of_speech_is_measured_and_can_be_listened_to(spoken: Project) -> 
 
 def adapt(project: Project, folder: Path, **variables: str) -> tuple[int, str]:
     """The return code, and the last line of what is said."""
-    running = project.start(
+    done = project.run(
         *("kedro", "run", "--env", "smoke", "--pipelines", "adapt_speech", "--params", "adapt.steps=2,adapt.samples=9"),
         METAGAN_ADAPT_AUDIO=str(folder),
         **variables,
     )
-    code = running.process.wait()
-    return code, running.said().strip().splitlines()[-1]
+    return done.returncode, (done.stdout + done.stderr).strip().splitlines()[-1]
 
 
 @pytest.mark.slow

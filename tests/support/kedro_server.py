@@ -14,7 +14,7 @@ from importlib import import_module
 
 SLOW = ("lightning.pytorch.loggers", "mlflow.pyfunc", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store")
 SLOW += ("mlflow.store.model_registry.sqlalchemy_store", "sklearn.datasets", "sklearn.neural_network", "foolbox")
-SLOW += ("kedro.framework.cli", "matplotlib.pyplot")
+SLOW += ("IPython.terminal.embed", "pytorch_lightning", "matplotlib.pyplot")
 
 
 def run(command: list[str], folder: str, environment: dict[str, str], files: list[str]) -> None:

@@ -28,7 +28,7 @@ def locked(copy_project: Callable[[str], Project]) -> Project:
     project = copy_project("dvc")
     file = project.path / "dvc.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("env: local", "env: smoke"), encoding="utf-8")
-    done = project.run("dvc", "repro")
+    done = project.run("dvc", "repro", cold=True)  # its stages find their run by their parent process
     assert done.returncode == 0, done.stdout + done.stderr
     assert {line.split()[-1] for line in project.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}
     project.git("add", "--all")

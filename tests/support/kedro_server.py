@@ -1,6 +1,7 @@
 """Runs Kedro's command line in forks of a process that has imported what takes six seconds, and no part of metagan.
 
-Reads a request in a line of JSON, and answers with the exit status of the fork, which ends as any Python does.
+Who connects to its socket writes a request in a line of JSON, and is answered with the exit status of the fork, which
+ends as any Python does. The server ends with its standard input.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import gc
 import json
 import os
+import select
 import shutil
+import socket
 import sys
 from importlib import import_module
 
@@ -29,19 +32,20 @@ def run(command: list[str], folder: str, environment: dict[str, str], files: lis
     main()
 
 
-def serve() -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def serve(listening: socket.socket) -> None:
     gc.disable()
     for name in SLOW:
         import_module(name)
     gc.freeze()  # else each fork copies all of it, and looks for garbage in it
     gc.enable()
-    for line in sys.stdin:
-        if not (fork := os.fork()):
-            return run(**json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]), file=answers, flush=True)
+    while select.select([listening, sys.stdin], [], [])[0] == [listening]:
+        asking, _ = listening.accept()
+        with asking, asking.makefile("rw") as words:
+            request = json.loads(words.readline())
+            if not (fork := os.fork()):
+                return run(**request)
+            words.write(f"{os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])}\n")
 
 
 if __name__ == "__main__":
-    serve()
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
-import select
+import shlex
 import signal
+import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from kedro_client import ask
 
 
 def kedro(
@@ -19,33 +22,59 @@ def kedro(
 ) -> subprocess.CompletedProcess[str]:
     """What `subprocess.run` would give for a command that starts with kedro."""
     server = _server()
-    assert server.stdin and server.stdout
     with TemporaryDirectory() as said:
         files = [f"{said}/stdout", f"{said}/stderr"]
-        request = {"command": command, "folder": str(folder), "environment": environment, "files": files}
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        if not select.select([server.stdout], [], [], timeout)[0]:
-            os.killpg(server.pid, signal.SIGKILL)
+        try:
+            status = ask(server.address, command, str(folder), environment, files, timeout)
+        except TimeoutError:
+            os.killpg(server.process.pid, signal.SIGKILL)
             _server.cache_clear()
-            raise subprocess.TimeoutExpired(command, timeout)
-        status = int(server.stdout.readline())
+            raise subprocess.TimeoutExpired(command, timeout) from None
         return subprocess.CompletedProcess(command, status, *(Path(file).read_text("utf-8") for file in files))
 
 
+def commands() -> Path:
+    """A folder for PATH, in which `kedro` is the one without the seconds; its parent process is not who calls it."""
+    return _server().commands
+
+
+@dataclass(frozen=True)
+class _Server:
+    process: subprocess.Popen[str]
+    folder: TemporaryDirectory[str]
+
+    @property
+    def address(self) -> str:
+        return f"{self.folder.name}/socket"
+
+    @property
+    def commands(self) -> Path:
+        return Path(self.folder.name) / "bin"
+
+
 @cache
-def _server() -> subprocess.Popen[str]:
+def _server() -> _Server:
     # What is read when it is imported: by OpenMP, and by MLflow, before which settings.py sets the other.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "true"}
-    program = Path(__file__).with_name("kedro_server.py")
-    server = subprocess.Popen(
-        [sys.executable, program],
-        env={name: value for name, value in environment.items() if name != "PYTHONPATH"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    atexit.register(server.communicate)  # ends its input, and so the server
+    here, folder = Path(__file__).parent, TemporaryDirectory()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{folder.name}/socket")
+        listening.listen()
+        process = subprocess.Popen(
+            [sys.executable, here / "kedro_server.py", str(listening.fileno())],
+            env={name: value for name, value in environment.items() if name != "PYTHONPATH"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[listening.fileno()],
+            text=True,
+            start_new_session=True,
+        )
+    atexit.register(process.communicate)  # ends its input, and so the server
+    server = _Server(process, folder)
+    client = shlex.join([sys.executable, "-IS", str(here / "kedro_client.py"), server.address])
+    server.commands.mkdir()
+    kedro = server.commands / "kedro"
+    kedro.write_text(f'#!/bin/sh\nexec {client} "$@"\n', encoding="utf-8")
+    kedro.chmod(0o755)
     return server

@@ -11,7 +11,7 @@ import yaml
 
 from metagan.errors import UserError
 from metagan.parameters import validate
-from metagan.recipes import changes
+from metagan.recipes import ConfigLoader, changes
 
 ROOT = Path(__file__).parents[1]
 RECIPES = yaml.safe_load((ROOT / "conf/base/recipes.yml").read_text(encoding="utf-8"))
@@ -56,3 +56,13 @@ def test_an_unknown_recipe_is_told_with_those_that_there_are(load_parameters: Lo
     with pytest.raises(UserError, match=r"^recipe: 'mamml' is not one of adml, adversaries, aq, augment, ") as error:
         load_parameters("base", recipe="mamml")
     assert "\n" not in str(error.value)
+
+
+def test_a_file_is_read_once_and_nobody_changes_what_another_gets(tmp_path: Path) -> None:
+    for folder in ("base", "local"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "base/parameters.yml").write_text("{seed: 1, report: {title: a}}", encoding="utf-8")
+    loader = ConfigLoader(str(tmp_path), base_env="base", default_run_env="local")
+    loader["parameters"]["report"]["title"] = "b"
+    (tmp_path / "base/parameters.yml").unlink()
+    assert loader["parameters"] == {"seed": 1, "report": {"title": "a"}}

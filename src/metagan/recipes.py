@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
@@ -23,9 +24,14 @@ def changes(recipes: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, An
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Kedro's, with the recipe that `--params recipe=NAME` names."""
+    """Kedro's, which reads each file once, with the recipe that `--params recipe=NAME` names."""
 
     def __getitem__(self, key: str) -> dict[str, Any]:
+        if key not in self:
+            self[key] = self._with_recipe(key)
+        return deepcopy(super().__getitem__(key))
+
+    def _with_recipe(self, key: str) -> dict[str, Any]:
         found: dict[str, Any] = super().__getitem__(key)
         given = dict(self.runtime_params or {})
         if key != "parameters" or NAME not in given:

@@ -7,6 +7,7 @@ ends as any Python does. The server ends with its standard input.
 from __future__ import annotations
 
 import gc
+import inspect
 import json
 import os
 import select
@@ -32,12 +33,18 @@ def run(command: list[str], folder: str, environment: dict[str, str], files: lis
     main()
 
 
-def serve(listening: socket.socket) -> None:
+def prepare() -> None:
     gc.disable()
     for name in SLOW:
         import_module(name)
+    inspect.stack()  # Python and MLflow remember what they find out about all that is imported and installed
+    import_module("mlflow.utils.requirements_utils")._init_packages_to_modules_map()
     gc.freeze()  # else each fork copies all of it, and looks for garbage in it
     gc.enable()
+
+
+def serve(listening: socket.socket) -> None:
+    prepare()
     while select.select([listening, sys.stdin], [], [])[0] == [listening]:
         asking, _ = listening.accept()
         with asking, asking.makefile("rw") as words:

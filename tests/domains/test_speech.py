@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import base64
+import io
+import wave
+
 import numpy as np
 import pytest
 import torch
 
 from metagan.domains import DOMAINS
+from metagan.domains.sound import RATE, spectrogram
 from metagan.domains.speech import moved
 from metagan.errors import UserError
 
@@ -56,3 +61,16 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 def test_every_word_has_one_class() -> None:
     assert SPEECH.turns == 1
+
+
+def test_a_sound_leaves_as_a_wav_file_of_its_spectrogram() -> None:
+    times = np.arange(RATE // 2) / RATE
+    low, high = (spectrogram(np.sin(pitch * times * (1 + times)).astype(np.float32), 32) for pitch in (2500.0, 6000.0))
+    form = SPEECH.form
+    assert form is not None and form.media == "audio/wav;rate=8000" and not form.is_text
+    with wave.open(io.BytesIO(base64.b64decode(form.write(low, 0)))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
+        heard = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 2**15
+    seen = spectrogram(heard, 32).astype(float)
+    loud = low > 200
+    assert np.abs(seen - low)[loud].mean() < 13 < 50 < np.abs(seen - high)[loud].mean()  # 13 are three decibels

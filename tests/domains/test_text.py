@@ -76,3 +76,8 @@ def test_words_are_shown() -> None:
     picture = text.picture(encoded(["one", "two", "three"]), True, 2)
     assert picture.height == 32 and np.asarray(picture).min() < 100
     assert stored_example("text", (LONGEST,)).range == (0, SIZE - 1)
+
+
+def test_a_word_leaves_as_it_is_written() -> None:
+    assert text.form is not None and text.form.is_text
+    assert [text.form.write(codes, 0) for codes in encoded(["stone", "", "e\u0301t"])] == ["stone", "", "\u00e9t"]

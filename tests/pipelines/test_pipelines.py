@@ -21,6 +21,7 @@ LOGGED_ONLY = {"generation_metrics", "robustness_metrics", "adaptation_metrics",
 LOGGED_ONLY |= {"one_shot_metrics", "invention_metrics", "certainty_metrics", "continual_metrics"}
 LOGGED_ONLY |= {"word_metrics", "speech_metrics", "adapted_speech_metrics", "adapted_words_metrics"}
 LOGGED_ONLY |= {"registered_meta_model", "registered_classifier", "registered_adapted_generator"}
+LOGGED_ONLY |= {"registered_adapted_speech_generator", "registered_adapted_text_generator"}
 READ_FROM_MLFLOW = {"finished_runs"}
 
 

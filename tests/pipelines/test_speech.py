@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from metagan.domains.sound import RATE, length
-from metagan.reporting.listening import COLUMNS, wav
+from metagan.domains.sound import RATE, length, wav
+from metagan.reporting.listening import COLUMNS
 
 if TYPE_CHECKING:
     from conftest import Project

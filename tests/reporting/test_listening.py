@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from metagan.domains.sound import RATE, spectrogram
-from metagan.reporting.listening import COLUMNS, Heard, listening_page, sound_check, wav
+from metagan.domains.sound import RATE, spectrogram, wav
+from metagan.reporting.listening import COLUMNS, Heard, listening_page, sound_check
 
 
 def tone(frequency: float = 400, level: float = 0.5) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import wave
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,14 +18,17 @@ from mlflow.exceptions import MlflowException
 from PIL import Image, ImageFile
 from torch import Tensor
 
+from metagan.domains import DOMAINS
 from metagan.domains.image import generator_arguments
+from metagan.domains.sound import RATE, length, sound_of
+from metagan.domains.spelling import LONGEST, decoded
 from metagan.nets.generator import Generator
 from metagan.parameters import ClassifierInner
 from metagan.serving import limits
 from metagan.serving.adapted_generator import AdaptedGenerator
 from metagan.serving.base import ServedModel
 from metagan.serving.classifier import ServedClassifier
-from metagan.serving.limits import MOST_PICTURES, MOST_ROWS
+from metagan.serving.limits import MOST_EXAMPLES, MOST_ROWS
 from metagan.serving.meta_model import MetaModel
 from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import adapt_generator
@@ -31,7 +36,7 @@ from metagan.training.classifier import load_classifier
 from metagan.training.data import task_noise
 from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, SavedModel
 
-from .conftest import decoded
+from .conftest import decoded as shown
 
 HALF_A_LEVEL = {"atol": 0.5 / 255 + 1e-6, "rtol": 0}
 
@@ -42,11 +47,49 @@ def test_the_generator_draws_by_seed(generator: SavedModel[GeneratorHeader]) -> 
     network.load_state_dict(generator.state)
     expected = network(task_noise(1, 0, 5, 4)).detach()
     torch.testing.assert_close(model.draw(5, seed=1), expected)
-    torch.testing.assert_close(decoded(model.answer(5, 1)), expected, **HALF_A_LEVEL)
+    torch.testing.assert_close(shown(list(model.answer(5, 1))), expected, **HALF_A_LEVEL)
     assert not torch.allclose(model.draw(5, seed=2), expected)
     header = generator.header.model_copy(update={"inverted": True})
     inverted = AdaptedGenerator(replace(generator, header=header))
     torch.testing.assert_close(inverted.draw(5, seed=1), 1 - expected)
+
+
+def heard(file: str) -> tuple[Tensor, int]:
+    """The numbers of a WAV file, and how many of them are a second."""
+    with wave.open(io.BytesIO(base64.b64decode(file))) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth()) == (1, 2)
+        numbers = np.frombuffer(sound.readframes(sound.getnframes()), np.int16) / 2**15
+        return torch.from_numpy(numbers), sound.getframerate()
+
+
+def test_a_generator_of_speech_answers_with_sounds(sounding: SavedModel[GeneratorHeader]) -> None:
+    """The samples inverted, in WAV files that say their rate."""
+    model = AdaptedGenerator(sounding)
+    answer = list(model.answer(3, seed=4))
+    for file, stored in zip(answer, DOMAINS["speech"].to_stored(model.draw(3, seed=4)), strict=True):
+        sound, rate = heard(file)
+        assert rate == RATE == 8000 and len(sound) == length(16) and 0.8 < sound.abs().max() < 1
+        torch.testing.assert_close(sound.float(), torch.from_numpy(sound_of(stored, 4)), atol=2**-15, rtol=0)
+    assert list(model.answer(3, seed=4)) == answer != list(model.answer(3, seed=5))
+
+
+def test_a_generator_of_text_answers_with_lines(wording: SavedModel[GeneratorHeader]) -> None:
+    model = AdaptedGenerator(wording)
+    lines = list(model.answer(40, seed=3))
+    assert all(isinstance(line, str) and len(line) <= LONGEST for line in lines)
+    assert lines == decoded(DOMAINS["text"].to_stored(model.draw(40, seed=3)))
+    assert list(model.answer(40, seed=3)) == lines != list(model.answer(40, seed=4))
+
+
+def test_a_temperature_multiplies_that_of_the_noise(
+    generator: SavedModel[GeneratorHeader], wording: SavedModel[GeneratorHeader]
+) -> None:
+    drawing, writing = AdaptedGenerator(generator), AdaptedGenerator(wording)
+    spread = [drawing.draw(32, 0, temperature).std(0).mean() for temperature in (0.1, 1.0)]
+    assert spread[0] < spread[1] / 2
+    state = {name: value * (0.3 if name.endswith("loudness") else 1) for name, value in wording.state.items()}
+    cooler = list(AdaptedGenerator(replace(wording, state=state)).answer(30, 0))
+    assert list(writing.answer(30, 0, 0.3)) == cooler != list(writing.answer(30, 0))
 
 
 def test_the_meta_model_is_adapted_to_pictures(meta_model: SavedModel[GanHeader], pictures: Tensor) -> None:
@@ -55,7 +98,7 @@ def test_the_meta_model_is_adapted_to_pictures(meta_model: SavedModel[GanHeader]
     adapted = model.adapt(pictures, steps=3, seed=7)
     assert all(torch.equal(adapted.model.state[name], value) for name, value in expected.state.items())
     assert not torch.allclose(adapted.draw(4, 1), model.adapt(1 - pictures, steps=3, seed=7).draw(4, 1))
-    assert model.answer(to_base64(pictures), n=4, seed=7, steps=3) == adapted.answer(4, 7)
+    assert list(model.answer(to_base64(pictures), n=4, seed=7, steps=3)) == list(adapted.answer(4, 7))
 
 
 @pytest.mark.parametrize("shots", [(1, 1), (2, 1, 3)])
@@ -97,6 +140,9 @@ def test_bad_rows_are_told_by_the_name_of_the_column(
     for n in (0, 257):
         assert refusal(AdaptedGenerator(generator), {"n": n}).startswith(f"n: {n} is not in 1 to 256")
     assert refusal(AdaptedGenerator(generator), {"n": 1, "seed": -1}).startswith("seed: -1")
+    for heat in (0.0, 11.0, float("nan")):
+        told = refusal(AdaptedGenerator(generator), {"n": 1, "temperature": heat})
+        assert told == f"temperature: {heat} is not in 0.01 to 10.0"
     adapting, telling = MetaModel(meta_model), ServedClassifier(classifier)
     assert refusal(adapting, {"pictures": files, "steps": 51}).startswith("steps: 51")
     assert refusal(adapting, {"pictures": files * 17}).startswith("pictures: 51")
@@ -134,24 +180,24 @@ def test_what_is_too_much_is_refused_by_name_before_the_work_is_done(
     for model in (drawing, adapting, telling):
         monkeypatch.setattr(model, "answer", None)  # never called
     assert refusal(drawing, *[{"n": 1}] * 65) == "rows: 65 are more than the 64 of a request"
-    assert refusal(drawing, *[{"n": 256}] * 5) == "pictures: 1280 are more than the 1024 of a request"
+    assert refusal(drawing, *[{"n": 256}] * 5) == "examples: 1280 are more than the 1024 of a request"
     small, photo, huge = picture_file(1, 1), picture_file(4096, 4096), picture_file(9000, 9000)
     assert refusal(adapting, {"pictures": [small, huge]}) == (
         "pictures: number 1 has 9000 x 9000, more than the 16777216 pixels of a picture"
     )
-    assert refusal(adapting, {"pictures": [photo] * 5}) == "pixels: 83886080 are more than the 67108864 of a request"
+    assert refusal(adapting, {"pictures": [photo] * 5}) == "numbers: 83886080 are more than the 67108864 of a request"
     five = {"cat": [photo] * 2, "dog": [photo] * 2}
-    assert refusal(telling, {"query": [photo], "support": five}).startswith("pixels: 83886080 are more than")
+    assert refusal(telling, {"query": [photo], "support": five}).startswith("numbers: 83886080 are more than")
     assert refusal(telling, {"query": [small], "support": {"cat": [small], "dog": [huge]}}).startswith(
         "support.dog: number 0 has 9000 x 9000"
     )
     many = {"cat": [small] * 600, "dog": [small] * 600}
-    assert refusal(telling, {"query": [small], "support": many}).startswith("pictures: 1201 are more than the 1024")
+    assert refusal(telling, {"query": [small], "support": many}).startswith("examples: 1201 are more than the 1024")
 
 
 def test_what_is_just_enough_is_answered(generator: SavedModel[GeneratorHeader]) -> None:
-    rows = pd.DataFrame([{"n": MOST_PICTURES // MOST_ROWS, "seed": seed} for seed in range(MOST_ROWS)])
-    assert len(AdaptedGenerator(generator).predict(None, rows)) == MOST_PICTURES
+    rows = pd.DataFrame([{"n": MOST_EXAMPLES // MOST_ROWS, "seed": seed} for seed in range(MOST_ROWS)])
+    assert len(AdaptedGenerator(generator).predict(None, rows)) == MOST_EXAMPLES
 
 
 def test_a_request_that_takes_too_long_ends(

@@ -14,7 +14,7 @@ from metagan.meta.task_parallel import TaskMap
 from metagan.nets.generator import Generator
 from metagan.parameters import MetaTrain
 from metagan.tasks.bank import TaskBank
-from metagan.training.adapted_generator import adapt_generator
+from metagan.training.adapted_generator import adapt_generator, draw, joined
 from metagan.training.arms import make_sampler
 from metagan.training.data import sampling_tasks
 from metagan.training.gan import architecture_of, initial_gan, load_gan
@@ -84,3 +84,18 @@ def test_divergence_is_told(meta_model: SavedModel[GanHeader], pictures: Tensor)
     meta_model.state.update({name: value + 200 for name, value in meta_model.state.items() if "rule." in name})
     with pytest.raises(ValueError, match=r"adapt\.steps: adaptation diverged at step \d of 5; take fewer"):
         adapt_generator(meta_model, pictures, 5, 2, 0, progress=False)
+
+
+def test_several_parts_draw_each_their_own(meta_model: SavedModel[GanHeader], pictures: Tensor) -> None:
+    """Which of them the seed chooses, for each example and in equal shares; one alone is what it was."""
+    dark, bright = (
+        adapt_generator(meta_model, given, 3, 6, 7, progress=False)[0] for given in (pictures, 1 - pictures)
+    )
+    assert joined([dark]) is dark
+    both = joined([dark, bright])
+    assert both.header.parts == 2 and both.header.provenance.seconds > dark.header.provenance.seconds
+    drawn, of_each = draw(both, 200, 3), [draw(part, 200, 3) for part in (dark, bright)]
+    by = torch.stack([torch.isclose(drawn, part, atol=1e-5).flatten(1).all(1) for part in of_each])
+    assert torch.equal(by.sum(0), torch.ones(200, dtype=torch.long))
+    assert 70 < by[0].sum() < 130
+    assert len({torch.isclose(draw(both, 1, seed), draw(dark, 1, seed)).all().item() for seed in range(9)}) == 2

@@ -6,7 +6,7 @@ A new domain is a file here that has its name, and a word in `metagan.parameters
 from importlib import import_module
 from typing import get_args
 
-from metagan.domains.base import Domain, GanNetworks
+from metagan.domains.base import Domain, Form, GanNetworks, Names
 from metagan.errors import UserError
 from metagan.parameters import Example, StoredExample
 from metagan.parameters.example import DomainName
@@ -29,4 +29,4 @@ def stored_example(name: str, shape: tuple[int, ...], on_paper: bool = False) ->
     return StoredExample(domain=name, shape=shape, dtype=domain.dtype, range=domain.range, on_paper=on_paper)
 
 
-__all__ = ["DOMAINS", "Domain", "GanNetworks", "domain_of", "stored_example"]
+__all__ = ["DOMAINS", "Domain", "Form", "GanNetworks", "Names", "domain_of", "stored_example"]

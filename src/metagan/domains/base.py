@@ -40,6 +40,31 @@ class GanNetworks:
 
 
 @dataclass(frozen=True)
+class Names:
+    """What people call an example, several of them, and those that they bring of their own."""
+
+    one: str
+    many: str
+    own: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """How examples leave for other programs: `write(stored, seed)` gives one, of `shape`, as text.
+
+    That is a file in base64 of the type `media`, or the example itself where that is text/plain. The seed is of what
+    a file says beyond its example.
+    """
+
+    media: str
+    write: Callable[[Stored, int], str]
+
+    @property
+    def is_text(self) -> bool:
+        return self.media == "text/plain"
+
+
+@dataclass(frozen=True)
 class Domain:
     """What examples of a kind are: stored (N, *shape) in a bank, float32 (N, C, H, W) in [0, 1] everywhere else.
 
@@ -52,9 +77,11 @@ class Domain:
     as many outputs as it is told, or gives features where that is 0, as `nets.conv4.Conv4` does; the `judge` of a
     tensor's shape and a number of outputs is small and quickly trained. `picture(stored, on_paper, columns)` shows
     examples (n, *shape). `measures(made, support, query)`, of stored examples (T, n, *shape) of T tasks, are metrics of
-    this domain alone, by their names in `reporting.measures`.
+    this domain alone, by their names in `reporting.measures`. Without a `form` generators are not served.
+    `packages` are what its examples are read and written by, besides what all of metagan needs.
     """
 
+    names: Names
     dtype: str
     range: tuple[float, float]
     check: Callable[[Shape], None]
@@ -71,6 +98,8 @@ class Domain:
     judge: Callable[[Shape, int], nn.Module]
     picture: Callable[[Stored, bool, int], Image.Image]
     measures: Callable[[Stored, Stored, Stored], dict[str, float]] = lambda made, support, query: {}
+    form: Form | None = None
+    packages: tuple[str, ...] = ()
 
     def move_at_random(
         self, examples: Tensor, generator: torch.Generator, largest: tuple[float, ...] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from metagan.domains.base import Domain, GanNetworks, Shape
+from metagan.domains.base import Domain, Form, GanNetworks, Names, Shape
 from metagan.errors import UserError
 from metagan.losses.distances import multi_scale_pixels
 from metagan.nets.conv4 import Conv4
@@ -105,6 +107,17 @@ def tile(images: Images, on_paper: bool = True, columns: int = 4) -> Image.Image
     return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
 
 
+def base64_png(picture: Image.Image) -> str:
+    """The bytes of a PNG file as text."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _written(image: Images, seed: int) -> str:
+    return base64_png(tile(image[None], on_paper=False, columns=1))
+
+
 def _embedder(architecture: EmbedderArchitecture) -> nn.Module:
     channels, size, _ = architecture.shape
     return Embedder(channels, architecture.width, architecture.feature_size, size)
@@ -153,6 +166,7 @@ def _judge(shape: Shape, outputs: int) -> nn.Module:
 
 
 image = Domain(
+    names=Names("image", "images", "pictures"),
     dtype="uint8",
     range=(0.0, 255.0),
     check=check_shape,
@@ -177,4 +191,5 @@ image = Domain(
     judge=_judge,
     picture=tile,
     measures=lambda made, support, query: {"haze": haze(to_floats(made), to_floats(query))},
+    form=Form("image/png", _written),
 )

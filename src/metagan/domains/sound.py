@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from types import ModuleType
 from typing import TypeAlias
@@ -109,3 +110,12 @@ def sound_of(shown: Spectrogram, seed: int) -> Sound:
         magnitudes, n_iter=ITERATIONS, hop_length=hop(size), length=length(size), random_state=seed
     )
     return (sound * (PEAK / max(float(np.abs(sound).max()), 1e-9))).astype(np.float32)
+
+
+def wav(sound: Sound) -> bytes:
+    """A WAV file of a sound (n,) at RATE, of 16 bits a sample."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, sound, RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import torch
@@ -9,8 +10,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from metagan.domains.base import Shape
+from metagan.domains.base import Form, Names, Shape
 from metagan.domains.image import Images, check_shape, image, tile
+from metagan.domains.sound import RATE, Spectrogram, sound_of, wav
 from metagan.errors import UserError
 
 LARGEST_CHANGES = (0.06, 0.06, 0.1, 0.1)
@@ -41,12 +43,19 @@ def _picture(spectrograms: Images, on_paper: bool, columns: int) -> Image.Image:
     return tile(spectrograms[:, :, ::-1], on_paper=True, columns=columns)
 
 
+def _written(spectrogram: Spectrogram, seed: int) -> str:
+    return base64.b64encode(wav(sound_of(spectrogram, seed))).decode("ascii")
+
+
 speech = replace(
     image,
+    names=Names("sound", "sounds", "recordings"),
     check=_check,
     turns=1,
     turn=lambda spectrograms, times: spectrograms,
     largest_changes=LARGEST_CHANGES,
     move=moved,
     picture=_picture,
+    form=Form(f"audio/wav;rate={RATE}", _written),
+    packages=("librosa", "soundfile"),
 )

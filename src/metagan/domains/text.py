@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from metagan.domains.base import Domain, GanNetworks, Shape
+from metagan.domains.base import Domain, Form, GanNetworks, Names, Shape
 from metagan.domains.spelling import LONGEST, SIZE, decoded
 from metagan.errors import UserError
 from metagan.nets.word_classifier import WordClassifier
@@ -126,6 +126,7 @@ def _judge(shape: Shape, outputs: int) -> nn.Module:
 
 
 text = Domain(
+    names=Names("word", "words", "lines"),
     dtype="uint8",
     range=(0.0, SIZE - 1.0),
     check=check_shape,
@@ -149,4 +150,6 @@ text = Domain(
     classifier=_classifier,
     judge=_judge,
     picture=listed,
+    form=Form("text/plain", lambda codes, seed: decoded(codes[None])[0]),
+    packages=("anyascii",),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from metagan.domains.sound import Sound
+from metagan.domains.sound import Sound, wav
 from metagan.files import replaced
 from metagan.io.local import LocalDataset
-from metagan.reporting.listening import wav
 from metagan.tasks.sources.audio_files import read_sound
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 from requests import RequestException
 
 import metagan
+from metagan.domains import domain_of
 from metagan.files import save_tensors
 from metagan.io.outbox import is_away
 from metagan.reporting.model_card import model_card
@@ -74,8 +76,9 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
     def save(self, data: Candidate) -> None:
         if not mlflow.active_run():
             return
-        if (domain := data.model.header.architecture.domain) != "image":
-            log.warning("%s: is not registered; served models take and give pictures, not %s", data.name, domain)
+        kind, domain = data.model.header.kind, data.model.header.architecture.domain
+        if not SERVED[kind].serves(domain):
+            log.warning("%s: is not registered; a served %s is not of %s", data.name, kind.replace("_", " "), domain)
             return
         try:
             number = register(data)
@@ -98,7 +101,9 @@ class RegistryDataset(AbstractDataset[Candidate, NoReturn]):
 def register(candidate: Candidate) -> str:
     """Log the candidate into the active MLflow run and register it; the number of its version."""
     kind = candidate.model.header.kind
-    served = SERVED[kind]
+    served, model = SERVED[kind], SERVED[kind](candidate.model)
+    domain = domain_of(candidate.model.header.architecture)
+    packages = [*REQUIREMENTS, *(name for name in domain.packages if find_spec(name))]
     client, run = mlflow.MlflowClient(), mlflow.active_run()
     tags = client.get_run(run.info.run_id).data.tags
     weights_of = candidate.model.identity("weights")
@@ -115,9 +120,9 @@ def register(candidate: Candidate) -> str:
             python_model=inspect.getfile(served),
             artifacts={WEIGHTS: str(weights), "model_card": str(page)},
             code_paths=[str(PACKAGE)],
-            signature=served.signature,
-            input_example=served(candidate.model).example(),
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
+            signature=model.signature,
+            input_example=model.example(),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in packages],
         )
     made = mlflow.register_model(logged.model_uri, candidate.name)
     client.update_model_version(candidate.name, made.version, card[:DESCRIPTION_LENGTH])

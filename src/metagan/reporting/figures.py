@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from metagan.domains import domain_of, stored_example
+from metagan.domains.image import base64_png
 from metagan.errors import UserError
 from metagan.parameters import StoredExample
 from metagan.tasks.bank import TaskBank
@@ -51,13 +50,6 @@ def check_pictures(pictures: Mapping[str, np.ndarray], steps: Sequence[int], exa
 def data_uri(picture: Image.Image) -> str:
     """The picture as a PNG inside its own address."""
     return f"data:image/png;base64,{base64_png(picture)}"
-
-
-def base64_png(picture: Image.Image) -> str:
-    """The bytes of a PNG file as text."""
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def sample_grid(example: StoredExample, samples: Tensor, magnification: int = 2) -> Image.Image:

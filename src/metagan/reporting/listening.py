@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from metagan.domains import DOMAINS
-from metagan.domains.sound import AUDIBLE, RATE, Sound, Spectrogram, audible
+from metagan.domains.sound import AUDIBLE, RATE, Sound, Spectrogram, audible, wav
 from metagan.reporting.figures import data_uri
 from metagan.reporting.templates import template
 
@@ -32,15 +31,6 @@ class Heard:
 
     sound: Sound
     shown: Spectrogram
-
-
-def wav(sound: Sound) -> bytes:
-    """A WAV file of 16 bits a sample."""
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, sound, RATE, format="WAV", subtype="PCM_16")
-    return file.getvalue()
 
 
 def sound_check(sounds: Sequence[Sound]) -> dict[str, float]:

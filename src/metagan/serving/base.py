@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 import torch
@@ -28,7 +29,7 @@ class ServedModel(PythonModel):
     protocol, such as {"dataframe_records": [row, ...]}, answered by {"predictions": [...]}.
     """
 
-    signature: ClassVar[ModelSignature]
+    signature: ModelSignature
 
     model: SavedModel[Any]
 
@@ -53,19 +54,25 @@ class ServedModel(PythonModel):
             with Deadline(MOST_SECONDS) as deadline:
                 parts = []
                 for row in rows:
-                    parts += self.answer(**row)
-                    deadline.check()
+                    for part in self.answer(**row):
+                        parts.append(part)
+                        deadline.check()
                 return parts
         except UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
         except TimeoutError as error:
             raise MlflowException(str(error), DEADLINE_EXCEEDED) from error
 
+    @classmethod
+    def serves(cls, domain: str) -> bool:
+        """Whether it takes and gives examples of that domain."""
+        raise NotImplementedError
+
     def work(self, **columns: Any) -> Work:
         """What a row asks for. Raises UserError, which names the column, where it is bad or too much."""
         raise NotImplementedError
 
-    def answer(self, **columns: Any) -> list[Any]:
+    def answer(self, **columns: Any) -> Iterable[Any]:
         """The answer to one row. Raises UserError, which names the column, for a bad one."""
         raise NotImplementedError
 

@@ -29,6 +29,10 @@ class ServedClassifier(ServedModel):
         outputs=Schema([ColSpec(Map("double"))]),
     )
 
+    @classmethod
+    def serves(cls, domain: str) -> bool:
+        return domain == "image"
+
     def probabilities(self, query: Tensor, support: list[Tensor]) -> Tensor:
         """(Q, N) for queries (Q, C, H, W) and the images (K, C, H, W) of each of N classes, all in [0, 1].
 

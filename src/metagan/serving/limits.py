@@ -15,11 +15,12 @@ from metagan.errors import UserError
 MOST_BYTES = 2**23
 """Of a request's body."""
 MOST_ROWS = 64
-MOST_PICTURES = 1024
+MOST_EXAMPLES = 1024
 """Sent and asked for by all rows."""
-MOST_PIXELS_OF_A_PICTURE = 2**24
-MOST_PIXELS = 2**26
-"""Of all pictures that are sent."""
+MOST_NUMBERS_OF_ONE = 2**24
+"""Pixels of a picture that is sent, or numbers of a recording."""
+MOST_NUMBERS = 2**26
+"""Of all that are sent."""
 MOST_SECONDS = 30
 
 MOST_AT_WORK = 2
@@ -32,13 +33,13 @@ MOST_BYTES_HELD = 2**27
 
 @dataclass(frozen=True)
 class Work:
-    """What a row asks for: pictures that it sends or wants, and the pixels of those that it sends."""
+    """What a row asks for: examples that it sends or wants, and the pixels or the like of those that it sends."""
 
-    pictures: int
-    pixels: int = 0
+    examples: int
+    numbers: int = 0
 
 
-def check_range(name: str, value: int, lowest: int, highest: int) -> None:
+def check_range(name: str, value: float, lowest: float, highest: float) -> None:
     """Raise UserError, which starts with `name`, for a value out of range."""
     if not lowest <= value <= highest:
         raise UserError(f"{name}: {value} is not in {lowest} to {highest}")
@@ -53,8 +54,8 @@ def check_most(name: str, value: int, most: int) -> None:
 def check_work(rows: Iterable[Work]) -> None:
     """Raise UserError, which names the limit, when rows together ask for too much."""
     works = list(rows)
-    check_most("pictures", sum(work.pictures for work in works), MOST_PICTURES)
-    check_most("pixels", sum(work.pixels for work in works), MOST_PIXELS)
+    check_most("examples", sum(work.examples for work in works), MOST_EXAMPLES)
+    check_most("numbers", sum(work.numbers for work in works), MOST_NUMBERS)
 
 
 class Deadline(TorchFunctionMode):

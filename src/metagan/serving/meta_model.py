@@ -45,7 +45,7 @@ class MetaModel(ServedModel):
         check_range("steps", steps, 1, MOST_STEPS)
         check_range("pictures", len(pictures), 1, MOST_PICTURES)
         asked = AdaptedGenerator().work(n, seed)
-        return Work(asked.pictures + len(pictures), count_pixels("pictures", pictures))
+        return Work(asked.examples + len(pictures), count_pixels("pictures", pictures))
 
     def answer(self, pictures: list[str], n: int = SAMPLES, seed: int = 0, steps: int = STEPS) -> list[str]:
         architecture = self.model.header.architecture

@@ -11,10 +11,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from metagan.domains.image import tile, to_bytes, to_floats
+from metagan.domains.image import base64_png, tile, to_bytes, to_floats
 from metagan.errors import UserError
-from metagan.reporting.figures import base64_png
-from metagan.serving.limits import MOST_PIXELS_OF_A_PICTURE
+from metagan.serving.limits import MOST_NUMBERS_OF_ONE
 from metagan.tasks.sources.picture_files import FORMATS, read_picture
 
 
@@ -31,8 +30,8 @@ def count_pixels(name: str, pictures: Sequence[str]) -> int:
     total = 0
     for number, picture in enumerate(pictures):
         width, height = _size(name, number, picture)
-        if width * height > MOST_PIXELS_OF_A_PICTURE:
-            most = f"more than the {MOST_PIXELS_OF_A_PICTURE} pixels of a picture"
+        if width * height > MOST_NUMBERS_OF_ONE:
+            most = f"more than the {MOST_NUMBERS_OF_ONE} pixels of a picture"
             raise UserError(f"{name}: number {number} has {width} x {height}, {most}")
         total += width * height
     return total

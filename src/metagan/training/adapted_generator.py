@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from tqdm import tqdm
 
 from metagan.domains import domain_of
 from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
-from metagan.meta.differentiation import by_autograd
+from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.nets.randomness import seeded
 from metagan.training.data import sampling_tasks, task_noise
 from metagan.training.gan import GENERATOR, check_architecture, load_gan
-from metagan.training.saved import GanHeader, GeneratorHeader, Provenance, SavedModel, detached
+from metagan.training.saved import GanHeader, GeneratorHeader, Provenance, SavedModel, Temperature, detached
 from metagan.training.temperature import at_temperature
 
 
@@ -59,17 +62,42 @@ def adapt_generator(
     return SavedModel(header, detached(state)), torch.stack(samples)
 
 
-@torch.no_grad()
-def draw(adapted: SavedModel[GeneratorHeader], n: int, seed: int) -> Tensor:
-    """Images (n, C, H, W) in [0, 1] by the weights of `adapt_generator`; the same seed draws the same images.
+def joined(parts: Sequence[SavedModel[GeneratorHeader]]) -> SavedModel[GeneratorHeader]:
+    """Generators of the parts of one thing as one, which draws from all."""
+    if len(parts) == 1:
+        return parts[0]
+    state = {f"{number}.{name}": value for number, part in enumerate(parts) for name, value in part.state.items()}
+    first = parts[0].header
+    seconds = sum(part.header.provenance.seconds for part in parts)
+    provenance = first.provenance.model_copy(update={"seconds": seconds})
+    return SavedModel(first.model_copy(update={"parts": len(parts), "provenance": provenance}), state)
 
-    They are as bright or dark as the pictures that were given: inverted where `adapted` says so. Raises UserError for
+
+@torch.no_grad()
+def draw(adapted: SavedModel[GeneratorHeader], n: int, seed: int, temperature: float = 1.0) -> Tensor:
+    """Examples (n, C, H, W) in [0, 1] by the weights of `adapt_generator`; the same seed draws the same ones.
+
+    Of several parts the seed chooses one for each example. The temperature is a multiple of that of the weights.
+    Pictures are as bright or dark as those that were given: inverted where `adapted` says so. Raises UserError for
     weights of another kind.
     """
     adapted.check_kind("adapted_generator")
     header = adapted.header
+    domain = domain_of(header.architecture)
     with seeded(0):
-        generator = domain_of(header.architecture).gan.generator(header.architecture)
-    generator.load_state_dict(adapted.state)
-    images = generator(task_noise(seed, 0, n, header.architecture.noise_size))
-    return 1 - images if header.inverted else images
+        generator = domain.gan.generator(header.architecture)
+    noise = task_noise(seed, 0, n, header.architecture.noise_size)
+    drawers = torch.from_numpy(np.random.default_rng(seed).integers(header.parts, size=n))
+    drawn = []
+    for number in drawers.unique():
+        part = at_temperature(domain, _part(adapted, int(number)), Temperature(temperature), prefix="")
+        drawn.append(functional_call(generator, part, (noise[drawers == number],)))
+    examples = torch.cat(drawn)[drawers.argsort(stable=True).argsort()]
+    return 1 - examples if header.inverted else examples
+
+
+def _part(adapted: SavedModel[GeneratorHeader], number: int) -> Parameters:
+    if adapted.header.parts == 1:
+        return adapted.state
+    prefix = f"{number}."
+    return {name.removeprefix(prefix): value for name, value in adapted.state.items() if name.startswith(prefix)}

@@ -119,11 +119,16 @@ class GanHeader(Header):
 
 
 class GeneratorHeader(Header):
-    """A generator that was adapted to one thing; `inverted` when that was given dark on bright."""
+    """A generator that was adapted to one thing; `inverted` when that was given dark on bright.
+
+    `parts` are several generators, where it was adapted to a thing in parts; their tensors are then named 0.NAME and
+    so on.
+    """
 
     kind: Literal["adapted_generator"] = "adapted_generator"
     architecture: GanArchitecture
     inverted: bool = False
+    parts: Positive = 1
 
 
 class ClassifierHeader(Header):

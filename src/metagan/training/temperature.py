@@ -27,9 +27,11 @@ LEAST_DIVERSITY = 0.95  # the few val tasks tell it to 0.05 or so
 TASKS_AT_ONCE = 5
 
 
-def at_temperature(domain: Domain, parameters: Parameters, temperature: Temperature) -> Parameters:
-    """The same networks with the weights of their noise multiplied."""
-    factors = zip((GENERATOR + name for name in domain.gan.noise), temperature, strict=False)
+def at_temperature(
+    domain: Domain, parameters: Parameters, temperature: Temperature, prefix: str = GENERATOR
+) -> Parameters:
+    """The same networks with the weights of their noise multiplied; the generator's names have the prefix."""
+    factors = zip((prefix + name for name in domain.gan.noise), temperature, strict=False)
     return {**parameters, **{name: factor * parameters[name] for name, factor in factors if name in parameters}}
 
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
 
 from metagan.domains.image import resized, tile
+from metagan.evaluation.adapted_distance import energy_distances
 from metagan.evaluation.familiarity import familiarity, unlike_files
-from metagan.evaluation.features import embed_images
 from metagan.evaluation.near_copies import QUANTILE, near_copies
-from metagan.files import shown
 from metagan.identity import made_from, together
+from metagan.io.adapted_candidate import adapted_candidate
 from metagan.io.registry import Candidate
-from metagan.losses.distances import energy_distance
 from metagan.parameters import Adapt
 from metagan.reporting.figures import adaptation_frames, picture_grid, spread_picture
 from metagan.tasks.bank import TaskBank
@@ -30,9 +26,6 @@ from metagan.training.embedder import load_embedder
 from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
 
 Images = dict[str, NDArray[np.uint8]]
-
-LONGEST_NAME = 100
-"""Letters of a folder's name in the registry, which takes 255 bytes."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,17 +76,10 @@ def adapt(
         "unlike": unlike_files(familiar, own.files, own.files[0].parent),
         "near_copies": copies.count,
         "near_copy_distance": copies.limit,
-        "energy_distance": _energy_distances(embedder, samples, support),
+        "energy_distance": energy_distances(embedder, samples, support),
     }
     drawn = {"pictures": pictures, "samples": bank.domain.to_stored(samples)}
     return generator, table, {name: 255 - images if own.turned else images for name, images in drawn.items()}
-
-
-def _energy_distances(embedder: nn.Module, samples: Tensor, support: Tensor) -> list[float]:
-    """Of the samples (S, n, C, H, W) after each step to the pictures, in features."""
-    pictures = support.repeat(2, 1, 1, 1) if len(support) == 1 else support  # one alone has no distances within
-    real, *made = (torch.from_numpy(embed_images(embedder, images)) for images in (pictures, *samples))
-    return [energy_distance(features, real).item() for features in made]
 
 
 def draw(
@@ -124,40 +110,18 @@ def generator_candidate(
     adaptation: dict[str, Any],
     evaluation_embedder: SavedModel[EmbedderHeader],
     settings: dict[str, Any],
-    seed: int,
 ) -> Candidate:
-    """The adapted generator for the registry, by the name of the folder of pictures.
-
-    Its score is how near its samples are to the pictures: minus the energy distance of their features.
-    """
-    images = Adapt.model_validate(settings).images
-    folder = shown(images.resolve().name) if images else ""
-    plain = re.sub(r"[^\w-]+", "-", folder).strip("-").lower()[:LONGEST_NAME] or "pictures"
+    """The adapted generator for the registry, by the name of the folder of pictures."""
     together(
         "register_adapted_generator",
         adapted_generator=generator.identity("adapted_generator"),
         adaptation=made_from("adaptation", adaptation),
         evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
     )
-    embedder = evaluation_embedder.content_hash[:8]
-    architecture = generator.header.architecture
-    return Candidate(
-        name=f"metagan-{plain}-generator",
-        model=generator,
-        score=-adaptation["energy_distance"][-1],
-        scored_on=f"minus the energy distance of {adaptation['samples']} samples to {adaptation['images']} pictures "
-        f"({adaptation['content_hash'][:8]}) by embedder {embedder}",
-        about=f"A generator of what the {adaptation['images']} pictures in the folder {folder} show.",
-        facts={
-            "shape of an example": ", ".join(map(str, architecture.shape)),
-            "adaptation steps": adaptation["steps"],
-            "adaptation seconds": adaptation["seconds"],
-            "distance to the training": adaptation["distance"],
-            "distance of 99 of 100 val tasks": adaptation["distance_limit"],
-            "seed": seed,
-            "parameters": generator.n_parameters,
-        },
-        newest_subject=True,
-        limits="It has seen these pictures only. A distance to the training above that of the val tasks means poor "
-        "samples.",
-    )
+    facts = {
+        "distance to the training": adaptation["distance"],
+        "distance of 99 of 100 val tasks": adaptation["distance_limit"],
+    }
+    own = Adapt.model_validate(settings).images
+    count, samples = adaptation["images"], adaptation["samples"]
+    return adapted_candidate(generator, own, count, samples, adaptation, evaluation_embedder, facts)

@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 generator_candidate,
-                ["adapted_generator", "adaptation", "evaluation_embedder", "params:adapt", "params:seed"],
+                ["adapted_generator", "adaptation", "evaluation_embedder", "params:adapt"],
                 "registered_adapted_generator",
                 name="register_adapted_generator",
             ),

@@ -9,16 +9,19 @@ from typing import Any
 from PIL import Image
 
 from metagan.domains.sound import Sound, sound_of
+from metagan.evaluation.adapted_distance import energy_distances
 from metagan.evaluation.familiarity import familiarity, unlike_files
 from metagan.evaluation.near_copies import QUANTILE, near_copies
-from metagan.identity import together
+from metagan.identity import made_from, together
+from metagan.io.adapted_candidate import adapted_candidate
+from metagan.io.registry import Candidate
 from metagan.parameters import Adapt
 from metagan.reporting.listening import sound_check
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.own_recordings import read_own_recordings
 from metagan.training.adapted_generator import adapt_generator
 from metagan.training.embedder import load_embedder
-from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
+from metagan.training.saved import EmbedderHeader, GanHeader, GeneratorHeader, SavedModel
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +32,9 @@ def adapt(
     bank: TaskBank,
     settings: dict[str, Any],
     seed: int,
-) -> tuple[dict[str, Sound], dict[str, Any], Image.Image]:
-    """Sounds by the names of their files, a small table, and the spectrograms of recordings above those of samples."""
+) -> tuple[SavedModel[GeneratorHeader], dict[str, Sound], dict[str, Any], Image.Image]:
+    """The adapted generator, sounds by the names of their files, a small table, and the spectrograms of recordings
+    above those of samples."""
     origin = together(
         "adapt_speech",
         task_bank=bank.identity,
@@ -57,7 +61,7 @@ def adapt(
         100 * QUANTILE,
     )
     table = {
-        "made_from": origin,
+        "made_from": origin | generator.identity("adapted_speech_generator"),
         "content_hash": hashlib.sha256(own.examples.tobytes()).hexdigest(),
         "recordings": len(own.files),
         "steps": wanted.steps,
@@ -68,9 +72,10 @@ def adapt(
         "unlike": unlike_files(familiar, own.files, own.files[0].parent),
         "near_copies": copies.count,
         "near_copy_distance": copies.limit,
+        "energy_distance": energy_distances(embedder, drawn, support),
         **sound_check(list(sounds.values())),
     }
-    return sounds, table, _picture(bank, own.examples, samples)
+    return generator, sounds, table, _picture(bank, own.examples, samples)
 
 
 def _picture(bank: TaskBank, recordings: Any, samples: Any) -> Image.Image:
@@ -87,3 +92,25 @@ def metrics(adapted_speech: dict[str, Any]) -> dict[str, list[dict[str, float]]]
     """The table as MLflow metrics `adapt/<name>`."""
     single = ("recordings", "adaptation_seconds", "distance", "distance_limit", "near_copies", "seconds", "level")
     return {f"adapt/{name}": [{"value": float(adapted_speech[name]), "step": 0}] for name in single}
+
+
+def generator_candidate(
+    generator: SavedModel[GeneratorHeader],
+    adapted_speech: dict[str, Any],
+    evaluation_embedder: SavedModel[EmbedderHeader],
+    settings: dict[str, Any],
+) -> Candidate:
+    """The adapted generator for the registry, by the name of the folder of recordings."""
+    together(
+        "register_adapted_speech_generator",
+        adapted_speech_generator=generator.identity("adapted_speech_generator"),
+        adapted_speech=made_from("adapted_speech", adapted_speech),
+        evaluation_embedder=evaluation_embedder.identity("evaluation_embedder"),
+    )
+    facts = {
+        "distance to the training": adapted_speech["distance"],
+        "distance of 99 of 100 val tasks": adapted_speech["distance_limit"],
+    }
+    own = Adapt.model_validate(settings).audio
+    count, samples = adapted_speech["recordings"], adapted_speech["samples"]
+    return adapted_candidate(generator, own, count, samples, adapted_speech, evaluation_embedder, facts)

@@ -29,6 +29,7 @@ from metagan.importing import kept
 if TYPE_CHECKING:  # who runs one file of tests need not wait for it
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.pyfunc import PyFuncModel
 
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
@@ -223,6 +224,17 @@ class Project:
         from mlflow import MlflowClient
 
         return MlflowClient(f"sqlite:///{self.path / 'mlflow.db'}")
+
+    def champion(self, name: str) -> PyFuncModel:
+        """As MLflow serves it."""
+        import mlflow
+
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(f"sqlite:///{self.path / 'mlflow.db'}")
+        try:
+            return mlflow.pyfunc.load_model(f"models:/{name}@champion")
+        finally:
+            mlflow.set_tracking_uri(before)
 
     def runs(self) -> list[Run]:
         """All its runs, the latest first."""

@@ -104,7 +104,9 @@ def test_a_domain_goes_through_the_whole_run(run_of_signals: tuple[Project, str]
         rows = [row for row in classifier["robust"] if (row["support"], row["norm"]) == ("clean", "linf")]
         assert [row["eps"] for row in rows] == [0.0, 0.1] * 2
         assert rows[1]["mean"] < rows[0]["mean"] == classifier["natural"]["mean"]
-    assert "is not registered; served models take and give pictures, not signal" in said
+    for kind in ("meta-model", "classifier"):
+        name, spoken = f"metagan-waves-64-{kind}", kind.replace("-", " ")
+        assert f"{name}: is not registered; a served {spoken} is not of signal" in said
 
 
 def test_the_report_shows_examples_as_the_domain_does(run_of_signals: tuple[Project, str]) -> None:

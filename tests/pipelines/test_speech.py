@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -96,6 +99,14 @@ def test_a_word_of_a_persons_own_is_spoken_again(spoken: Project, tmp_path: Path
     assert (table["recordings"], table["samples"], table["clipped"]) == (6, 9, 0)
     assert spoken.runs()[0].data.metrics["adapt/recordings"] == 6
     first = [file.read_bytes() for file in files]
+    version = spoken.client.get_model_version_by_alias("metagan-melody-0-speech-generator", "champion")
+    assert version.run_id == spoken.runs()[0].info.run_id
+    assert float(version.tags["score"]) == pytest.approx(-table["energy_distance"][-1])
+    assert "6 recordings of melody 0" in version.description and "audio/wav;rate=8000, in base64" in version.description
+    served = spoken.champion("metagan-melody-0-speech-generator")
+    answer = served.predict(pd.DataFrame([{"n": 3, "seed": 1}]))
+    heard = [soundfile.read(io.BytesIO(base64.b64decode(file))) for file in answer]
+    assert [(rate, len(sound)) for sound, rate in heard] == [(RATE, length(16))] * 3
     assert adapt(spoken, own)[0] == 0
     assert [file.read_bytes() for file in files] == first
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -102,6 +103,14 @@ def test_own_lines_get_others(of_text: Project, tmp_path: Path) -> None:
     assert (found["given"], found["parts"], found["drawn"]) == (14, 4, 42)
     assert len(lines) == len({*lines}) == found["written"] <= 14 and not {*lines} & {*given}
     assert 0 < found["share_new"] <= 1
+    version = of_text.client.get_model_version_by_alias("metagan-names-text-generator", "champion")
+    assert version.run_id == of_text.runs()[0].info.run_id
+    assert float(version.tags["score"]) == pytest.approx(-found["energy_distance"][-1])
+    assert "14 lines of names" in version.description and "| a sample is | text/plain |" in version.description
+    served = of_text.champion("metagan-names-text-generator")
+    answer = served.predict(pd.DataFrame([{"n": 40, "seed": 1}]))
+    assert len(answer) == 40 and all(isinstance(line, str) and len(line) <= 16 for line in answer)
+    assert served.unwrap_python_model().model.header.parts == 4
 
 
 @pytest.mark.slow

@@ -47,7 +47,10 @@ def meta_model_of(domain: str) -> SavedModel[GanHeader]:
     networks = {"generator_width": 8, "discriminator_width": 8, "noise_size": 16, "encoder": True}
     adapted = "memory|code|bias|head" if domain == "text" else "all"
     architecture = GanArchitecture(domain=domain, shape=shape, **networks)
-    return initial_gan(architecture, InnerLoop(steps=2, adapt_parameters=adapted), 0).save("meta_model", Provenance())
+    gan = initial_gan(architecture, InnerLoop(steps=2, adapt_parameters=adapted), 0)
+    if domain == "speech":
+        gan.parameters["generator.noise.weight"] *= 30  # as above
+    return gan.save("meta_model", Provenance())
 
 
 WORDS = ("maruba", "kitolu", "nesora", "belimo")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import os
 import re
 import signal
@@ -10,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import wave
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,11 +26,16 @@ import requests
 import torch
 from torch import Tensor
 
+from metagan.domains import DOMAINS
+from metagan.domains.sound import length
+from metagan.domains.spelling import encoded
 from metagan.io.registry import Candidate, RegistryDataset
+from metagan.serving.adapted_generator import AdaptedGenerator
 from metagan.serving.classifier import ServedClassifier
+from metagan.serving.meta_model import MetaModel
 from metagan.serving.pictures import to_base64
 from metagan.training.adapted_generator import draw
-from metagan.training.saved import ClassifierHeader, GeneratorHeader, SavedModel
+from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, SavedModel
 
 from .conftest import decoded
 
@@ -58,10 +66,17 @@ class ScoringServer:
 
 
 @pytest.fixture(scope="module")
-def registry(experiment: str, generator: SavedModel[GeneratorHeader], classifier: SavedModel[ClassifierHeader]) -> str:
-    """A database in which both are champions."""
+def registry(
+    experiment: str,
+    generator: SavedModel[GeneratorHeader],
+    classifier: SavedModel[ClassifierHeader],
+    sounding: SavedModel[GeneratorHeader],
+    writing: SavedModel[GanHeader],
+) -> str:
+    """A database in which all are champions."""
+    models = {"generator": generator, "classifier": classifier, "sounding": sounding, "writing": writing}
     with mlflow.start_run(experiment_id=experiment):
-        for name, model in (("generator", generator), ("classifier", classifier)):
+        for name, model in models.items():
             RegistryDataset().save(Candidate(name, model, 1.0, "nothing", "about", {}, "limits"))
     return mlflow.get_tracking_uri()
 
@@ -115,6 +130,57 @@ def test_the_generator_answers_with_pictures(
     refused = ask({"dataframe_records": [{"n": 1}] * 65})
     assert refused.status_code == 400
     assert "rows: 65 are more than the 64 of a request" in refused.json()["message"]
+
+
+def test_a_generator_of_speech_answers_with_wav_files(
+    serve: Callable[[str], ScoringServer], sounding: SavedModel[GeneratorHeader]
+) -> None:
+    ask = serve("sounding").ask
+    answer = ask({"n": 3, "seed": 4, "temperature": 2})
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == list(AdaptedGenerator(sounding).answer(3, 4, 2.0)) != ask({"n": 3, "seed": 4}).json()
+    with wave.open(io.BytesIO(base64.b64decode(answer.json()[0]))) as file:
+        assert file.getframerate() == 8000 and file.getnframes() == length(16)
+
+
+def test_a_meta_model_of_text_is_adapted_to_lines_and_answers_with_lines(
+    serve: Callable[[str], ScoringServer], writing: SavedModel[GanHeader]
+) -> None:
+    ask = serve("writing").ask
+    row = {"lines": ["Mar\u00fcba", "kitolu", "\u041d\u0435\u0441\u043e\u0440\u0430"], "n": 5, "seed": 1, "steps": 2}
+    answer = ask(row)
+    assert answer.status_code == 200, answer.text
+    support = DOMAINS["text"].to_tensor(encoded(["maru\u0308ba", "kitolu", "nesora"]))
+    assert answer.json() == list(MetaModel(writing).adapt(support, 2, 1).answer(5, 1))
+    assert ask({"dataframe_records": [row]}).json() == {"predictions": answer.json()}
+    refused = ask(row | {"lines": ["kitolu", "a line that is far too long"]})
+    assert refused.status_code == 400
+    assert "lines: number 1 cannot be read as a line (longer than 16 characters)" in refused.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["generator", "sounding"])
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"n": 0}, "n: 0 is not in 1 to 256"),
+        ({"n": 1_000_000}, "n: 1000000 is not in 1 to 256"),
+        ({"n": "two"}, "column n. Can not safely convert str to int64"),
+        ({"n": 2.5}, "column n. Can not safely convert float64 to int64"),
+        ({"n": None}, "column n. Can not safely convert object to int64"),
+        ({"n": 1, "seed": -1}, "seed: -1 is not in 0 to"),
+        ({"n": 1, "temperature": 0}, "temperature: 0 is not in 0.01 to 10"),
+        ({"n": 1, "temperature": "hot"}, "temperature: 'hot' is no number"),
+        ({"n": 1, "temprature": 2}, "'temprature' is no field of a request, but n, seed, temperature"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(
+    serve: Callable[[str], ScoringServer], name: str, row: dict[str, Any], told: str
+) -> None:
+    for body in (row, {"dataframe_records": [row]}) if isinstance(row["n"], int) else (row,):
+        refused = serve(name).ask(body)
+        assert refused.status_code == 400
+        assert told in refused.json()["message"]
+    assert serve(name).ask({"n": 1}).status_code == 200
 
 
 def test_the_classifier_answers_with_probabilities(

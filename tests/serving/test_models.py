@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from mlflow.exceptions import MlflowException
 from PIL import Image, ImageFile
@@ -20,8 +21,8 @@ from torch import Tensor
 
 from metagan.domains import DOMAINS
 from metagan.domains.image import generator_arguments
-from metagan.domains.sound import RATE, length, sound_of
-from metagan.domains.spelling import LONGEST, decoded
+from metagan.domains.sound import RATE, Sound, audible, length, sound_of, spectrogram
+from metagan.domains.spelling import LONGEST, decoded, encoded
 from metagan.nets.generator import Generator
 from metagan.parameters import ClassifierInner
 from metagan.serving import limits
@@ -36,6 +37,7 @@ from metagan.training.classifier import load_classifier
 from metagan.training.data import task_noise
 from metagan.training.saved import ClassifierHeader, GanHeader, GeneratorHeader, SavedModel
 
+from .conftest import WORDS, melodies
 from .conftest import decoded as shown
 
 HALF_A_LEVEL = {"atol": 0.5 / 255 + 1e-6, "rtol": 0}
@@ -98,7 +100,71 @@ def test_the_meta_model_is_adapted_to_pictures(meta_model: SavedModel[GanHeader]
     adapted = model.adapt(pictures, steps=3, seed=7)
     assert all(torch.equal(adapted.model.state[name], value) for name, value in expected.state.items())
     assert not torch.allclose(adapted.draw(4, 1), model.adapt(1 - pictures, steps=3, seed=7).draw(4, 1))
-    assert list(model.answer(to_base64(pictures), n=4, seed=7, steps=3)) == list(adapted.answer(4, 7))
+    assert list(model.answer(pictures=to_base64(pictures), n=4, seed=7, steps=3)) == list(adapted.answer(4, 7))
+
+
+def base64_wav(sound: Sound) -> str:
+    """Not rounded to 16 bits."""
+    file = io.BytesIO()
+    soundfile.write(file, sound, RATE, format="WAV", subtype="FLOAT")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_the_meta_model_is_adapted_to_recordings_and_to_lines(
+    speaking: SavedModel[GanHeader], writing: SavedModel[GanHeader]
+) -> None:
+    heard = np.stack([spectrogram(audible(sound - sound.mean()), 16) for sound in melodies()])
+    for model, given, stored in (
+        (MetaModel(speaking), {"recordings": [base64_wav(sound) for sound in melodies()]}, heard),
+        (MetaModel(writing), {"lines": [word.upper() for word in WORDS]}, encoded(WORDS)),
+    ):
+        domain = DOMAINS[model.model.header.architecture.domain]
+        expected = model.adapt(domain.to_tensor(stored), steps=2, seed=7)
+        answer = list(model.answer(n=4, seed=7, steps=2, temperature=0.5, **given))
+        assert answer == list(expected.answer(4, 7, 0.5)) != list(expected.answer(4, 7))
+        assert len(model.predict(None, pd.DataFrame([model.example()]))) == 2
+
+
+def test_bad_recordings_and_lines_are_told_by_their_number(
+    speaking: SavedModel[GanHeader], writing: SavedModel[GanHeader]
+) -> None:
+    good, silent = base64_wav(melodies()[0]), base64_wav(np.zeros(RATE, np.float32))
+    cut = base64.b64encode(base64.b64decode(good)[:100]).decode()
+    for bad, reason in (
+        ("no base64!", "is no recording as base64 text"),
+        (picture_file(8, 8), "is no recording as base64 text"),
+        (silent, "cannot be read as a recording (it is silent)"),
+        (cut, "cannot be read as a recording (it lasts"),
+    ):
+        assert refusal(MetaModel(speaking), {"recordings": [good, bad]}).startswith(f"recordings: number 1 {reason}")
+    for bad, reason in (
+        ("", "(empty)"),
+        ("123", "(without letters)"),
+        ("ab\x07", "(with control characters)"),
+        ("ab\ncd", "(more than one)"),
+        ("a" * 17, "(longer than 16 characters)"),
+    ):
+        told = refusal(MetaModel(writing), {"lines": ["maruba", bad]})
+        assert told == f"lines: number 1 cannot be read as a line {reason}"
+    told = refusal(MetaModel(writing), {"lines": ["maruba", "a" * 10**6]})
+    assert told == "lines: number 1 has 1000000 characters, more than 256"
+    for model in (MetaModel(speaking), MetaModel(writing)):
+        assert refusal(model, {model.own: []}) == f"{model.own}: 0 is not in 1 to 50"
+        assert refusal(model, {model.own: [good] * 51}) == f"{model.own}: 51 is not in 1 to 50"
+
+
+def test_a_recording_of_too_many_numbers_is_refused_before_it_is_decoded(
+    speaking: SavedModel[GanHeader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence that FLAC packs into few bytes."""
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((6_000_000, 8), np.int16), 600_000, format="FLAC")
+    packed = base64.b64encode(file.getvalue()).decode()
+    assert len(packed) < 2**20
+    monkeypatch.setattr(soundfile.SoundFile, "read", None)  # never called
+    assert refusal(MetaModel(speaking), {"recordings": [packed]}) == (
+        "recordings: number 0 has 48000000 numbers, more than 16777216"
+    )
 
 
 @pytest.mark.parametrize("shots", [(1, 1), (2, 1, 3)])

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.models import ModelSignature, set_model
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 from torch import Tensor
 
 from metagan.domains import DOMAINS, domain_of
@@ -16,18 +17,17 @@ from metagan.training.adapted_generator import draw
 
 MOST_SAMPLES = 256
 COOLEST, HOTTEST = 0.01, 10.0
-ASKED = (
-    ColSpec("long", "n"),
-    ColSpec("long", "seed", required=False),
-    ColSpec("double", "temperature", required=False),
-)
+TEMPERATURE = ColSpec(AnyType(), "temperature", required=False)  # for "double" MLflow takes 2.0, but not 2
 
 
 class AdaptedGenerator(ServedModel):
     """A row asks for `n` samples (1 to 256) by `seed` (0 or more, default 0), at a `temperature` that is a multiple of
     the one of the adaptation (default 1); the answer is n of them in the form of their domain."""
 
-    signature = ModelSignature(inputs=Schema(list(ASKED)), outputs=Schema([ColSpec("string")]))
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("long", "n"), ColSpec("long", "seed", required=False), TEMPERATURE]),
+        outputs=Schema([ColSpec("string")]),
+    )
 
     @classmethod
     def serves(cls, domain: str) -> bool:

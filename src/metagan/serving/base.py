@@ -41,8 +41,9 @@ class ServedModel(PythonModel):
         """Read the weights of the MLflow model; nothing is unpickled."""
         self.model = saved_model(torch.load(context.artifacts[WEIGHTS], map_location="cpu", weights_only=True))
         # MLflow's server takes a plain object where it finds a key that it knows from language models.
-        serving_data_parser.SUPPORTED_LLM_FORMATS.add(self.signature.inputs.input_names()[0])
-        guard_server()
+        fields = self.signature.inputs.input_names()
+        serving_data_parser.SUPPORTED_LLM_FORMATS.add(fields[0])
+        guard_server(fields)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> list[Any]:
         """The answers to all rows, one after another. What is wrong with a row, or too much of a request, is told as

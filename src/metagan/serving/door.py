@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import fastapi
 from mlflow.exceptions import MlflowException
@@ -18,6 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from metagan.errors import UserError
+from metagan.serving.fields import check_fields
 from metagan.serving.limits import MOST_AT_WORK, MOST_BYTES, MOST_BYTES_HELD, MOST_REQUESTS
 
 TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -33,7 +35,7 @@ class RefusedError(Exception):
 
     def response(self) -> Response:
         """In the form of MLflow's errors."""
-        code = INVALID_PARAMETER_VALUE if self.status == TOO_LARGE else TEMPORARILY_UNAVAILABLE
+        code = TEMPORARILY_UNAVAILABLE if self.status == BUSY else INVALID_PARAMETER_VALUE
         told = MlflowException(str(self), code).serialize_as_json()
         headers = {"Retry-After": "1"} if self.status == BUSY else None
         return Response(told, self.status, headers, "application/json")
@@ -41,10 +43,10 @@ class RefusedError(Exception):
 
 class Door:
     """ASGI middleware. A body is read in full before its request takes one of the few places at work, so that a slow
-    sender keeps nobody waiting."""
+    sender keeps nobody waiting. It may have no other fields than the model's."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, fields: Sequence[str]) -> None:
+        self.app, self.fields = app, fields
         self.requests = self.bytes = 0
         self.at_work = asyncio.Semaphore(MOST_AT_WORK)
 
@@ -56,9 +58,16 @@ class Door:
             with suppress(ClientDisconnect), self._room(int(dict(scope["headers"]).get(b"content-length", MOST_BYTES))):
                 body = await _read(receive)
                 async with self.at_work:
+                    self._check_fields(body)
                     await self.app(scope, _replayed(body, receive), send)
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
+
+    def _check_fields(self, body: bytes) -> None:
+        try:
+            check_fields(body, self.fields)
+        except UserError as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
 
     @contextmanager
     def _room(self, size: int) -> Iterator[None]:
@@ -102,18 +111,22 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-def guard_server() -> None:
-    """In the process of MLflow's scoring server, which is about to make its application, put the door before it.
+def guard_server(fields: Sequence[str]) -> None:
+    """In the process of MLflow's scoring server, which is about to make its application, put the door before it, for
+    requests of these fields.
 
     MLflow has no setting for a middleware; it calls FastAPI once, after it has loaded the model.
     """
-    if _SERVER_MODEL_PATH not in os.environ or issubclass(fastapi.FastAPI, Guarded):
+    if _SERVER_MODEL_PATH not in os.environ:
         return
+    Guarded.fields = tuple(fields)
     fastapi.FastAPI = Guarded  # type: ignore[misc]
 
 
 class Guarded(fastapi.FastAPI):
     """An application behind the door."""
 
+    fields: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, middleware=[Middleware(Door)])
+        super().__init__(**settings, middleware=[Middleware(Door, fields=self.fields)])

@@ -22,6 +22,8 @@ MOST_NUMBERS_OF_ONE = 2**24
 MOST_NUMBERS = 2**26
 """Of all that are sent."""
 MOST_SECONDS = 30
+LONGEST_TOLD = 50
+"""Letters of what is refused that a refusal repeats."""
 
 MOST_AT_WORK = 2
 """Requests that a server parses and answers at the same time; the others wait."""
@@ -40,7 +42,9 @@ class Work:
 
 
 def check_range(name: str, value: float, lowest: float, highest: float) -> None:
-    """Raise UserError, which starts with `name`, for a value out of range."""
+    """Raise UserError, which starts with `name`, for a value out of range or no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{name}: {str(value)[:LONGEST_TOLD]!r} is no number")
     if not lowest <= value <= highest:
         raise UserError(f"{name}: {value} is not in {lowest} to {highest}")
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -66,3 +67,10 @@ def from_base64(name: str, pictures: Sequence[str], shape: tuple[int, ...]) -> T
     if not images:
         raise UserError(f"{name}: holds no picture")
     return to_floats(np.stack(images))
+
+
+def squares(shape: tuple[int, ...]) -> list[str]:
+    """Three pictures of a bright square."""
+    images, quarter = torch.zeros(3, *shape), shape[-1] // 4
+    images[..., quarter:-quarter, quarter:-quarter] = 1
+    return to_base64(images)

@@ -110,12 +110,10 @@ class GanHeader(Header):
         """Warn when `name` has more support images than any task of the training."""
         if k_shot > self.shots.most:
             logger.warning(
-                "%s: %d pictures are more than the %d at most that the model was trained with; it has never seen so "
-                "many at once",
-                name,
-                k_shot,
-                self.shots.most,
-            )
+                "%s: %d %s are more than the %d at most that the model was trained with; it has never seen so many at "
+                "once",
+                name, k_shot, domain_of(self.architecture).names.own, self.shots.most,
+            )  # fmt: skip
 
 
 class GeneratorHeader(Header):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from metagan.errors import UserError
 from metagan.files import shown
 from metagan.tasks.sources.base import ClassRecord, Source
 from metagan.tasks.sources.folders import FileKind
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
 
 Recordings = Callable[[], Sequence[Sound]]
 
@@ -65,7 +68,9 @@ def read_sound(file: Path | BinaryIO) -> Sound:
     """
     name = shown(file) if isinstance(file, Path) else "the data"
     try:
-        samples, rate, whole = _opened(file)
+        with _opened(file) as recording:
+            rate, whole = recording.samplerate, recording.frames
+            samples = recording.read(round(LONGEST * rate), "float32", always_2d=True)
         _check(samples, rate)
         sound = samples.mean(1, dtype=np.float64)
         found = audible(at_rate((sound - sound.mean()).astype(np.float32), rate))
@@ -76,8 +81,18 @@ def read_sound(file: Path | BinaryIO) -> Sound:
     return found
 
 
-def _opened(file: Path | BinaryIO) -> tuple[Sound, int, int]:
-    """The first seconds (n, channels), samples a second, and how many samples there are."""
+def numbers_in(file: Path | BinaryIO) -> int:
+    """How many numbers `read_sound` has to read, of all channels, as the file's header tells it.
+
+    Raises UserError for what is no recording.
+    """
+    with _opened(file) as recording:
+        return min(recording.frames, round(LONGEST * recording.samplerate)) * recording.channels
+
+
+@contextmanager
+def _opened(file: Path | BinaryIO) -> Iterator[SoundFile]:
+    """Raises UserError for what is no recording, and for one that breaks off."""
     try:
         import soundfile
     except ImportError:
@@ -86,8 +101,7 @@ def _opened(file: Path | BinaryIO) -> tuple[Sound, int, int]:
         with _binary(file) as stream, soundfile.SoundFile(stream) as recording:
             if recording.format not in FORMATS:
                 raise UserError(f"its format is {recording.format}, not {RECORDINGS.name}")
-            samples = recording.read(round(LONGEST * recording.samplerate), "float32", always_2d=True)
-            return samples, recording.samplerate, recording.frames
+            yield recording
     except soundfile.LibsndfileError as error:
         raise UserError(error.error_string.strip(" .")) from error
     except OSError as error:

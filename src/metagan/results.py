@@ -19,6 +19,7 @@ from metagan.errors import UserError
 from metagan.files import replaced
 from metagan.parameters import RunSettings
 from metagan.parameters.evaluate import headline_step
+from metagan.reporting.generation import names_of
 from metagan.reporting.one_shot_tables import one_shot_tables
 from metagan.reporting.results_page import ResultFile, Table, differ, results_page
 from metagan.reporting.rules_table import rules_table
@@ -107,15 +108,15 @@ def steps_table(generation: dict[str, Any]) -> Table:
     null = generation["two_sample_null"]
     about = (
         f"{generation['n_tasks']} {generation['split']} tasks of {generation['source']}, {generation['k_shot']} "
-        "support images; after n adaptation steps (one value for arms that do not adapt). Two-sample accuracy is 0.5 "
-        f"where nothing can be told, {null[0]:.2f} to {null[1]:.2f} by chance."
+        f"support {names_of(generation).many}; after n adaptation steps (one value for arms that do not adapt). "
+        f"Two-sample accuracy is 0.5 where nothing can be told, {null[0]:.2f} to {null[1]:.2f} by chance."
     )
     return {"about": about, "columns": ["metric", "arm", *map(str, steps)], "rows": rows}
 
 
 def use_table(generation: dict[str, Any]) -> Table:
     """A row for each training set, a column for each K."""
-    use = generation["use"]
+    use, many = generation["use"], names_of(generation).many
     step = headline_step(generation["steps"])
     by_shots = list(use["by_shots"].values())
     names = list(by_shots[0])
@@ -124,7 +125,7 @@ def use_table(generation: dict[str, Any]) -> Table:
         for name in names
     ]
     about = (
-        f"Use: {use['n_way']}-way accuracy on real images of classifiers trained from scratch; {use['episodes']} "
+        f"Use: {use['n_way']}-way accuracy on real {many} of classifiers trained from scratch; {use['episodes']} "
         f"groups of classes; {use['samples_per_class']} samples, after {step} steps, where nothing else is said."
     )
     return {"about": about, "columns": ["trained on", *(f"K = {k}" for k in use["by_shots"])], "rows": rows}

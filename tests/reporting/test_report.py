@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from metagan.domains import stored_example
+from metagan.domains.spelling import LONGEST, encoded
 from metagan.reporting.report import build_report
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
@@ -127,6 +128,64 @@ def test_colour_pictures_stay_in_colour(results, draw_pictures):
     shown = decode({a["alt"]: a["src"] for a in page.named("img")}["class 2: real, unseen"])
     assert np.array_equal(shown[:64, :64], pictures["real"][1, 0].transpose(1, 2, 0))
     assert "pictures smooth" in {a.get("class") for a in page.named("div")}
+
+
+def of_domain(results, domain: str, shape: tuple[int, ...], temperature: dict[str, float]) -> dict:
+    generation = deepcopy(results.generation) | {"example": stored_example(domain, shape).model_dump(mode="json")}
+    generation["arms"]["adapted"] |= {"haze": [0.1] * len(results.generation["steps"]), "diversity": [0.4] * 6}
+    return generation | {"temperature": temperature}
+
+
+def of_pictures(page: Page) -> set[str]:
+    """Words of pictures that stand between the headline and the parameters."""
+    told = page.text[page.text.index("A GAN that learned") :]
+    told = told[: told.index("Configuration")]
+    wrong = {"image", "images", "pixel", "pixels", "black", "white", "stroke", "strokes"}
+    return wrong & {*re.findall(r"[a-z]+", told.lower())}
+
+
+def test_examples_that_are_sounds_are_called_so(results):
+    generation = of_domain(results, "speech", (1, 28, 28), {"strokes": 0.5, "bending": 2.0})
+    card = results.data_card | {"domain": "speech", "images": 7}
+    page = build(results, generation=generation, data_card=card)
+    assert of_pictures(page) == set()
+    for told in (
+        "each from 8 sounds and",
+        "Told from real sounds after 5 steps",
+        "K real sounds and 48 samples, jittered",
+        "0 silent and 1 loudest, where every real sound of the class is silent",
+        "Noise that changes sounds is multiplied by 0.50 and noise that bends them by 2.00",
+        "samples of a class vary less than its real sounds",
+        "samples were not finite and count as silent",
+        "every place of a spectrogram is set to silent or loudest",
+    ):
+        assert told in page.text
+    assert decode(page.named("img")[0]["src"]).shape == (57, 115)
+
+
+def test_words_are_lists_that_can_be_read(results):
+    """Eight at most of each class; an empty one is seen."""
+    steps = results.generation["steps"]
+    support = np.stack([encoded([f"{way}{'abcdefghi'[number]}" for number in range(9)]) for way in ("kit", "nes")])
+    made = np.tile(encoded(["m\u0301o", "", "tor"]), (2, len(steps), 1, 1))
+    pictures = {"support": support, "real": support[:, ::-1], "adapted": made, "scratch": made, "fine_tuned": made}
+    generation = of_domain(results, "text", (LONGEST,), {"strokes": 0.5, "bending": 1.0})
+    generation["arms"]["adapted"].pop("haze")
+    html = build_html(
+        results, generation=generation, pictures=pictures, data_card=results.data_card | {"domain": "text"}
+    )
+    page = Page(html)
+    assert page.unclosed == page.named("img") == []
+    lists = [
+        re.findall(r"<li>(.*?)</li>", found) for found in re.findall(r"<figure>.*?<ul>(.*?)</ul>", html, re.DOTALL)
+    ]
+    assert lists[:2] == [[f"kit{letter}" for letter in "abcdefgh"], ["\u1e3fo", "\u2205", "tor"]]
+    assert len(lists) == 2 * (6 + 5) and lists[-1] == [f"nes{letter}" for letter in "ihgfedcb"]
+    assert of_pictures(page) == set()
+    assert "each from 8 words and" in page.text and re.search(r"classes words groups train 868 17360", page.text)
+    assert "Noise that changes words is multiplied by 0.50 when adapted draws" in page.text
+    assert "binarised" not in page.text
+    assert "binarised" in build(results).text and of_pictures(build(results)) >= {"images", "pixel", "strokes"}
 
 
 @pytest.mark.parametrize(("k_shot", "n"), [(1, 12), (5, 3), (16, 8)])

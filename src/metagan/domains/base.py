@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -41,11 +41,23 @@ class GanNetworks:
 
 @dataclass(frozen=True)
 class Names:
-    """What people call an example, several of them, and those that they bring of their own."""
+    """What people call an example, several of them, and those that they bring of their own.
+
+    And its smallest numbers and its largest, what noise changes, and what is done to examples whose numbers are all set
+    to one of both; nothing where they are such anyway.
+    """
 
     one: str
     many: str
     own: str
+    least: str = "0"
+    most: str = "1"
+    drawn: str = "examples"
+    binarised: str = "every number is set to 0 or 1 at a half"
+
+    def told(self, text: str) -> str:
+        """The text with these names in the places of theirs, such as {many}."""
+        return text.format(**asdict(self))
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,13 @@ def _judge(shape: Shape, outputs: int) -> nn.Module:
 
 
 image = Domain(
-    names=Names("image", "images", "pictures"),
+    names=Names(
+        *("image", "images", "pictures"),
+        least="black",
+        most="white",
+        drawn="strokes",
+        binarised="every pixel is set to black or white at a half: greys are forgiven, strokes are not",
+    ),
     dtype="uint8",
     range=(0.0, 255.0),
     check=check_shape,

@@ -49,7 +49,13 @@ def _written(spectrogram: Spectrogram, seed: int) -> str:
 
 speech = replace(
     image,
-    names=Names("sound", "sounds", "recordings"),
+    names=Names(
+        *("sound", "sounds", "recordings"),
+        least="silent",
+        most="loudest",
+        drawn="sounds",
+        binarised="every place of a spectrogram is set to silent or loudest at a half: levels are forgiven",
+    ),
     check=_check,
     turns=1,
     turn=lambda spectrograms, times: spectrograms,

@@ -126,7 +126,7 @@ def _judge(shape: Shape, outputs: int) -> nn.Module:
 
 
 text = Domain(
-    names=Names("word", "words", "lines"),
+    names=Names("word", "words", "lines", least="empty", drawn="words", binarised=""),
     dtype="uint8",
     range=(0.0, SIZE - 1.0),
     check=check_shape,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from metagan.reporting import tables
 from metagan.reporting.figures import after
-from metagan.reporting.generation import Generation, values
+from metagan.reporting.generation import Generation, names_of, values
 from metagan.reporting.headline import value_at
 from metagan.reporting.measures import ARMS, METRICS, TRAINED_ARMS, Arm, Metric
 from metagan.reporting.panels import is_measured
@@ -77,10 +77,10 @@ def _of_the_comparison(generation: Generation) -> Iterator[str]:
 
 
 def _of_the_samples(generation: Generation) -> Iterator[str]:
-    last = generation["steps"][-1]
+    last, names = generation["steps"][-1], names_of(generation)
     for metric, low, high, meaning in (
-        ("diversity", 0.75, 1.25, "samples of a class vary {} than its real images"),
-        ("memorisation", 0.35, 0.65, "samples lie {} to the support images than unseen images do"),
+        ("diversity", 0.75, 1.25, f"samples of a class vary {{}} than its real {names.many}"),
+        ("memorisation", 0.35, 0.65, f"samples lie {{}} to the support {names.many} than unseen {names.many} do"),
     ):
         value = value_at(generation, "adapted", metric, last)
         if value < low or value > high:
@@ -121,9 +121,10 @@ def _unmoved(generation: Generation) -> tuple[float, float] | None:
 
 
 def _of_failures(generation: Generation, history: pd.DataFrame) -> Iterator[str]:
+    least = names_of(generation).least
     for arm, shares in generation.get("diverged", {}).items():
         if worst := max((share or 0.0 for share in shares), default=0.0):
-            yield f"Up to {100 * worst:.1f} % of the {ARMS[arm].label} samples were not finite and count as black."
+            yield f"Up to {100 * worst:.1f} % of the {ARMS[arm].label} samples were not finite and count as {least}."
     if count := skipped_updates(history):
         yield f"{count} outer update{'s were' if count > 1 else ' was'} skipped for a gradient that was not finite."
 

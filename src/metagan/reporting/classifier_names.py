@@ -12,10 +12,10 @@ from metagan.reporting.accuracies import ClassifierResult
 from metagan.reporting.charts import marker_symbol
 
 ADVERSARIES = {
-    "none": ("", "meta-trained on clean images only"),
-    "support": ("attacked support", "meta-trained with attacks on the support images; the query stays clean"),
-    "query": ("attacked query", "meta-trained with attacks on the query images; the support stays clean"),
-    "both": ("attacked support and query", "meta-trained with attacks on support and query images"),
+    "none": ("", "meta-trained on clean {many} only"),
+    "support": ("attacked support", "meta-trained with attacks on the support {many}; the query stays clean"),
+    "query": ("attacked query", "meta-trained with attacks on the query {many}; the support stays clean"),
+    "both": ("attacked support and query", "meta-trained with attacks on support and query {many}"),
 }
 NATURAL = "none"
 COLOURS = ("#0067a5", "#c44f00", "#00805f", "#8a4a86", "#8f6a00", "#3a93c9", "#444444")
@@ -24,7 +24,8 @@ MARKERS = ("circle", "square", "triangle")
 
 @dataclass(frozen=True)
 class NamedClassifier:
-    """A way of meta-training as it is named and drawn; `inference` is the word inductive or transductive."""
+    """A way of meta-training as it is named and drawn; `inference` is the word inductive or transductive,
+    `explanation` is for `domains.Names.told`."""
 
     label: str
     inference: str

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
+from metagan.domains import Names, domain_of
 from metagan.errors import UserError
 from metagan.parameters import StoredExample, valid_section
 from metagan.reporting.measures import ARMS, REFERENCE_ARMS
@@ -58,6 +59,11 @@ class Generation(TypedDict):
 def example_of(generation: Generation) -> StoredExample:
     """What an example is. Raises UserError where it is not said."""
     return valid_section("generation.example", StoredExample, generation["example"])
+
+
+def names_of(generation: Generation) -> Names:
+    """What an example and all of it is called."""
+    return domain_of(example_of(generation)).names
 
 
 def values(generation: Generation, arm: str, metric: str) -> list[float]:

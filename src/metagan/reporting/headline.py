@@ -6,21 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metagan.reporting.generation import Generation, values
+from metagan.reporting.generation import Generation, names_of, values
 from metagan.reporting.measures import Arm
 
 TRAINING_SETS = {
-    "support": "{k} real image{s}",
-    "support_jitter": "{k} real image{s}, jittered",
-    "as_many_samples": "{k} sample{s}",
+    "support": "K real {many}",
+    "support_jitter": "K real {many}, jittered",
+    "as_many_samples": "K samples",
     "samples": "{n} samples",
-    "support_samples_jitter": "{k} real image{s} and {n} samples, jittered",
+    "support_samples_jitter": "K real {many} and {n} samples, jittered",
+    "gain": "what samples add to jittered real {many}",
 }
 
 
 @dataclass(frozen=True)
 class Told:
-    """How often small networks tell an arm's images from real ones, as they are saved and binarised."""
+    """How often small networks tell an arm's samples from real ones, as they are saved and binarised."""
 
     arm: Arm
     saved: float
@@ -47,13 +48,13 @@ def use_rows(generation: Generation) -> list[UseRow]:
     """A row for each training set, and one for what samples add to jittered real images; none if use is not known."""
     if (use := generation.get("use")) is None:
         return []
-    labels = TRAINING_SETS | {"gain": "what samples add to jittered real images"}
+    many = names_of(generation).many
     return [
         UseRow(
-            label.format(k="K", s="s", n=use["samples_per_class"]),
+            label.format(many=many, n=use["samples_per_class"]),
             tuple((row[name]["mean"], row[name]["ci95"]) for row in use["by_shots"].values()),
         )
-        for name, label in labels.items()
+        for name, label in TRAINING_SETS.items()
     ]
 
 

@@ -11,7 +11,10 @@ HEADLINE_EPSILON = 0.1  # the radius of the attack that is spoken of when one nu
 
 @dataclass(frozen=True)
 class Arm:
-    """One method in the comparison; colours are from Okabe and Ito's colour-blind-safe palette, darkened for text."""
+    """One method in the comparison; colours are from Okabe and Ito's colour-blind-safe palette, darkened for text.
+
+    The explanation is for `domains.Names.told`.
+    """
 
     name: str
     label: str
@@ -45,15 +48,18 @@ TRAINED_ARMS = (
     ),
 )
 REFERENCE_ARMS = (
-    Arm("real", "real", "real images of the same classes: the floor of every distance", "#1a1a1a", dash="6 4"),
-    Arm("copycat", "copycat", "the support images repeated: faithful, but nothing new", "#7a7a7a", dash="2 3"),
+    Arm("real", "real", "real {many} of the same classes: the floor of every distance", "#1a1a1a", dash="6 4"),
+    Arm("copycat", "copycat", "the support {many} repeated: faithful, but nothing new", "#7a7a7a", dash="2 3"),
 )
 ARMS = {arm.name: arm for arm in TRAINED_ARMS + REFERENCE_ARMS}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and the value it should have: `goal` is -inf (lower is better), inf (higher is better) or a target."""
+    """A metric and the value it should have: `goal` is -inf (lower is better), inf (higher is better) or a target.
+
+    The explanation is for `domains.Names.told`.
+    """
 
     name: str
     label: str
@@ -87,7 +93,7 @@ METRICS = (
         "two_sample",
         "Two-sample test",
         0.5,
-        "How often a small network tells samples, as they are saved, from real images of classes that it was not "
+        "How often a small network tells samples, as they are saved, from real {many} of classes that it was not "
         "trained on (Lopez-Paz and Oquab 2017): 0.5 if it cannot.",
         bounds=SHARE,
     ),
@@ -95,23 +101,23 @@ METRICS = (
         "two_sample_binarised",
         "Two-sample test, binarised",
         0.5,
-        "The same where every pixel is set to black or white at a half: greys are forgiven, strokes are not.",
+        "The same where {binarised}.",
         bounds=SHARE,
     ),
     Metric(
         "use",
         "Use",
         math.inf,
-        "Accuracy on real images of a classifier that is trained from scratch on samples alone (Ravuri and Vinyals "
-        "2019); on the support images for arms that do not adapt.",
+        "Accuracy on real {many} of a classifier that is trained from scratch on samples alone (Ravuri and Vinyals "
+        "2019); on the support {many} for arms that do not adapt.",
         bounds=SHARE,
     ),
     Metric(
         "recognisability",
         "Recognisability",
         math.inf,
-        "Share of samples that the embedder, shown one real image of each of many classes, takes for their own class. "
-        "None of those images was adapted to.",
+        "Share of samples that the embedder, shown one real {one} of each of many classes, takes for their own class. "
+        "None of those {many} was adapted to.",
         bounds=SHARE,
     ),
     Metric(
@@ -125,34 +131,34 @@ METRICS = (
         "fid",
         "FID",
         -math.inf,
-        "Fréchet distance between all samples and all real images, blind to their classes.",
+        "Fréchet distance between all samples and all real {many}, blind to their classes.",
         scale="root",
     ),
     Metric(
         "kid",
         "KID",
         -math.inf,
-        "Kernel distance between all samples and all real images: unbiased, so it may fall below 0.",
+        "Kernel distance between all samples and all real {many}: unbiased, so it may fall below 0.",
         scale="root",
     ),
     Metric(
         "diversity",
         "Diversity",
         1.0,
-        "Spread of a class's samples over the spread of its real images; 0 when all samples are alike.",
+        "Spread of a class's samples over the spread of its real {many}; 0 when all samples are alike.",
     ),
     Metric(
         "memorisation",
         "Memorisation",
         0.5,
-        "Share of samples nearer to a support image than to any unseen image of the class; 1 for copies.",
+        "Share of samples nearer to a support {one} than to any unseen {one} of the class; 1 for copies.",
         bounds=SHARE,
     ),
     Metric(
         "haze",
         "Haze",
         0.0,
-        "Mean level of samples, 0 black and 1 white, where every real image of the class is black.",
+        "Mean level of samples, 0 {least} and 1 {most}, where every real {one} of the class is {least}.",
         bounds=SHARE,
     ),
     Metric(
@@ -170,9 +176,9 @@ METRICS = (
         bounds=SHARE,
     ),
     Metric(
-        "precision", "Precision", math.inf, "Share of samples that fall among the real images: fidelity.", bounds=SHARE
+        "precision", "Precision", math.inf, "Share of samples that fall among the real {many}: fidelity.", bounds=SHARE
     ),
-    Metric("recall", "Recall", math.inf, "Share of real images that fall among the samples: variety.", bounds=SHARE),
+    Metric("recall", "Recall", math.inf, "Share of real {many} that fall among the samples: variety.", bounds=SHARE),
     Metric(
         "density",
         "Density",
@@ -180,7 +186,7 @@ METRICS = (
         "Precision that counts how many real neighbourhoods hold a sample; may exceed 1.",
     ),
     Metric(
-        "coverage", "Coverage", math.inf, "Share of real images with a sample in their neighbourhood.", bounds=SHARE
+        "coverage", "Coverage", math.inf, "Share of real {many} with a sample in their neighbourhood.", bounds=SHARE
     ),
 )
 

@@ -18,7 +18,7 @@ GAP_CLOSED = Metric(
     "gap_closed",
     "Gap closed",
     math.inf,
-    "Share of the way from scratch to real, in FJD at equal steps, that adapted has gone: 1 is as good as real images.",
+    "Share of the way from scratch to real, in FJD at equal steps, that adapted has gone: 1 is as good as real {many}.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Columns of pictures: a class in each row, from the support images to unseen ones."""
+"""Columns of examples, as pictures or as lists of words: a class in each row, from the support set to unseen ones."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metagan.domains import domain_of
 from metagan.parameters import StoredExample
 from metagan.reporting.figures import TILE_LIMIT, after, data_uri, picture_of, picture_steps
 from metagan.reporting.measures import TRAINED_ARMS
 
 CELL_WIDTH = 174
+EMPTY = "\N{EMPTY SET}"
 
 
 @dataclass(frozen=True)
 class PictureColumn:
-    """One column of a picture of classes: its heading, whom it belongs to, and one image source per class."""
+    """One column: its heading, whom it belongs to, and for each class an image source or the examples as text."""
 
     heading: str
     kind: str
-    sources: tuple[str, ...]
+    cells: tuple[str | tuple[str, ...], ...]
 
 
 def adaptation_columns(
@@ -50,11 +52,14 @@ def _column(heading: str, kind: str, stored: np.ndarray, example: StoredExample)
     """`stored` (T, n, *shape); a heading says so when only the first of them are shown."""
     n = stored.shape[1]
     heading = f"{heading} ({TILE_LIMIT} of {n})" if kind == "support" and n > TILE_LIMIT else heading
-    return PictureColumn(heading, kind, tuple(_png(row, example) for row in stored))
+    return PictureColumn(heading, kind, tuple(_cell(row[:TILE_LIMIT], example) for row in stored))
 
 
-def _png(stored: np.ndarray, example: StoredExample) -> str:
-    return data_uri(picture_of(example, stored[:TILE_LIMIT]))
+def _cell(stored: np.ndarray, example: StoredExample) -> str | tuple[str, ...]:
+    form = domain_of(example).form
+    if form is not None and form.is_text:
+        return tuple(form.write(one, 0) or EMPTY for one in stored)
+    return data_uri(picture_of(example, stored))
 
 
 def shown_width(picture_width: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metagan.domains import domain_of
 from metagan.parameters.evaluate import headline_step
 from metagan.reporting import tables
 from metagan.reporting.accuracies import Robustness, percent
@@ -15,9 +16,9 @@ from metagan.reporting.attacked_pictures import Attacked
 from metagan.reporting.caveats import caveats, wins
 from metagan.reporting.charts import marker_symbol
 from metagan.reporting.figures import after, check_pictures, picture_of
-from metagan.reporting.generation import Generation, example_of
+from metagan.reporting.generation import Generation, example_of, names_of
 from metagan.reporting.headline import distance_ratio, told_apart, use_rows, value_at
-from metagan.reporting.measures import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS
+from metagan.reporting.measures import ARMS, METRICS, REFERENCE_ARMS, TRAINED_ARMS, Metric
 from metagan.reporting.panels import gap_panel, is_measured, metric_panel
 from metagan.reporting.picture_columns import adaptation_columns, comparison_columns, shown_width
 from metagan.reporting.robustness_section import robustness_section
@@ -51,21 +52,24 @@ def build_report(
     """
     example = example_of(generation)
     check_pictures(pictures, generation["steps"], example)
-    gap, (facts, grids) = gap_panel(generation), tables.card(data_card)
+    names = names_of(generation)
+    gap, (facts, grids) = gap_panel(generation), tables.card(_named(data_card, names.many))
     seconds = {**generation.get("seconds", {}), **timings}
     joint = joint_chart(joint_history) if joint_history is not None else None
     attacked = Attacked(robustness_pictures, example) if robustness_pictures is not None else None
-    page = template("template.html.j2", number=tables.number, duration=tables.duration, cell=_cell, percent=percent)
+    shown = {"number": tables.number, "duration": tables.duration, "cell": _cell, "percent": percent}
+    page = template("template.html.j2", **shown, told=names.told)
     return page.render(
+        names=names,
         **_headline(generation),
         **_pictures(generation, pictures),
         title=title,
         generation=generation,
         caveats=caveats(generation, history),
-        panels=[metric_panel(generation, metric) for metric in METRICS if is_measured(generation, metric)],
+        panels=[metric_panel(generation, metric) for metric in _metrics(generation)],
         gap_panel=gap,
         training=training_charts(history) + ([joint] if joint else []),
-        robustness=robustness_section(robustness, attacked) if robustness else None,
+        robustness=robustness_section(robustness, attacked, names) if robustness else None,
         embedder=tables.flatten(embedder_metrics or generation.get("embedder", {})),
         configuration={name: tables.flatten({name: section}) for name, section in parameters.items()},
         facts=facts,
@@ -115,9 +119,23 @@ def _pictures(generation: Generation, pictures: Mapping[str, np.ndarray]) -> dic
         "adaptation": adaptation_columns(pictures, steps, example),
         "comparison": comparison_columns(pictures, steps, example),
         "tile_width": width,
+        "bends": len(domain_of(example).gan.noise) > 1,
         "pixelated": width >= picture_width,
         "on_paper": example.on_paper and example.shape[0] == 1,
     }
+
+
+def _metrics(generation: Generation) -> list[Metric]:
+    """Those that were measured, without what is the same as another."""
+    same = () if names_of(generation).binarised else ("two_sample_binarised",)
+    return [metric for metric in METRICS if is_measured(generation, metric) and metric.name not in same]
+
+
+def _named(card: object, many: str) -> Any:
+    """A data card that calls examples what they are."""
+    if not isinstance(card, Mapping):
+        return card
+    return {many if name == "images" else name: _named(value, many) for name, value in card.items()}
 
 
 def _cell(value: Cell) -> str:

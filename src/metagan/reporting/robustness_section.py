@@ -8,6 +8,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from metagan.domains import DOMAINS, Names
 from metagan.errors import UserError
 from metagan.reporting.accuracies import (
     ATTACKS,
@@ -36,6 +37,7 @@ from metagan.reporting.templates import template
 
 CHANCE_COLOUR = "#7a7a7a"
 CHART_SIZE = (440, 250)
+IMAGES = DOMAINS["image"].names
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,10 @@ class RobustnessSection:
     settings: tuple[Setting, ...]
 
 
-def robustness_section(robustness: Robustness, attacked: Attacked | None = None) -> RobustnessSection:
-    """The section about `robustness`, whose models the pictures of `attacked` follow in order.
+def robustness_section(
+    robustness: Robustness, attacked: Attacked | None = None, names: Names = IMAGES
+) -> RobustnessSection:
+    """The section about `robustness`, whose models the pictures of `attacked` follow in order, of examples so named.
 
     Raises ValueError when there is no model, or an array of `attacked` is missing or has another shape.
     """
@@ -101,17 +105,17 @@ def robustness_section(robustness: Robustness, attacked: Attacked | None = None)
         settings.append(_setting(models, members, classifiers, attacked))
     attacks = sorted({row["attack"] for model in models for row in model["robust"]}, key=list(ATTACKS).index)
     return RobustnessSection(
-        summary(models, classifiers),
+        summary(models, classifiers, names.many),
         tuple(dict.fromkeys(classifiers)),
         tuple((marker_symbol("", INK, dash), label) for label, dash in (ATTACKS[attack] for attack in attacks)),
         tuple(settings),
     )
 
 
-def comparison_page(models: Sequence[ClassifierResult]) -> str:
+def comparison_page(models: Sequence[ClassifierResult], names: Names = IMAGES) -> str:
     """The section about all methods of a comparison, as one HTML page that needs no other file."""
-    page = template("classifiers.html.j2", percent=percent)
-    return page.render(robustness=robustness_section({"models": models}))
+    page = template("classifiers.html.j2", percent=percent, told=names.told)
+    return page.render(robustness=robustness_section({"models": models}, names=names), names=names)
 
 
 def _setting(

@@ -21,8 +21,11 @@ from metagan.reporting.measures import HEADLINE_EPSILON
 HEADLINE_SETTING = (5, 1)
 
 
-def summary(models: Sequence[ClassifierResult], classifiers: Sequence[NamedClassifier]) -> str:
-    """One sentence about the most robust classifier and its natural twin; empty when nothing was attacked."""
+def summary(models: Sequence[ClassifierResult], classifiers: Sequence[NamedClassifier], many: str) -> str:
+    """One sentence about the most robust classifier and its natural twin; empty when nothing was attacked.
+
+    `many` is what examples are called.
+    """
     shapes = [shape_of(model) for model in models]
     shape = HEADLINE_SETTING if HEADLINE_SETTING in shapes else shapes[0]
     attacked = {index: attacked_rows(model) for index, model in enumerate(models) if shape_of(model) == shape}
@@ -47,7 +50,7 @@ def summary(models: Sequence[ClassifierResult], classifiers: Sequence[NamedClass
     ]
     parts = [
         f"Under the strongest attack measured at {NORMS[norm][0]} ε = {epsilon(eps)}, {classifiers[best]} "
-        f"recognises {_interval(worst[best])} of the query images in {title(models[best])} episodes of unseen classes"
+        f"recognises {_interval(worst[best])} of the query {many} in {title(models[best])} episodes of unseen classes"
         f" ({_interval(models[best]['natural'])} without an attack)"
     ]
     for twin in twins[:1]:

@@ -87,7 +87,8 @@ class TaskBank:
             if k_shot + n_query > sizes[smallest]:
                 raise UserError(
                     f"{section}.k_shot + {section}.n_query = {k_shot} + {n_query}, but the {split} class "
-                    f"{self.classes[smallest].name!r} has {sizes[smallest]} images: lower them, or leave the class out"
+                    f"{self.classes[smallest].name!r} has {sizes[smallest]} {self.domain.names.many}: lower them, or "
+                    "leave the class out"
                 )
 
     def check_example(self, network: str, trained_on: Example, remedy: str) -> None:

@@ -106,7 +106,7 @@ def _support_and_query(
     if k_shot + n_query > len(images):
         raise UserError(
             f"k_shot + n_query = {k_shot + n_query}, but class {bank.classes[class_index].name!r} "
-            f"has {len(images)} images: lower one of them"
+            f"has {len(images)} {bank.domain.names.many}: lower one of them"
         )
     chosen = images[generator.permutation(len(images))[: k_shot + n_query]]
     pixels = bank.domain.to_tensor(chosen)

@@ -65,7 +65,7 @@ def compare(
         models = list(chain.from_iterable(side_by_side(trainings, comparison.side_by_side)))
     table = pd.DataFrame([table_row(model) for model in models])
     order = ["n_way", "k_shot", "robust_accuracy" if judge.attacks else "natural_accuracy"]
-    return table.sort_values(order, ascending=[True, True, False]), comparison_page(models)
+    return table.sort_values(order, ascending=[True, True, False]), comparison_page(models, bank.domain.names)
 
 
 def log_arm(settings: ClassifierSettings, seed: int, seconds: float, models: list[dict[str, Any]]) -> None:

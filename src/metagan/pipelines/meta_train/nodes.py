@@ -78,14 +78,15 @@ def meta_model_candidate(
     trained, header = MetaTrain.model_validate(settings), meta_model.header
     kept = history[history["meta_step"] == header.provenance.meta_step].iloc[-1]
     embedder = evaluation_embedder.content_hash
+    names = bank.domain.names
     after = ", ".join(map(str, trained.validation_steps))
     return Candidate(
         name=f"metagan-{bank.source}-{bank.example.shape[-1]}-meta-model",
         model=meta_model,
         score=-float(np.mean([kept[f"val/fjd_{step}"] for step in trained.validation_steps])),
         scored_on=f"minus the mean FJD after {after} steps, {trained.validation_tasks} val tasks of {trained.k_shot} "
-        f"pictures of bank {bank.content_hash[:8]} by embedder {embedder[:8]}: {bank.note}",
-        about="A GAN that a few adversarial steps adapt to a handful of pictures of a class it has never seen.",
+        f"{names.own} of bank {bank.content_hash[:8]} by embedder {embedder[:8]}: {bank.note}",
+        about=f"A GAN that a few adversarial steps adapt to a handful of {names.own} of a class it has never seen.",
         facts={
             "trained on": f"{len(bank.splits['train'])} classes of {bank.source}",
             "shape of an example": ", ".join(map(str, bank.example.shape)),
@@ -97,6 +98,6 @@ def meta_model_candidate(
             "seed": header.provenance.seed,
             "parameters": meta_model.n_parameters,
         },
-        limits="It draws what resembles its training classes, of this size and as bright on as dark a ground. The "
+        limits=f"It makes {names.many} that resemble those of its training classes, in size and ground too. The "
         "score is of val classes, which also chose the weights; test classes are in report.html of the run.",
     )

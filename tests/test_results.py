@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from metagan.domains import stored_example
 from metagan.errors import UserError
 from metagan.parameters import RunSettings
 from metagan.reporting.one_shot_tables import ARMS
@@ -17,6 +18,7 @@ from metagan.results import FOLDER, PAGE, current_parameters, main, outdated, re
 ROOT = Path(__file__).parents[1]
 GENERATION: dict[str, Any] = {
     "source": "glyphs",
+    "example": stored_example("image", (1, 28, 28)).model_dump(mode="json"),
     "split": "test",
     "n_tasks": 100,
     "k_shot": 8,

@@ -186,10 +186,10 @@ class Project:
         self, *command: str, folder: str = ".", cold: bool = False, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of the environment in the copy, with further environment variables, as a person would from a
-        terminal; but Kedro's, and those of DVC's stages, find imported what takes seconds, unless it is `cold`."""
+        terminal; but Kedro, scripts and DVC's stages find imported what takes seconds, unless it is `cold`."""
         environment = {**self.environment, **variables}
-        if command[0] == "kedro" and not cold:
-            return warm.kedro(command, self.path / folder, environment, SECONDS)
+        if command[0] in ("kedro", "python") and not cold:
+            return warm.run(command, self.path / folder, environment, SECONDS)
         if command[0] == "dvc" and not cold:
             environment["PATH"] = f"{warm.commands()}:{environment['PATH']}"
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""Runs Kedro's command line in forks of a process that has imported what takes six seconds, and no part of metagan.
+"""Runs `kedro` and `python -c` in forks of a process that has imported what takes six seconds, and no part of metagan.
 
 Who connects to its socket writes a request in a line of JSON, and is answered with the exit status of the fork, which
 ends as any Python does. The server ends with its standard input.
@@ -28,6 +28,8 @@ def run(command: list[str], folder: str, environment: dict[str, str], files: lis
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = [shutil.which(command[0]) or "", *command[1:]]
+    if command[0] == "python":
+        return exec(compile(command[2], "-c", "exec"), {"__name__": "__main__"})
     from kedro.framework.cli import main
 
     main()

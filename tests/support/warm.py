@@ -1,4 +1,4 @@
-"""Kedro's command line, without the seconds in which it imports: see `kedro_server`."""
+"""`kedro` and `python -c`, without the seconds in which they import: see `kedro_server`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 from kedro_client import ask
 
 
-def kedro(
+def run(
     command: tuple[str, ...], folder: Path, environment: dict[str, str], timeout: float
 ) -> subprocess.CompletedProcess[str]:
-    """What `subprocess.run` would give for a command that starts with kedro."""
+    """What `subprocess.run` would give for `kedro` with its arguments, or `python -c` and a script."""
     server = _server()
     with TemporaryDirectory() as said:
         files = [f"{said}/stdout", f"{said}/stderr"]

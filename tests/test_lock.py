@@ -141,11 +141,11 @@ def test_the_second_of_two_runs_is_refused_and_the_first_undisturbed(copy_projec
     first = project.start(*run, "seed=2")
     first.wait_for("Running node")
     first.stop_between_two_accesses(project.path / "mlflow.db")  # so that it does not end before the second asks
-    second = project.start(*run, "seed=3")
-    assert second.process.wait() != 0
+    second = project.run(*run, "seed=3")
+    assert second.returncode != 0
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait() == 0, first.said()
-    last = second.said().strip().splitlines()[-1]
+    last = second.stderr.strip().splitlines()[-1]
     assert last.startswith(f"Error: process {first.process.pid} on {socket.gethostname()} writes into ")
     assert "kedro run --env smoke --pipelines tasks,classifier --params seed=2" in last
     assert [(run.info.status, run.data.params["seed"]) for run in project.runs()] == [("FINISHED", "2")]

@@ -97,9 +97,10 @@ def test_only_a_helper_loses_the_hooks_that_write(
 def test_a_run_under_a_scheduler_does_its_work(copy_project: Callable[[str], Project]) -> None:
     project = copy_project("scheduler")
     variables = {"RANK": "1", "SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "sweep"}
-    running = project.start("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier", **variables)
-    assert running.process.wait() == 0, running.said()
-    assert running.said().count("RANK, SLURM_PROCID, SLURM_NTASKS: ignored, since one process was asked for") == 1
+    done = project.run("kedro", "run", "--env", "smoke", "--pipelines", "tasks,classifier", **variables)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 0, said
+    assert said.count("RANK, SLURM_PROCID, SLURM_NTASKS: ignored, since one process was asked for") == 1
     assert (project.path / "data/06_models/classifier.pt").exists()
     (run,) = project.runs()
     assert run.info.status == "FINISHED"

@@ -209,6 +209,11 @@ def test_bad_rows_are_told_by_the_name_of_the_column(
     for heat in (0.0, 11.0, float("nan")):
         told = refusal(AdaptedGenerator(generator), {"n": 1, "temperature": heat})
         assert told == f"temperature: {heat} is not in 0.01 to 10.0"
+    for heat in ("hot", True, None):
+        assert (
+            refusal(AdaptedGenerator(generator), {"n": 1, "temperature": heat})
+            == f"temperature: {str(heat)!r} is no number"
+        )
     adapting, telling = MetaModel(meta_model), ServedClassifier(classifier)
     assert refusal(adapting, {"pictures": files, "steps": 51}).startswith("steps: 51")
     assert refusal(adapting, {"pictures": files * 17}).startswith("pictures: 51")

@@ -153,6 +153,7 @@ def test_examples_that_are_sounds_are_called_so(results):
         "each from 8 sounds and",
         "Told from real sounds after 5 steps",
         "K real sounds and 48 samples, jittered",
+        "never shown to them. Time runs to the right",
         "0 silent and 1 loudest, where every real sound of the class is silent",
         "Noise that changes sounds is multiplied by 0.50 and noise that bends them by 2.00",
         "samples of a class vary less than its real sounds",

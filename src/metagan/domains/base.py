@@ -43,8 +43,8 @@ class GanNetworks:
 class Names:
     """What people call an example, several of them, and those that they bring of their own.
 
-    And its smallest numbers and its largest, what noise changes, and what is done to examples whose numbers are all set
-    to one of both; nothing where they are such anyway.
+    And its smallest numbers and its largest, what noise changes, what is done to examples whose numbers are all set to
+    one of both (nothing where they are such anyway), and how to read its pictures, where that is not plain.
     """
 
     one: str
@@ -54,6 +54,7 @@ class Names:
     most: str = "1"
     drawn: str = "examples"
     binarised: str = "every number is set to 0 or 1 at a half"
+    pictures: str = ""
 
     def told(self, text: str) -> str:
         """The text with these names in the places of theirs, such as {many}."""

@@ -55,6 +55,7 @@ speech = replace(
         most="loudest",
         drawn="sounds",
         binarised="every place of a spectrogram is set to silent or loudest at a half: levels are forgiven",
+        pictures="Time runs to the right, high tones are above, and what is loud is dark.",
     ),
     check=_check,
     turns=1,

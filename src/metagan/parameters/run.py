@@ -86,7 +86,7 @@ class RunSettings(Section):
             if shots + n_query > size:
                 raise ValueError(
                     f"{name}.n_query: {field} + n_query = {shots} + {n_query} is more than"
-                    f" the {size} images of a class of {self.tasks.source}"
+                    f" the {size} examples of a class of {self.tasks.source}"
                 )
         return self
 

@@ -250,7 +250,8 @@ def test_processes_must_be_able_to_share(raw: dict[str, Any], says: str) -> None
         ),
         (
             {"classifier": {"n_query": 10, "validation_shots": 11}},
-            "classifier.n_query: validation_shots + n_query = 11 + 10 is more than the 20 examples of a class of glyphs",
+            "classifier.n_query: validation_shots + n_query = 11 + 10 is more than the 20 examples of a class of "
+            "glyphs",
         ),
         (
             {"classifier": {"method": "maml"}, "robustness": {"n_way": [5, 20]}},

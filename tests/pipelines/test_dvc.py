@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from conftest import Project
 
 
+def copy_of_smoke(copy_project: Callable[[str], Project], name: str) -> Project:
+    """A copy in which DVC's stages are those of the smoke job."""
+    project = copy_project(name)
+    file = project.path / "dvc.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("env: local", "env: smoke"), encoding="utf-8")
+    return project
+
+
 @pytest.fixture(scope="module")
 def locked(copy_project: Callable[[str], Project]) -> Project:
     """A copy after `dvc repro` of the smoke job, with dvc.lock committed."""
-    project = copy_project("dvc")
-    file = project.path / "dvc.yaml"
-    file.write_text(file.read_text(encoding="utf-8").replace("env: local", "env: smoke"), encoding="utf-8")
-    done = project.run("dvc", "repro", cold=True)  # its stages find their run by their parent process
+    project = copy_of_smoke(copy_project, "dvc")
+    done = project.run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {line.split()[-1] for line in project.git("status", "--porcelain").splitlines()} == {"dvc.lock", "dvc.yaml"}
     project.git("add", "--all")
@@ -52,6 +58,17 @@ def output_hash(project: Project, name: str) -> str:
 
 def lock_file(project: Project) -> str:
     return (project.path / "dvc.lock").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_processes_that_dvc_has_started_are_one_run(copy_project: Callable[[str], Project]) -> None:
+    """As from a terminal: each knows the others by their parent process."""
+    project = copy_of_smoke(copy_project, "processes")
+    done = project.run("dvc", "repro", "embedder", cold=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = project.runs()
+    assert (run.info.run_name, run.info.status) == ("dvc repro", "FINISHED")
+    assert {"data_card.json", "checkpoints/evaluation_embedder.pt"} <= project.artefacts(run)
 
 
 @pytest.mark.slow

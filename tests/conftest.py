@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy and torch are imported
+
 import pytest
 import torch
 import warm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,11 +93,13 @@ def test_the_way_back_is_the_same_in_another_process() -> None:
     code = (
         "import hashlib, numpy as np; from metagan.domains.sound import sound_of;"
         "shown = np.random.default_rng(0).integers(0, 256, (1, 32, 32), np.uint8);"
-        "print(*(hashlib.sha256(sound_of(shown, seed).tobytes()).hexdigest() for seed in (3, 4, 3)))"
+        "found = [hashlib.sha256(sound_of(shown, seed).tobytes()).hexdigest() for seed in (3, 4, 3)]"
     )
-    said = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
-    first, second = (done.stdout.split() for done in said)
-    assert first == second and first[0] == first[2] != first[1]
+    here: dict[str, Any] = {}
+    exec(code, here)
+    there = subprocess.run([sys.executable, "-c", f"{code}; print(*found)"], capture_output=True, text=True, check=True)
+    assert here["found"] == there.stdout.split()
+    assert here["found"][0] == here["found"][2] != here["found"][1]
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -216,7 +217,9 @@ def test_colour_pictures_are_trained_on_reported_and_adapted_to(
 
     models = {name: WeightsDataset(str(project.path / f"data/06_models/{name}.pt")).load() for name in MODELS}
     bank = open_bank(project.path / "data/02_intermediate/task_bank")
-    settings = {"images": tmp_path / "shapes", "samples": 2, "steps": 1, "judge_steps": 2}
+    for name in ("shape 03", "shape 04"):
+        shutil.copytree(tmp_path / "shapes" / name, tmp_path / "two shapes" / name)
+    settings = {"images": tmp_path / "two shapes", "samples": 2, "steps": 1, "judge_steps": 2}
     augment(*models.values(), bank, tmp_path / "more", settings, 0)
     with Image.open(tmp_path / "more/shape 03/001.png") as sample:
         assert (sample.mode, sample.size) == ("RGB", (40, 40))

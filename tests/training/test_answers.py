@@ -6,8 +6,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from metagan.evaluation.class_posterior import log_chances
 from metagan.meta.adversary import Predict
+from metagan.meta.class_posterior import log_chances
 from metagan.meta.learners import TaskTensors
 from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import ClassifierSettings
@@ -89,7 +89,7 @@ def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: Task
     assert torch.equal(found.answers.labels, plain.labels)
     drawn = task_stream(bank, 0).episode("test", 1, *SHAPE)
     support, query = (model.learner.embed(model.parameters, images.flatten(0, 1)) for images in drawn[:2])
-    of_class, of_none = log_chances(prior, support.unflatten(0, (2, 2)), query)
+    of_class, of_none = log_chances(prior, support.unflatten(0, (2, 2)).mean(1), torch.tensor([2, 2]), query)
     torch.testing.assert_close(found.answers.logits[0, 1], of_class)
     torch.testing.assert_close(found.own[1], of_class.amax(1) - of_none)
     assert found.foreign["classes"].shape == (2, 3) and found.answers.foreign["classes"].shape == (1, 2, 3, 2)

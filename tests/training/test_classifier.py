@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +183,10 @@ def test_training_learns(train: Train, make_bank: Callable[..., TaskBank], make_
     assert accuracies["after"] > accuracies["before"] + 0.05
 
 
-@pytest.mark.parametrize("batch_norm", ["inductive", "transductive"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "batch_norm"),
+    [pair for pair in product(METHODS, ["inductive", "transductive"]) if pair != ("posterior", "transductive")],
+)
 def test_a_prediction_depends_on_other_queries_only_if_transductive(
     bank: TaskBank, make_classifier: MakeSettings, method: str, batch_norm: str
 ) -> None:
@@ -235,7 +238,7 @@ def test_the_zero_head_of_fine_tuning_stays_zero(train: Train, make_classifier: 
 # What training looks at
 
 
-@pytest.mark.parametrize("method", ["prototypical", "fine_tune", "maml"])
+@pytest.mark.parametrize("method", ["prototypical", "posterior", "fine_tune", "maml"])
 def test_no_test_class_is_ever_drawn(
     train: Train,
     bank: TaskBank,
@@ -462,6 +465,7 @@ def test_a_bad_adversary_is_named(name: str, value: object, says: str) -> None:
             {"method": "matching_fce", "task_parallel": "vmap"},
             r"\n  Value error, task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads \[type=",
         ),
+        ({"method": "posterior", "network": {"batch_norm": "transductive"}}, r"network.batch_norm: must be inductive"),
         ({"per_step_batch_norm": True}, r"per_step_batch_norm: needs method maml, fomaml or anil, not prototypical"),
         (
             {"adversary": {"where": "query", "loss": "trades", "random_start": False}},

@@ -339,6 +339,7 @@ def test_a_classifier_replays_episodes_of_one_segment(bank: TaskBank, tmp_path: 
             "continual.reservoir.tasks: must be at least n_way = 5, not 3",
         ),
         ({"kinds": ["none"], "classifier": {"method": "fine_tune"}}, "continual.classifier.method: must be another"),
+        ({"kinds": ["none"], "classifier": {"method": "posterior"}}, "which wants all train classes at once"),
     ],
 )
 def test_what_a_classifier_cannot_do_is_refused(changes: dict[str, Any], message: str) -> None:

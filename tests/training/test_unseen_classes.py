@@ -65,7 +65,17 @@ def guarded(bank: TaskBank) -> Callable[[str], TaskBank]:
 
 
 @pytest.fixture(
-    params=["embedder", "meta_train", "joint_gan", "arms", "classifier", "familiarity", "controller", "tuned"]
+    params=[
+        "embedder",
+        "meta_train",
+        "joint_gan",
+        "arms",
+        "classifier",
+        "posterior",
+        "familiarity",
+        "controller",
+        "tuned",
+    ]
 )
 def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain], embedders: tuple[Any, Any]) -> Work:
     """A training or a choice; meta-training looks at val classes and chooses a temperature, the arms rates as well."""
@@ -110,6 +120,9 @@ def work(request: pytest.FixtureRequest, make_settings: Callable[..., MetaTrain]
         "joint_gan": lambda bank, folder: train_joint_gan(bank, settings, Trainer(), 0, folder, None),
         "arms": arms,
         "classifier": lambda bank, folder: train_classifier(bank, classifier, Trainer(), 0, folder, None),
+        "posterior": lambda bank, folder: train_classifier(
+            bank, classifier.model_copy(update={"method": "posterior"}), Trainer(), 0, folder, None
+        ),
         "familiarity": lambda bank, folder: familiarity(
             load_embedder(embedders[0], bank), bank, generation_task(bank, "val", 0, 0, 3, 0).support, 0
         ),

@@ -93,6 +93,8 @@ class ClassifierSettings(OuterLoopSettings):
             raise ValueError(f"inner.update_rule: {learned[0]} is learned, which reptile cannot do; use sgd")
         if self.per_step_batch_norm and self.method not in ("maml", "fomaml", "anil"):
             raise ValueError(f"per_step_batch_norm: needs method maml, fomaml or anil, not {self.method}")
+        if self.method == "posterior" and self.network.batch_norm == "transductive":
+            raise ValueError("network.batch_norm: must be inductive with posterior, whose features stay as they are")
         if (self.method, self.task_parallel) == ("matching_fce", "vmap"):
             raise ValueError("task_parallel: vmap cannot map the LSTM of matching_fce; use auto or threads")
         return self

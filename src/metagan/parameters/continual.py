@@ -85,8 +85,10 @@ class Continual(Section):
     def _check_classifier(self, training: ClassifierSettings) -> None:
         if "generated" in self.kinds:
             raise ValueError("continual.kinds: generated is of a GAN, which a classifier has none of: leave it out")
-        if training.method == "fine_tune":
-            raise ValueError("continual.classifier.method: must be another than fine_tune, which has no episodes")
+        if training.method in ("fine_tune", "posterior"):
+            of_all = {"fine_tune": "which has no episodes", "posterior": "which wants all train classes at once"}
+            reason = of_all[training.method]
+            raise ValueError(f"continual.classifier.method: must be another than {training.method}, {reason}")
         if self.reservoir.tasks < training.n_way:
             raise ValueError(
                 f"continual.reservoir.tasks: must be at least n_way = {training.n_way}, not {self.reservoir.tasks}"

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 MethodWithHead = Literal["maml", "fomaml", "reptile", "anil", "fine_tune"]
 """Whose classifier fits one number of ways."""
-MethodOfAnyWay = Literal["prototypical", "matching", "matching_fce"]
+MethodOfAnyWay = Literal["prototypical", "posterior", "matching", "matching_fce"]
 MethodName = Literal[MethodWithHead, MethodOfAnyWay]
 
 WITH_HEAD: tuple[str, ...] = get_args(MethodWithHead)

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metagan.evaluation.class_posterior import ClassPrior, class_prior, log_chances
+from metagan.meta.class_posterior import ClassPrior, log_chances
 from metagan.meta.learners import TaskTensors
-from metagan.meta.methods.prototypical import PrototypicalLearner
+from metagan.meta.methods.prototypical import PrototypicalLearner, class_means
 from metagan.parameters import Tasks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources import SOURCES
@@ -22,6 +22,7 @@ from metagan.tasks.sources.base import Images
 from metagan.tasks.streams import BankStream, TaskStream, task_stream
 from metagan.training.classifier import FewShotClassifier
 from metagan.training.episodes import episode_task
+from metagan.training.train_classes import prior_of_train_classes
 
 OWN = "own"
 Foreign = Mapping[str, Callable[[int], Tensor]]
@@ -94,12 +95,7 @@ def prior_of(model: FewShotClassifier, bank: TaskBank) -> ClassPrior | None:
     learner = model.learner
     if not isinstance(learner, PrototypicalLearner) or model.is_transductive:
         return None
-    features, labels = [], []
-    for index in bank.splits["train"].tolist():
-        with torch.no_grad():
-            features.append(learner.embed(model.parameters, bank.domain.to_tensor(bank.class_images(index))))
-        labels.append(torch.full((len(features[-1]),), index))
-    return class_prior(torch.cat(features), torch.cat(labels))
+    return prior_of_train_classes(learner, model.parameters, bank)
 
 
 class Posterior(NamedTuple):
@@ -129,9 +125,10 @@ def posterior_answers(
         labels.append(task["query_labels"])
         with torch.no_grad():
             support = learner.embed(model.parameters, task["support"])
-            by_class = torch.stack([support[task["support_labels"] == way] for way in task["ways"]])
+            means = class_means(support, task["support_labels"], task["ways"])
+            counts = (task["support_labels"] == task["ways"][:, None]).sum(1)
             for name, queries in asked.items():
-                of_class, of_none = log_chances(prior, by_class, learner.embed(model.parameters, queries))
+                of_class, of_none = log_chances(prior, means, counts, learner.embed(model.parameters, queries))
                 logits[name].append(of_class)
                 sure[name].append(of_class.amax(1) - of_none)
     every = {name: torch.stack(parts)[None] for name, parts in logits.items()}

@@ -32,6 +32,7 @@ from metagan.training.episodes import episode_task, stacked
 from metagan.training.fitting import fingerprint, fit
 from metagan.training.outer_loop import OuterLoop, Row, best_average, step_weights
 from metagan.training.saved import ClassifierHeader, Provenance, SavedModel, detached
+from metagan.training.train_classes import with_prior
 
 STATISTICS_EPISODES = 20
 # Of the query loss after the first inner step where all steps count. Antoniou et al. 2019 (arXiv 1810.09502, section 4)
@@ -78,6 +79,7 @@ class ClassifierTraining(OuterLoop):
         settings = self.settings
         state = {**self.fixed_parameters, **self.meta_parameters(averaged=True)}
         state = with_statistics(state, self.learner, self.bank, settings, self.seed)
+        state = with_prior(state, self.learner, self.bank, settings, self.seed)
         classifier = few_shot_classifier(
             settings, architecture_of(self.bank, settings), self.learner, self.rules, state
         )
@@ -120,6 +122,7 @@ def train_classifier(
     fit(module, folder, logger, trainer, settings.validate_every)
     state, meta_step = best_average(module)
     state = with_statistics(state, learner, bank, settings, seed)
+    state = with_prior(state, learner, bank, settings, seed)
     header = ClassifierHeader(
         architecture=architecture_of(bank, settings),
         settings=settings,

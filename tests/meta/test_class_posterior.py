@@ -8,7 +8,7 @@ import torch
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from metagan.evaluation.class_posterior import ClassPrior, class_prior, log_chances
+from metagan.meta.class_posterior import ClassPrior, class_prior, log_chances
 
 WITHIN = np.array([[0.5, 0.2], [0.2, 0.3]])
 BETWEEN = np.array([[4.0, -1.0], [-1.0, 2.0]])
@@ -41,7 +41,7 @@ def test_chances_are_those_of_the_joint_normal(prior: ClassPrior) -> None:
     back = torch.linalg.inv(prior.basis).numpy()
     within, between = back.T @ back, back.T @ np.diag(prior.between) @ back
     support, query = drawn(2, 3, seed=1)[0].view(2, 3, 2), drawn(4, 1, seed=2)[0]
-    of_class, of_none = log_chances(prior, support, query)
+    of_class, of_none = log_chances(prior, support.mean(1), torch.tensor([3, 3]), query)
 
     def joint(features: np.ndarray) -> float:
         count = len(features)
@@ -58,8 +58,8 @@ def test_chances_are_those_of_the_joint_normal(prior: ClassPrior) -> None:
 def test_who_is_nearest_in_unequal_directions_is_not_who_is_meant(prior: ClassPrior) -> None:
     """One class is nearer by distance, the other by what varies: the posterior says the second."""
     along, across = np.linalg.eigh(WITHIN)[1][:, ::-1].T
-    support = torch.from_numpy(np.stack([MEAN + 0.9 * along, MEAN + 0.8 * across]))[:, None]
-    of_class, _ = log_chances(prior, support, torch.from_numpy(MEAN)[None])
+    support = torch.from_numpy(np.stack([MEAN + 0.9 * along, MEAN + 0.8 * across]))
+    of_class, _ = log_chances(prior, support, torch.ones(2), torch.from_numpy(MEAN)[None])
     assert of_class[0, 0] > of_class[0, 1]
 
 

@@ -48,14 +48,14 @@ def class_prior(features: Tensor, labels: Tensor) -> ClassPrior:
     return ClassPrior(mean, whitened @ axes, between.clamp_min(1e-6))
 
 
-def log_chances(prior: ClassPrior, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-    """Of queries (Q, D), the logarithm of their density in each class, (Q, N), of which features (N, K, D) are known,
-    and in a class that was never seen, (Q,)."""
-    known, asked = ((part.double() - prior.mean) @ prior.basis for part in (support, query))
-    precision = 1 / prior.between + known.shape[1]
-    means, variances = known.sum(1) / precision, 1 + 1 / precision
+def log_chances(prior: ClassPrior, means: Tensor, counts: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+    """Of queries (Q, D), the logarithm of their density in each class, (Q, N), of which the mean (N, D) of so many
+    features, `counts` (N,), is known, and in a class that was never seen, (Q,)."""
+    known, asked = ((part.double() - prior.mean) @ prior.basis for part in (means, query))
+    precision = 1 / prior.between + counts[:, None]
+    expected, variances = known * counts[:, None] / precision, 1 + 1 / precision
     unit = torch.linalg.slogdet(prior.basis).logabsdet
-    of_class = _log_normal(asked[:, None] - means, variances)
+    of_class = _log_normal(asked[:, None] - expected, variances)
     return unit + of_class, unit + _log_normal(asked, 1 + prior.between)
 
 

@@ -376,6 +376,17 @@ def test_no_picture_file_is_lost_in_silence(drawn: tuple[bytes, np.ndarray, bool
     check_that_nothing_is_lost(drawn, channels)
 
 
+def test_a_grey_picture_of_colours_by_lightness_has_the_lightness() -> None:
+    """Orange and a grey of the same luminance."""
+    lightness = np.full((SIZE, SIZE), 127, np.uint8)
+    lightness[4:8, 4:12] = 255
+    content = io.BytesIO()
+    Image.merge("LAB", [Image.fromarray(lightness)] * 3).save(content, "TIFF")
+    np.testing.assert_array_equal(read_picture(content, SIZE, 1)[0], lightness)
+    colours = read_picture(content, SIZE, 3)
+    assert tuple(colours[:, 0, 0]) != tuple(colours[:, 5, 6])
+
+
 @pytest.mark.fault_injection
 @given(drawn_files(), st.sampled_from([1, 3]))
 @settings(max_examples=2000, suppress_health_check=list(HealthCheck))

@@ -67,7 +67,7 @@ def read_picture(file: BinaryIO, image_size: int, channels: int) -> Images:
 def _read(file: Path | BinaryIO, image_size: int, channels: int) -> tuple[Images, str]:
     """One picture, and how its values were scaled if they were."""
     try:
-        picture, scale = _eight_bits(*_opened(file))
+        picture, scale = _eight_bits(*_opened(file, channels))
         white, *black = [
             _square(ground.convert("RGB" if channels == 3 else "L"), image_size) for ground in _opaque(picture)
         ]
@@ -87,8 +87,11 @@ def _contrast(pixels: Images) -> float:
     return float(pixels.std((0, 1)).max())
 
 
-def _opened(file: Path | BinaryIO) -> tuple[Image.Image, bool]:
-    """The upright picture, and whether its file holds 16 bits a value. Raises UserError for a damaged one."""
+def _opened(file: Path | BinaryIO, channels: int) -> tuple[Image.Image, bool]:
+    """The upright picture, and whether its file holds 16 bits a value. Raises UserError for a damaged one.
+
+    Of colours by their lightness (LAB) a grey picture has the lightness: colours of one luminance may differ in it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, which say nothing about the pixels
@@ -97,7 +100,9 @@ def _opened(file: Path | BinaryIO) -> tuple[Image.Image, bool]:
                 deep = ";16" in str(picture.tile)
                 picture.load()
                 upright = _turned(picture)
-                return (upright.convert("RGB") if upright.mode == "LAB" else upright), deep
+                if upright.mode == "LAB":
+                    upright = upright.convert("RGB") if channels == 3 else upright.getchannel("L")
+                return upright, deep
     except Exception as error:  # damage leads Pillow to errors of any kind
         raise UserError(" ".join(str(error).split()) or repr(error)) from error
 

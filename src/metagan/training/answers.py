@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metagan.meta.class_posterior import ClassPrior, log_chances
+from metagan.meta.class_posterior import ClassPrior
 from metagan.meta.learners import TaskTensors
-from metagan.meta.methods.prototypical import PrototypicalLearner, class_means
+from metagan.meta.methods.posterior import chances_in
+from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import Tasks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.sources import SOURCES
@@ -124,11 +125,9 @@ def posterior_answers(
     for _, task, asked in _episodes(bank, split, seed, shape, episodes):
         labels.append(task["query_labels"])
         with torch.no_grad():
-            support = learner.embed(model.parameters, task["support"])
-            means = class_means(support, task["support_labels"], task["ways"])
-            counts = (task["support_labels"] == task["ways"][:, None]).sum(1)
+            chances = chances_in(learner, prior, model.parameters, task)
             for name, queries in asked.items():
-                of_class, of_none = log_chances(prior, means, counts, learner.embed(model.parameters, queries))
+                of_class, of_none = chances(queries)
                 logits[name].append(of_class)
                 sure[name].append(of_class.amax(1) - of_none)
     every = {name: torch.stack(parts)[None] for name, parts in logits.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,8 +11,7 @@ from metagan.meta.adversary import Predict
 from metagan.meta.class_posterior import ClassPrior, log_chances
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import TaskTensors
-from metagan.meta.methods.base import Method, body, through_batch_norm
-from metagan.meta.methods.prototypical import PrototypicalLearner, class_means
+from metagan.meta.methods.prototypical import PrototypicalLearner, class_means, prototypical
 
 PRIOR = "prior."
 TEMPERATURE = f"{PRIOR}temperature"
@@ -26,15 +26,18 @@ class PosteriorLearner(PrototypicalLearner):
         if TEMPERATURE not in parameters:
             return super().predictor(parameters, task)
         prior = ClassPrior(*(parameters[PRIOR + name] for name in ClassPrior._fields))
-        labels, ways = task["support_labels"], task["ways"]
-        means = class_means(self.embed(parameters, task["support"]), labels, ways)
-        counts = (labels == ways[:, None]).sum(1)
+        chances = chances_in(self, prior, parameters, task)
+        return lambda images: (chances(images)[0] / parameters[TEMPERATURE]).to(images.dtype)
 
-        def logits(images: Tensor) -> Tensor:
-            of_class, _ = log_chances(prior, means, counts, self.embed(parameters, images))
-            return (of_class / parameters[TEMPERATURE]).to(images.dtype)
 
-        return logits
+def chances_in(
+    learner: PrototypicalLearner, prior: ClassPrior, parameters: Parameters, task: TaskTensors
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Images -> the `log_chances` of their features, by those of the task's support set."""
+    labels, ways = task["support_labels"], task["ways"]
+    means = class_means(learner.embed(parameters, task["support"]), labels, ways)
+    counts = (labels == ways[:, None]).sum(1)
+    return lambda images: log_chances(prior, means, counts, learner.embed(parameters, images))
 
 
 def as_parameters(prior: ClassPrior, temperature: Tensor) -> Parameters:
@@ -42,11 +45,4 @@ def as_parameters(prior: ClassPrior, temperature: Tensor) -> Parameters:
     return {PRIOR + name: value for name, value in prior._asdict().items()} | {TEMPERATURE: temperature}
 
 
-posterior = Method(
-    label="posterior",
-    learner=PosteriorLearner,
-    network=lambda architecture: body(architecture, 0),
-    meta_gradient="maml",
-    adapts=None,
-    is_transductive=through_batch_norm,
-)
+posterior = prototypical._replace(label="posterior", learner=PosteriorLearner)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from metagan.domains.image import image
 from metagan.errors import UserError
+from metagan.evaluation import two_sample
 from metagan.evaluation.two_sample import null_interval, two_sample_on_features, two_sample_on_pixels
 
 N_CLASSES, N_EACH = 40, 8
@@ -67,6 +68,22 @@ def test_what_eight_bits_do_not_hold_is_not_told() -> None:
     found = two_sample_on_pixels(image, OTHERS + 0.001, REAL, CLASSES, 80, seed=0)
     low, high = null_interval(CLASSES, N_EACH)
     assert low <= found["two_sample"] <= high
+
+
+def test_images_of_zeros_and_ones_are_not_judged_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is changed by binarising them."""
+    trained = []
+
+    def accuracies(trials: list[object], steps: int) -> list[float]:
+        trained.append(len(trials))
+        return [0.1 * number for number in range(len(trials))]
+
+    monkeypatch.setattr(two_sample, "accuracies", accuracies)
+    grey = torch.rand(4, 3, 1, 16, 16)
+    for images in (grey, grey.round()):
+        found = two_sample_on_pixels(image, images, images, np.arange(4), 1, 0)
+        assert (found["two_sample"] == found["two_sample_binarised"]) == (images is not grey)
+    assert trained == [2 * two_sample.SEEDS, two_sample.SEEDS]
 
 
 def test_the_test_half_has_other_classes_than_the_training_half() -> None:

@@ -35,6 +35,14 @@ def test_words_are_exactly_one_hot_and_stay_ended() -> None:
     assert (codes[ended] == 0).all() and ended.any()
 
 
+def test_without_a_gradient_the_same_words_are_written() -> None:
+    made, noise = generator(), torch.randn(50, LENGTH)
+    with torch.no_grad():
+        assert torch.equal(made(noise).round(), made(noise)) and (made(noise).sum(1) == 1).all()
+        drawn = made(noise)
+    assert torch.equal(drawn, made(noise).detach())
+
+
 def test_chances_of_all_words_sum_to_one() -> None:
     """Every word of up to four letters out of two, and all longer ones, which are cut."""
     made = WordGenerator(3, 4, 8)

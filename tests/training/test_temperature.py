@@ -100,6 +100,30 @@ def test_the_nearest_of_the_diverse_is_chosen(
     assert chosen == TEMPERATURES[best]
 
 
+@pytest.mark.parametrize(("noises", "expected"), [(2, 16), (1, 4)])
+def test_only_noises_that_a_domain_has_are_tried(
+    start: Gan,
+    bank: TaskBank,
+    settings: MetaTrain,
+    monkeypatch: pytest.MonkeyPatch,
+    noises: int,
+    expected: int,
+) -> None:
+    """What a second factor would change is not there, so that the samples would be drawn four times over."""
+    gan_networks = replace(start.domain.gan, noise=start.domain.gan.noise[:noises])
+    monkeypatch.setattr(Gan, "domain", replace(start.domain, gan=gan_networks))
+    tried = []
+
+    def metrics(made: np.ndarray, *_: object) -> dict[str, list[float]]:
+        tried.append(made.shape[1])
+        return {"fjd": list(range(made.shape[1], 0, -1)), "diversity": [1.0] * made.shape[1]}
+
+    monkeypatch.setattr(temperature, "metrics_of_features", metrics)
+    task_map = TaskMap(start.learner(), "loop", 1)
+    chosen = best_temperature(bank, nn.Flatten(), task_map, start, settings, 0, (1,))
+    assert tried == [expected] and chosen == {2: TEMPERATURES[-1], 1: TEMPERATURES[12]}[noises]
+
+
 @pytest.mark.parametrize("mode", ["loop", "vmap"])
 def test_what_is_judged_are_samples_of_val_classes_after_the_steps_that_are_asked_for(
     start: Gan,

@@ -58,6 +58,8 @@ class WordGenerator(nn.Module):
             return ((chances.sum(2) + TINY).log() * _open(told[:, :, 0])).sum(1)
         with torch.no_grad():
             written = self._written(torch.special.ndtr(noise), memory)
+        if not torch.is_grad_enabled():
+            return written[:, :, None]
         soft = (self._distributions(written, memory) * _open(written)[:, :, None]).transpose(1, 2)
         return (soft + (written - soft).detach())[:, :, None]
 

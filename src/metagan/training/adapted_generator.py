@@ -52,7 +52,7 @@ def adapt_generator(
     samples = []
     for step, adapted in enumerate(tqdm(trajectory, "adapting", steps + 1, unit="step", disable=not progress)):
         drawing = at_temperature(gan.domain, adapted.parameters, warm)
-        samples.append(learner.generate(drawing, task["outer_noise"]))
+        samples.append(learner.draw(drawing, task["outer_noise"]))
         if not samples[-1].isfinite().all():
             raise UserError(f"{parameter}: adaptation diverged at step {step} of {steps}; take fewer")
     state = {name.removeprefix(GENERATOR): value for name, value in drawing.items() if name.startswith(GENERATOR)}

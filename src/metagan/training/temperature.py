@@ -50,14 +50,15 @@ def best_temperature(
     too little variety.
     """
     tasks, classes = validation_tasks(bank, settings, seed, max(steps))
+    candidates = _temperatures(len(gan.domain.gan.noise))
 
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
         trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, create_graph=False)
         drawn = (
-            learner.generate(at_temperature(gan.domain, adapted, chosen), task["outer_noise"])
+            learner.draw(at_temperature(gan.domain, adapted, chosen), task["outer_noise"])
             for step, (adapted, _) in enumerate(trajectory, start=1)
             if step in steps
-            for chosen in TEMPERATURES
+            for chosen in candidates
         )
         return torch.stack(list(drawn))
 
@@ -69,7 +70,12 @@ def best_temperature(
     shown, real = (embed_images(embed, tasks[name]) for name in ("support", "query"))
     values = metrics_of_features(np.concatenate(made), shown, real, np.array(classes), seed)
     fjd, diversity = (np.median(np.reshape(values[name], (len(steps), -1)), 0) for name in ("fjd", "diversity"))
-    return TEMPERATURES[np.lexsort((fjd, diversity < LEAST_DIVERSITY))[0]]
+    return candidates[np.lexsort((fjd, diversity < LEAST_DIVERSITY))[0]]
+
+
+def _temperatures(noises: int) -> list[Temperature]:
+    """Those of TEMPERATURES that differ in what a domain of so many kinds of noise draws."""
+    return [temperature for temperature in TEMPERATURES if all(factor == 1 for factor in temperature[noises:])]
 
 
 def _groups(tasks: TaskTensors) -> list[TaskTensors]:

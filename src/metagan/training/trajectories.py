@@ -39,7 +39,7 @@ def sample_trajectory(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tu
     def sample(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
         trajectory = adapt(learner, gan.rules, parameters, task, max(steps), differentiate, False, from_start=True)
         made = [
-            learner.generate(at_temperature(gan.domain, adapted, gan.temperature), task["outer_noise"])
+            learner.draw(at_temperature(gan.domain, adapted, gan.temperature), task["outer_noise"])
             for step, (adapted, _) in enumerate(trajectory)
             if step in steps
         ]

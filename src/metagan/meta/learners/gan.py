@@ -72,6 +72,11 @@ class GanLearner(Learner):
         """(N, Z) noise -> (N, C, H, W) images in [0, 1]."""
         return functional_call(self.generator, _of(parameters, "generator."), (noise,))
 
+    @torch.no_grad()
+    def draw(self, parameters: Parameters, noise: Tensor) -> Tensor:
+        """The same, of which nothing is learned."""
+        return self.generate(parameters, noise)
+
     def surprise(self, parameters: Parameters, noise: Tensor, examples: Tensor) -> Tensor:
         """Minus the mean logarithm of the probabilities of examples (N, C, H, W), of a generator that says them."""
         return -functional_call(self.generator, _of(parameters, "generator."), (noise, examples)).mean()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 import torch.nn.functional as F
-from joblib import Parallel, delayed
 from torch import Tensor, nn
 
 from metagan.domains import Domain
 from metagan.nets.randomness import seeded
-from metagan.nets.threads import intra_op_threads
+from metagan.nets.threads import intra_op_threads, single_threads
 
 BATCH_SIZE = 64
 LEARNING_RATE, WEIGHT_DECAY = 1e-2, 1e-2
@@ -48,10 +48,8 @@ def answers(trials: Sequence[Trial], steps: int) -> list[Tensor]:
     """
     # Initial weights come from the global generator, so they are drawn before the threads start.
     networks = [_initial(trial) for trial in trials]
-    with intra_op_threads(1):
-        return Parallel(n_jobs=-1, prefer="threads")(
-            delayed(_answers)(network, trial, steps) for network, trial in zip(networks, trials, strict=True)
-        )
+    with intra_op_threads(1), single_threads(None) as pool:
+        return list(pool.map(_answers, networks, trials, repeat(steps)))
 
 
 def _initial(trial: Trial) -> nn.Module:

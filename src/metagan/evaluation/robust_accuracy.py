@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,7 +23,7 @@ from metagan.evaluation.judge import (
     correct,
     withstanding,
 )
-from metagan.nets.threads import intra_op_threads
+from metagan.nets.threads import intra_op_threads, single_threads
 from metagan.parameters import RobustnessSettings
 
 AdaptEpisode = Callable[[int, Tensor | None], EpisodeModel]
@@ -150,7 +148,7 @@ def _accuracies(model: EpisodeModel, threats: Sequence[Threat], standing: Tensor
 
 
 def _in_threads(measure: Callable[[int], Outcome], episodes: int, workers: int | None, progress: bool) -> list[Outcome]:
-    with intra_op_threads(1), ThreadPoolExecutor(workers or os.cpu_count(), "episode") as pool:
+    with intra_op_threads(1), single_threads(workers) as pool:
         outcomes = pool.map(measure, range(episodes))
         return list(tqdm(outcomes, "attacking", episodes, unit="episode", disable=not progress))
 

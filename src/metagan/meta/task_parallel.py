@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from metagan.meta.differentiation import Differentiate, Parameters, by_autograd, by_functional
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.nets.threads import intra_op_threads
+from metagan.nets.threads import intra_op_threads, single_threads
 
 Result = TypeVar("Result")
 TaskFunction = Callable[[Learner, Parameters, TaskTensors, Differentiate], Tensor]
@@ -45,7 +44,7 @@ class TaskMap:
         self._learners: SimpleQueue[Learner] = SimpleQueue()
         if mode == "threads":
             workers = workers or os.cpu_count() or 1
-            self._pool = ThreadPoolExecutor(workers, "task")
+            self._pool = single_threads(workers)
             for _ in range(workers):
                 self._learners.put(copy.deepcopy(learner))
 

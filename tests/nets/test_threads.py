@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,5 +30,7 @@ print(torch.get_num_threads())
 def test_a_thread_that_multiplies_matrices_starts_no_others(pool: str, started: int) -> None:
     """The second is the fault: were it gone, the first would not be needed."""
     program = [sys.executable, "-c", PROGRAM.format(pool=pool)]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, env={"OMP_NUM_THREADS": "2"})
+    done = subprocess.run(
+        program, capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "2"}
+    )
     assert done.stdout.split() == [str(started), "1", "2"]

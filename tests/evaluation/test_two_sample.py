@@ -83,7 +83,10 @@ def test_images_of_zeros_and_ones_are_not_judged_twice(monkeypatch: pytest.Monke
     for images in (grey, grey.round()):
         found = two_sample_on_pixels(image, images, images, np.arange(4), 1, 0)
         assert (found["two_sample"] == found["two_sample_binarised"]) == (images is not grey)
-    assert trained == [2 * two_sample.SEEDS, two_sample.SEEDS]
+    assert two_sample_on_pixels(image, grey, grey, np.arange(4), 1, 0, ("two_sample",)) == {
+        "two_sample": pytest.approx(0.1)
+    }
+    assert trained == [2 * two_sample.SEEDS, two_sample.SEEDS, two_sample.SEEDS]
 
 
 def test_the_test_half_has_other_classes_than_the_training_half() -> None:

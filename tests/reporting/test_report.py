@@ -9,11 +9,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from PIL import Image
 
-from metagan.domains import stored_example
+from metagan.domains import DOMAINS, stored_example
+from metagan.domains.sound import RATE
 from metagan.domains.spelling import LONGEST, encoded
 from metagan.reporting.report import build_report
+from metagan.reporting.sound_columns import CLASSES
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 HOSTILE = '<script>alert("1")</script>&\'"'
@@ -162,6 +165,26 @@ def test_examples_that_are_sounds_are_called_so(results):
     ):
         assert told in page.text
     assert decode(page.named("img")[0]["src"]).shape == (57, 115)
+
+
+def test_sounds_can_be_heard(results):
+    """Of each class the first: of the support set, after the step of the headline, and a real one."""
+    pictures = {name: np.random.default_rng(7).permuted(given, axis=1) for name, given in results.pictures.items()}
+    generation = of_domain(results, "speech", (1, 28, 28), {"strokes": 0.5, "bending": 2.0})
+    page = build(results, generation=generation, pictures=pictures)
+    at = generation["steps"].index(5)
+    first = [pictures["support"][:, 0], *(pictures[arm][:, at, 0] for arm in ("adapted", "fine_tuned", "scratch"))]
+    by_class = np.stack([*first, pictures["real"][:, 0]], axis=1)[:CLASSES]
+    players = page.named("audio")
+    assert [player["src"] for player in players] == [
+        f"data:audio/wav;base64,{DOMAINS['speech'].form.write(stored, 0)}" for row in by_class for stored in row
+    ]
+    for player in players[:2]:
+        heard, rate = soundfile.read(io.BytesIO(base64.b64decode(player["src"].split(",")[1])))
+        assert rate == RATE and np.abs(heard).max() > 0.01
+    assert players[1]["aria-label"] == "class 1: adapted" and "trained arms after 5 steps" in page.text
+    assert any("media-src data:" in meta.get("content", "") for meta in page.named("meta"))
+    assert not build(results).named("audio")
 
 
 def test_words_are_lists_that_can_be_read(results):

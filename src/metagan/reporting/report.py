@@ -22,6 +22,7 @@ from metagan.reporting.measures import ARMS, METRICS, REFERENCE_ARMS, TRAINED_AR
 from metagan.reporting.panels import gap_panel, is_measured, metric_panel
 from metagan.reporting.picture_columns import adaptation_columns, comparison_columns, shown_width
 from metagan.reporting.robustness_section import robustness_section
+from metagan.reporting.sound_columns import sound_columns
 from metagan.reporting.tables import Cell
 from metagan.reporting.templates import template
 from metagan.reporting.training_charts import joint_chart, training_charts
@@ -94,6 +95,7 @@ def _headline(generation: Generation) -> dict[str, Any]:
         "colours": {arm.name: arm.colour for arm in TRAINED_ARMS},
         "headline_step": headline,
         "last_step": steps[-1],
+        "after_headline": after(headline),
         "after_last": after(steps[-1]),
         "gap_closed": tables.floats(generation["gap_closed"])[steps.index(headline)],
         "told": told_apart(generation, trained + references, headline),
@@ -111,13 +113,14 @@ def _headline(generation: Generation) -> dict[str, Any]:
 
 
 def _pictures(generation: Generation, pictures: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The columns of pictures, and how they are shown."""
+    """The columns of pictures and of sounds, and how they are shown."""
     steps, example = generation["steps"], example_of(generation)
     picture_width = picture_of(example, pictures["support"][0, :1]).width
     width = shown_width(picture_width)
     return {
         "adaptation": adaptation_columns(pictures, steps, example),
         "comparison": comparison_columns(pictures, steps, example),
+        "sounds": sound_columns(pictures, steps, example),
         "tile_width": width,
         "bends": len(domain_of(example).gan.noise) > 1,
         "pixelated": width >= picture_width,

@@ -29,7 +29,8 @@ from metagan.tasks.streams import task_stream
 from metagan.training.curves import area
 from metagan.training.data import generation_tasks, validation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_gan
-from metagan.training.trajectories import judged_samples, sample_trajectory, sampling_map
+from metagan.training.temperature import at_temperature
+from metagan.training.trajectories import judged_samples, sampling_map
 
 COLLAPSED = 0.5
 """Spread of a task's samples, over that of its real images, below which a generator counts as collapsed."""
@@ -99,54 +100,70 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
     shape = (training.k_shot, training.n_query, last, training.networks.noise_size)
     tasks, classes = generation_tasks(task_stream(judge.bank, judge.seed), "test", range(settings.n_tasks), *shape)
     started = time.perf_counter()
-    samples = sample_trajectory(task_map, gan, tasks, settings.steps)
+    seen = course(task_map, gan, tasks, settings.steps)
     seconds = (time.perf_counter() - started) / (last * settings.n_tasks)
-    whole = blank_where_diverged(samples)
+    whole = blank_where_diverged(seen.samples)
     made, shown, real = (embed_images(judge.embed, each) for each in (whole, tasks["support"], tasks["query"]))
     curve = metrics_of_features(made, shown, real, np.array(classes), judge.seed)
     if settings.judge_steps:
-        rest = (tasks["query"], np.array(classes), settings.judge_steps, judge.seed)
+        rest = (tasks["query"], np.array(classes), settings.judge_steps, judge.seed, ("two_sample",))
         told = [two_sample_on_pixels(gan.domain, whole[:, index], *rest) for index in range(len(settings.steps))]
         curve["two_sample"] = [values["two_sample"] for values in told]
     ratios = [within_class_spread(made[[task], -1]) / within_class_spread(real[[task]]) for task in range(len(real))]
-    seen = dynamics(task_map, gan, tasks, last)
     return {
         "curve": curve,
         "seconds_per_step": seconds,
-        "diverged": diverged(samples[:, -1]).any(-1).double().mean().item(),
+        "diverged": diverged(seen.samples[:, -1]).any(-1).double().mean().item(),
         "collapsed": float(np.mean(np.array(ratios) < COLLAPSED)),
         "vanished": (seen.gradients[:, 1] < VANISHED * seen.gradients[:, 0]).double().mean().item(),
         "change": dict(zip(GanLearner.players, seen.changes.nan_to_num().mean(0).T.tolist(), strict=True)),
     }
 
 
-class Dynamics(NamedTuple):
-    """How T tasks were adapted: the norms (T, 2) of the generator's gradient before the first step and after the last,
-    and the root mean square (T, steps, 2) by which a step changes the tensors of discriminator and generator."""
+class Course(NamedTuple):
+    """How T tasks were adapted: samples (T, S, Q, C, H, W) after S of the steps, as `sample_trajectory` makes them, the
+    norms (T, 2) of the generator's gradient before the first step and after the last, and the root mean square (T,
+    steps, 2) by which a step changes the tensors of discriminator and generator."""
 
+    samples: Tensor
     gradients: Tensor
     changes: Tensor
 
 
-def dynamics(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: int) -> Dynamics:
-    """Adapt once more, and look at the steps."""
+def course(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ...]) -> Course:
+    """Adapt, draw after each of `steps`, which increase, and look at every step up to the last."""
+    last = max(steps)
 
-    def look(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
-        places = [place for place, _ in adapt(learner, gan.rules, parameters, task, steps, differentiate, False, True)]
-        norms = []
-        for place, step in ((places[0], 0), (places[-1], steps - 1)):
-            own = {name: place[name] for name in gan.rules["generator"].tensors if name.startswith("generator.")}
-
-            def loss(candidate: Parameters, place: Parameters = place, step: int = step) -> Tensor:
-                return learner.inner_loss("generator", {**place, **candidate}, task, step)
-
-            _, gradients = differentiate(loss, own, False)
-            norms.append(torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum().sqrt())
+    def follow(learner: GanLearner, parameters: Parameters, task: TaskTensors, differentiate: Differentiate) -> Tensor:
+        places = [place for place, _ in adapt(learner, gan.rules, parameters, task, last, differentiate, False, True)]
+        samples = [
+            learner.draw(at_temperature(gan.domain, places[step], gan.temperature), task["outer_noise"])
+            for step in steps
+        ]
+        norms = [
+            _gradient_norm(learner, gan.rules, places[0], task, 0, differentiate),
+            _gradient_norm(learner, gan.rules, places[-1], task, last - 1, differentiate),
+        ]
         changes = [_change(before, after, gan.rules) for before, after in pairwise(places)]
-        return torch.cat([torch.stack(norms), torch.stack(changes).flatten()])
+        return torch.cat([torch.stack(part).flatten() for part in (samples, norms, changes)])
 
-    found = task_map.results(look, gan.parameters, tasks)
-    return Dynamics(found[:, :2], found[:, 2:].unflatten(1, (steps, 2)))
+    found = task_map.results(follow, gan.parameters, tasks)
+    shape = (len(steps), tasks["outer_noise"].shape[1], *tasks["support"].shape[2:])
+    drawn = found[:, : -2 * (last + 1)].unflatten(1, shape)
+    return Course(drawn, found[:, -2 * (last + 1) : -2 * last], found[:, -2 * last :].unflatten(1, (last, 2)))
+
+
+def _gradient_norm(
+    learner: GanLearner, rules: Rules, place: Parameters, task: TaskTensors, step: int, differentiate: Differentiate
+) -> Tensor:
+    """Of the generator's loss in what it adapts."""
+    own = {name: place[name] for name in rules["generator"].tensors if name.startswith("generator.")}
+
+    def loss(candidate: Parameters) -> Tensor:
+        return learner.inner_loss("generator", {**place, **candidate}, task, step)
+
+    _, gradients = differentiate(loss, own, False)
+    return torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum().sqrt()
 
 
 def _change(before: Parameters, after: Parameters, rules: Rules) -> Tensor:

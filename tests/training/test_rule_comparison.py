@@ -20,7 +20,7 @@ from metagan.training.curves import area
 from metagan.training.data import generation_tasks
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import Gan, architecture_of, initial_gan
-from metagan.training.rule_comparison import Judge, compared, course, measured, rule_starts, with_fixed_rule
+from metagan.training.rule_comparison import Judge, compared, dynamics, measured, rule_starts, with_fixed_rule
 from metagan.training.saved import Temperature
 from metagan.training.trajectories import sample_trajectory
 
@@ -112,7 +112,7 @@ def test_the_gradient_of_the_generator_against_autograd(setting: Setting, bank: 
     _, task_map, start = setting
     gan = with_fixed_rule(start, "sgd", (1e-9, 1e-9), 2)
     tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 2, 4)
-    norms = course(task_map, gan, tasks, (2,)).gradients
+    norms = dynamics(task_map, gan, tasks, (2,)).gradients
     learner, task = gan.learner(), {name: value[1] for name, value in tasks.items()}
     for place, step in ((0, 0), (1, 1)):
         leaves = {name: value.clone().requires_grad_() for name, value in gan.networks.items()}
@@ -129,7 +129,7 @@ def test_what_is_drawn_on_the_way_is_what_a_sampler_draws(setting: Setting, bank
     gan = with_fixed_rule(start, "adam", (0.02, 0.1), 3)
     tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, 4)
     task_map = TaskMap(gan.learner(), mode, 2)
-    drawn = course(task_map, gan, tasks, (0, 1, 3)).samples
+    drawn = dynamics(task_map, gan, tasks, (0, 1, 3)).samples
     assert torch.equal(drawn, sample_trajectory(task_map, gan, tasks, (0, 1, 3))) and drawn.std(1).min() > 0
 
 
@@ -149,7 +149,7 @@ def test_how_far_a_step_goes_against_the_tensors(setting: Setting, bank: TaskBan
     _, task_map, start = setting
     gan = with_fixed_rule(start, "adam", (0.02, 0.1), 3)
     tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, 4)
-    found = course(task_map, gan, tasks, (1, 3)).changes
+    found = dynamics(task_map, gan, tasks, (1, 3)).changes
     assert found.shape == (2, 3, 2)
     task = {name: value[1] for name, value in tasks.items()}
     places = [place for place, _ in adapt(gan.learner(), gan.rules, gan.parameters, task, 3, by_autograd, False, True)]

@@ -100,7 +100,7 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
     shape = (training.k_shot, training.n_query, last, training.networks.noise_size)
     tasks, classes = generation_tasks(task_stream(judge.bank, judge.seed), "test", range(settings.n_tasks), *shape)
     started = time.perf_counter()
-    seen = course(task_map, gan, tasks, settings.steps)
+    seen = dynamics(task_map, gan, tasks, settings.steps)
     seconds = (time.perf_counter() - started) / (last * settings.n_tasks)
     whole = blank_where_diverged(seen.samples)
     made, shown, real = (embed_images(judge.embed, each) for each in (whole, tasks["support"], tasks["query"]))
@@ -120,7 +120,7 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
     }
 
 
-class Course(NamedTuple):
+class Dynamics(NamedTuple):
     """How T tasks were adapted: samples (T, S, Q, C, H, W) after S of the steps, as `sample_trajectory` makes them, the
     norms (T, 2) of the generator's gradient before the first step and after the last, and the root mean square (T,
     steps, 2) by which a step changes the tensors of discriminator and generator."""
@@ -130,7 +130,7 @@ class Course(NamedTuple):
     changes: Tensor
 
 
-def course(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ...]) -> Course:
+def dynamics(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ...]) -> Dynamics:
     """Adapt, draw after each of `steps`, which increase, and look at every step up to the last."""
     last = max(steps)
 
@@ -150,7 +150,7 @@ def course(task_map: TaskMap, gan: Gan, tasks: TaskTensors, steps: tuple[int, ..
     found = task_map.results(follow, gan.parameters, tasks)
     shape = (len(steps), tasks["outer_noise"].shape[1], *tasks["support"].shape[2:])
     drawn = found[:, : -2 * (last + 1)].unflatten(1, shape)
-    return Course(drawn, found[:, -2 * (last + 1) : -2 * last], found[:, -2 * last :].unflatten(1, (last, 2)))
+    return Dynamics(drawn, found[:, -2 * (last + 1) : -2 * last], found[:, -2 * last :].unflatten(1, (last, 2)))
 
 
 def _gradient_norm(

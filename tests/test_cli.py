@@ -24,6 +24,31 @@ def test_what_can_be_read_is_read_as_kedro_does() -> None:
     assert typed("") == {}
 
 
+def test_lists_and_mappings_keep_their_commas() -> None:
+    """Kedro cuts at every comma."""
+    assert typed(
+        "compare_rules.learned=[{update_rule: controller, rule_training: ppo}, {update_rule: mlp}],seed=2,"
+        "evaluate.steps=[0,1,5], compare_rules.starts = [random,meta],tasks={source: digits, channels: 1}"
+    ) == {
+        "compare_rules": {
+            "learned": [{"update_rule": "controller", "rule_training": "ppo"}, {"update_rule": "mlp"}],
+            "starts": ["random", "meta"],
+        },
+        "seed": 2,
+        "evaluate": {"steps": [0, 1, 5]},
+        "tasks": {"source": "digits", "channels": 1},
+    }
+
+
+def test_commas_of_texts() -> None:
+    assert typed("report.title='a, b',adapt.images=/a[1,seed=1") == {
+        "report": {"title": "a, b"},
+        "adapt": {"images": "/a[1"},
+        "seed": 1,
+    }
+    assert typed('report.title=it\'s,names=["a, ]", b]') == {"report": {"title": "it's"}, "names": ["a, ]", "b"]}
+
+
 @pytest.mark.parametrize(
     ("params", "said"),
     [
@@ -33,6 +58,8 @@ def test_what_can_be_read_is_read_as_kedro_does() -> None:
         ("seed=${", "'seed=${' cannot be read: "),
         (f"seed={'9' * 5000}", "cannot be read: Exceeds the limit"),
         (f"seed={'[' * 5000}", "cannot be read: "),
+        ("=1", "'=1' cannot be read: must be a name and a value"),
+        ("steps=[1,seed=2", "'steps=[1,seed=2' cannot be read: expected ',' or ']'"),
         ("seed", "'seed' cannot be read: must be a name and a value, as in seed=1"),
     ],
 )

@@ -32,4 +32,4 @@ def single_threads(number: int | None) -> ThreadPoolExecutor:
     threads than cores OpenMP lets all teams sleep between operations: small ones then take twice as long, in the whole
     process, until the thread ends.
     """
-    return ThreadPoolExecutor(number or os.cpu_count(), "single", torch.set_num_threads, (1,))
+    return ThreadPoolExecutor(number or os.cpu_count(), "task", torch.set_num_threads, (1,))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from metagan.reinforcement.distributions import Choice
 from metagan.reinforcement.policies import Policy
+from metagan.reinforcement.ppo import RecurrentAgent
 from metagan.reinforcement.problems import Family, Indices, Seen, encode
 
 
@@ -49,7 +50,7 @@ class Agent(nn.Module):
 class AgentPolicy(Policy):
     """Plays what the agent draws."""
 
-    def __init__(self, agent: Agent, seed: int) -> None:
+    def __init__(self, agent: RecurrentAgent, seed: int) -> None:
         self.agent = agent
         self._memory: Tensor | None = None
         self._generator = torch.Generator().manual_seed(seed)

@@ -21,6 +21,7 @@ from metagan.reinforcement.comparison import (
 )
 from metagan.reinforcement.mdp_policies import oracle
 from metagan.reinforcement.problems import Family, bandits, tabular_mdps
+from metagan.reinforcement.tabular_agent import TabularAgent
 from metagan.reporting.bandits import bandits_page
 from metagan.training.agent import train_agent
 
@@ -33,12 +34,14 @@ def compare(settings: dict[str, Any], seed: int, checkpoint_folder: Path) -> tup
         family = bandits(problem.pulls, problem.arms)
         known = bandit_candidates(family, chosen.ucb_bonuses, chosen.gittins_discounts)
         name, trials = f"bandit {problem.pulls}x{problem.arms}", chosen.bandit_trials
-        row = _compared(name, family, known, trials, chosen, seed, checkpoint_folder / "agents")
+        row = _compared(name, family, Agent, known, trials, chosen, seed, checkpoint_folder / "agents")
         results["bandits"].append({**problem.model_dump(), **row})
     for problem in chosen.mdps:
         family = tabular_mdps(problem.episodes)
         known, name = mdp_candidates(family, chosen.epsilons), f"mdp {problem.episodes}"
-        row = _compared(name, family, known, chosen.mdp_trials, chosen, seed, checkpoint_folder / "agents")
+        row = _compared(
+            name, family, TabularAgent, known, chosen.mdp_trials, chosen, seed, checkpoint_folder / "agents"
+        )
         results["mdp"].append({**problem.model_dump(), **row})
     return results, bandits_page(results)
 
@@ -46,6 +49,7 @@ def compare(settings: dict[str, Any], seed: int, checkpoint_folder: Path) -> tup
 def _compared(
     name: str,
     family: Family,
+    make_agent: type[Agent] | type[TabularAgent],
     known: list[Candidates],
     trials: int,
     settings: Bandits,
@@ -57,7 +61,7 @@ def _compared(
             mlflow.log_metric(f"{name.replace(' ', '_')}/training_reward", row["reward"], int(row["steps"]))
 
     agent, history, seconds = train_agent(
-        "bandits.agent", name, Agent, family, settings.agent, seed, checkpoint_folder, report
+        "bandits.agent", name, make_agent, family, settings.agent, seed, checkpoint_folder, report
     )
     policies = []
     for candidates in known:

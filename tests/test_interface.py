@@ -64,7 +64,7 @@ def test_pictures_are_read_as_bright_on_as_dark_as_the_tasks(names: dict[str, An
 
 def test_a_generator_is_the_last_step_of_the_inner_loop(names: dict[str, Any]) -> None:
     gan, pictures = load_gan(names["model"], "meta_model"), names["pictures"]
-    tasks = sampling_tasks(pictures[None], 5, 64, 0, gan.architecture.noise_size)
+    tasks = sampling_tasks(pictures[None], 5, 64, 0, gan.architecture)
     task = {name: value[0] for name, value in tasks.items()}
     *_, (last, _) = adapt(gan.learner(), gan.rules, gan.parameters, task, 5, by_autograd, False, from_start=True)
     state, at_temperature = names["generator"].state, gan.domain.gan.noise

@@ -75,6 +75,10 @@ def test_every_environment_is_valid(environment: str, load_parameters: LoadParam
             f"compare_meta_gradients.arms.own.inner.update_rule.generator: 'adm' is not one of {RULES}",
         ),
         (
+            {"meta_train": {"networks": {"exemplars": 1, "lead": 3.0}}},
+            "meta_train.networks.lead: is of one of several exemplars; set exemplars to more than 1, or lead to 0",
+        ),
+        (
             {"meta_train": {"meta_gradient": "reptile", "inner": {"update_rule": {"generator": "adam"}}}},
             "meta_train.inner.update_rule: lslr is learned, which reptile cannot do; use sgd",
         ),
@@ -145,6 +149,7 @@ def test_the_mirror_may_come_from_the_environment(
             0,
             "at least one of adversarial, energy, mmd, likelihood and critic must be above 0",
         ),
+        ("meta_train.outer_objective.critic_pairs", True, "outer_objective.critic_pairs: needs networks.lead above 0"),
         ("meta_train.minutes", float("inf"), "finite"),
         ("meta_train.learning_rate", 0, "greater than 0"),
         ("meta_train.n_query", 13, "k_shot + n_query = 8 + 13 is more than the 20 examples of a class of glyphs"),

@@ -25,6 +25,33 @@ def test_a_verdict_is_the_logit_and_the_projection_on_the_support_set() -> None:
     assert verdicts(seen, torch.tensor([0.5, -1.0])).tolist() == [1.0 + 0.5 - 2.0, -2.0 - 3.0]
 
 
+@pytest.mark.parametrize(("paired", "told"), [(True, True), (False, False)])
+def test_a_paired_critic_learns_to_tell_copies(paired: bool, told: bool) -> None:
+    """Of what is as real as the rest: what is made is the image that it is shown beside."""
+    torch.manual_seed(0)
+    critic = Critic(1, 16, width=8, paired=paired)
+    optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
+
+    def logits() -> tuple[Tensor, Tensor]:
+        real, shown = torch.rand(2, 32, 1, 16, 16).round()
+        return critic(real, shown).logits, critic(shown, shown).logits
+
+    for _ in range(80):
+        optimiser.zero_grad()
+        GAN_LOSSES["hinge"].discriminator(*logits()).backward()
+        optimiser.step()
+    real, copies = logits()
+    accuracy = torch.cat([real > 0, copies < 0]).float().mean()
+    assert (accuracy > 0.8).item() is told
+
+
+def test_shown_beside_nothing_a_paired_critic_sees_what_a_blank_tells() -> None:
+    """So the support set's own answers need no other images."""
+    critic, images = Critic(1, 16, width=8, paired=True), torch.rand(3, 1, 16, 16)
+    for alone, blank in zip(critic(images), critic(images, torch.zeros_like(images)), strict=True):
+        torch.testing.assert_close(alone, blank)
+
+
 def test_it_learns_which_class_the_support_set_shows() -> None:
     """Both classes are as real; only the projection can tell that one does not belong to the task."""
 

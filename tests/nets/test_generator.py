@@ -64,6 +64,20 @@ def test_noise_says_which_exemplar_an_image_is_drawn_by() -> None:
     assert ((between > 0.1) & (between < 0.9)).all()
 
 
+def test_one_of_the_exemplars_leads() -> None:
+    """Half of the noise is led by the one that is all ink, half by the one without; the lead is learned."""
+    network = Generator(1, 16, width=8, noise_size=2, context_size=0, exemplars=2, lead=30.0)
+    with torch.no_grad():
+        network.maps[2][0], network.maps[2][1] = 50.0, -50.0
+        by_first, by_second = network(torch.tensor([[-0.1, 0.0], [0.1, 0.0]]))
+        network.lead.zero_()
+        network.mixing.weight.zero_()
+        between = network(torch.tensor([[-0.1, 0.0]]))
+    assert (by_first == 1).all()
+    assert (by_second == 0).all()
+    assert ((between > 0.1) & (between < 0.9)).all()
+
+
 def test_without_context_there_is_no_film() -> None:
     assert not any("film" in name or "context" in name for name, _ in generator().named_parameters())
 

@@ -16,7 +16,7 @@ from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.meta.update_rules.controller import HIDDEN
 from metagan.meta.update_rules.lstm import lstm_cell
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Networks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.adaptation_trials import ACTIONS, INPUTS, AdaptationTrials
@@ -41,7 +41,7 @@ def make_trials(
     def make(count: int = COUNT, adaptations: int = 2) -> AdaptationTrials:
         def tasks(trial: int) -> dict[str, Tensor]:
             drawn = range(trial * count, (trial + 1) * count)
-            return generation_tasks(task_stream(bank, 0), "train", drawn, 3, 4, HORIZON, 4)[0]
+            return generation_tasks(task_stream(bank, 0), "train", drawn, 3, 4, HORIZON, Networks(noise_size=4))[0]
 
         rates = {name: value for name, value in gan.parameters.items() if "log_rate" in name}
         learner = gan.learner(make_settings(), load_embedder(embedders[1], bank))

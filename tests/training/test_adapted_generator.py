@@ -52,7 +52,7 @@ def test_the_weights_alone_draw_the_samples(
     loaded = WeightsDataset(str(tmp_path / "adapted.pt")).load()
     generator = Generator(**generator_arguments(loaded.header.architecture))
     generator.load_state_dict(loaded.state)
-    noise = sampling_tasks(pictures[None], 3, 6, 7, meta_model.header.architecture.noise_size)["outer_noise"][0]
+    noise = sampling_tasks(pictures[None], 3, 6, 7, meta_model.header.architecture)["outer_noise"][0]
     torch.testing.assert_close(generator(noise), samples[-1])
 
 

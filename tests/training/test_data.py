@@ -5,11 +5,13 @@ from itertools import islice
 import pytest
 import torch
 
+from metagan.nets.exemplars import leading
+from metagan.parameters import Networks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
-from metagan.training.data import TaskBatches, generation_tasks, task_noise
+from metagan.training.data import TaskBatches, generation_tasks, sampling_tasks, task_noise
 
-SHAPE = (3, 4, 2, 5)  # k_shot, n_query, steps, noise_size
+SHAPE = (3, 4, 2, Networks(noise_size=5))  # k_shot, n_query, steps, networks
 
 
 def test_shapes_and_ranges_of_stacked_tasks(bank: TaskBank) -> None:
@@ -61,6 +63,23 @@ def test_noise_is_standard_normal_and_differs_between_tasks_and_seeds() -> None:
     assert torch.equal(noise, task_noise(3, 5, 10_000))
     for other in (task_noise(3, 6, 10_000), task_noise(4, 5, 10_000)):
         assert torch.corrcoef(torch.stack([noise, other]))[0, 1].abs() < 0.05
+
+
+def test_where_one_exemplar_leads_they_lead_in_turn(bank: TaskBank) -> None:
+    """The four images of a task that are drawn from the outer noise, and those of each inner draw of four."""
+    networks = Networks(noise_size=5, exemplars=4, lead=1.0)
+    led_by = [
+        leading(noise, 4).sum(0)
+        for tasks in (
+            generation_tasks(task_stream(bank, 0), "val", range(4), 4, 4, 2, networks)[0],
+            sampling_tasks(torch.zeros(2, 4, 1, 16, 16), 2, 8, 0, networks),
+        )
+        for part in ("inner_noise", "outer_noise")
+        for noise in tasks[part].reshape(-1, 4, 5)
+    ]
+    assert torch.stack(led_by).eq(1).all()
+    plain = generation_tasks(task_stream(bank, 0), "val", range(4), 4, 4, 2, Networks(noise_size=5))[0]
+    assert not all((leading(noise, 4).sum(0) == 1).all() for noise in plain["outer_noise"])
 
 
 def test_batches_go_on_from_any_meta_step(bank: TaskBank) -> None:

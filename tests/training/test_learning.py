@@ -41,7 +41,7 @@ def bars(seed: int) -> TaskBank:
 
 def distances(gan: Gan, settings: MetaTrain, bank: TaskBank, seed: int) -> np.ndarray:
     """(len(STEPS),) energy distances of samples to unseen images of test classes: means over tasks and scales."""
-    shape = settings.k_shot, settings.n_query, max(STEPS), settings.networks.noise_size
+    shape = settings.k_shot, settings.n_query, max(STEPS), settings.networks
     tasks, _ = generation_tasks(task_stream(bank, seed), "test", range(N_TASKS), *shape)
     samples = sample_trajectory(sampling_map(gan, settings), gan, tasks, STEPS)
 

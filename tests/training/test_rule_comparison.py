@@ -12,7 +12,7 @@ from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import by_autograd
 from metagan.meta.task_parallel import TaskMap
-from metagan.parameters import CompareRules, MetaTrain, RandomStart
+from metagan.parameters import CompareRules, MetaTrain, Networks, RandomStart
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training import rule_comparison, trajectories
@@ -111,7 +111,7 @@ def test_the_gradient_of_the_generator_against_autograd(setting: Setting, bank: 
     """With rates of next to nothing, both ends are the start."""
     _, task_map, start = setting
     gan = with_fixed_rule(start, "sgd", (1e-9, 1e-9), 2)
-    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 2, 4)
+    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 2, Networks(noise_size=4))
     norms = dynamics(task_map, gan, tasks, (2,)).gradients
     learner, task = gan.learner(), {name: value[1] for name, value in tasks.items()}
     for place, step in ((0, 0), (1, 1)):
@@ -127,7 +127,7 @@ def test_the_gradient_of_the_generator_against_autograd(setting: Setting, bank: 
 def test_what_is_drawn_on_the_way_is_what_a_sampler_draws(setting: Setting, bank: TaskBank, mode: str) -> None:
     _, _, start = setting
     gan = with_fixed_rule(start, "adam", (0.02, 0.1), 3)
-    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, 4)
+    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, Networks(noise_size=4))
     task_map = TaskMap(gan.learner(), mode, 2)
     drawn = dynamics(task_map, gan, tasks, (0, 1, 3)).samples
     assert torch.equal(drawn, sample_trajectory(task_map, gan, tasks, (0, 1, 3))) and drawn.std(1).min() > 0
@@ -148,7 +148,7 @@ def test_a_rule_that_does_not_fit_the_loss_is_refused(setting: Setting) -> None:
 def test_how_far_a_step_goes_against_the_tensors(setting: Setting, bank: TaskBank) -> None:
     _, task_map, start = setting
     gan = with_fixed_rule(start, "adam", (0.02, 0.1), 3)
-    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, 4)
+    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 3, 4, 3, Networks(noise_size=4))
     found = dynamics(task_map, gan, tasks, (1, 3)).changes
     assert found.shape == (2, 3, 2)
     task = {name: value[1] for name, value in tasks.items()}

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from metagan.errors import UserError
-from metagan.parameters import CompareRules, Elsewhere, MetaTrain, RandomStart, Tasks, valid_section
+from metagan.parameters import CompareRules, Elsewhere, MetaTrain, Networks, RandomStart, Tasks, valid_section
 from metagan.parameters.compare_rules import AS_TRAINED
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
@@ -66,7 +66,7 @@ def test_rules_with_a_rate_for_each_tensor_fit_wider_networks_and_keep_what_they
     own, taken = ({name: value for name, value in gan.parameters.items() if "rule." in name} for gan in (home, there))
     assert own.keys() == taken.keys() and all(torch.equal(value, taken[name]) for name, value in own.items())
     assert all(torch.equal(value, there.parameters[name]) for name, value in wide.networks.items())
-    tasks, _ = generation_tasks(task_stream(judge.bank, 0), "test", range(2), 3, 4, 2, 4)
+    tasks, _ = generation_tasks(task_stream(judge.bank, 0), "test", range(2), 3, 4, 2, Networks(noise_size=4))
     samples = sample_trajectory(sampling_map(wide, judge.training), there, tasks, (0, 2))
     assert samples.isfinite().all() and (samples[:, 0] != samples[:, 1]).any()
 
@@ -90,7 +90,7 @@ def test_what_is_not_named_is_as_it_was_and_the_loss_another(judge: Judge, meta:
     there = start_in(Elsewhere(gan_loss="hinge"), judge, meta)
     assert there.content_hash == home.content_hash
     assert (home.inner.gan_loss, there.inner.gan_loss) == ("non_saturating", "hinge")
-    tasks, _ = generation_tasks(task_stream(judge.bank, 0), "test", range(1), 3, 4, 1, 4)
+    tasks, _ = generation_tasks(task_stream(judge.bank, 0), "test", range(1), 3, 4, 1, Networks(noise_size=4))
     task = {name: value[0] for name, value in tasks.items()}
     losses = [gan.learner().inner_loss("generator", gan.networks, task, 0).item() for gan in (home, there)]
     made = home.learner().generate(home.networks, task["inner_noise"][0, 1])

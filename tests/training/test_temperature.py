@@ -11,7 +11,7 @@ from torch import nn
 
 from metagan.domains.image import image
 from metagan.meta.task_parallel import TaskMap
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Networks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training import temperature
@@ -143,7 +143,7 @@ def test_what_is_judged_are_samples_of_val_classes_after_the_steps_that_are_aske
     settings = settings.model_copy(update={"validation_tasks": 7})
     best_temperature(bank, nn.Flatten(), task_map, start, settings, 3, (1, 3))
     made, shown, real, classes, _ = seen
-    tasks, expected_classes = generation_tasks(task_stream(bank, 3), "val", range(7), 3, 4, 3, 4)
+    tasks, expected_classes = generation_tasks(task_stream(bank, 3), "val", range(7), 3, 4, 3, Networks(noise_size=4))
     assert classes.tolist() == expected_classes
     assert np.array_equal(shown, tasks["support"].flatten(2).numpy())
     assert np.array_equal(real, tasks["query"].flatten(2).numpy())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from metagan.meta.task_parallel import TaskMap
-from metagan.parameters import MetaTrain
+from metagan.parameters import MetaTrain, Networks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
 from metagan.training.data import generation_tasks
@@ -19,7 +19,7 @@ def test_samples_after_the_steps_asked_for(bank: TaskBank, make_settings: Callab
     settings = make_settings()
     gan = initial_gan(architecture_of(bank, settings), settings.inner, 0)
     learner = gan.learner()
-    tasks, _ = generation_tasks(task_stream(bank, 0), "val", range(3), 3, 4, 3, 4)
+    tasks, _ = generation_tasks(task_stream(bank, 0), "val", range(3), 3, 4, 3, Networks(noise_size=4))
     task_map = TaskMap(learner, mode, 2, workers=2)
 
     every = sample_trajectory(task_map, gan, tasks, (0, 1, 2, 3))

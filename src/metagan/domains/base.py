@@ -23,16 +23,16 @@ class GanNetworks:
 
     The generator takes noise (N, Z) and gives examples; the discriminator gives (N,) logits. An encoder takes a support
     set and gives what is added to the tensors `encoded`, in their order; a critic gives a `nets.critic.Impression` and
-    is made with its width. None where the domain has none. `noise` are the weights that a temperature multiplies, in
-    the order of `training.saved.Temperature`. `rates`, of the generator's parameters by name, are factors of the
-    inner rate; 1 where there is none. With `likelihood` the generator, given examples as a second argument, says the
-    logarithms of their probabilities (N,).
+    is made with its width and whether it sees pairs. None where the domain has none. `noise` are the weights that a
+    temperature multiplies, in the order of `training.saved.Temperature`. `rates`, of the generator's parameters by
+    name, are factors of the inner rate; 1 where there is none. With `likelihood` the generator, given examples as a
+    second argument, says the logarithms of their probabilities (N,).
     """
 
     generator: Callable[[GanArchitecture], nn.Module]
     discriminator: Callable[[GanArchitecture], nn.Module]
     encoder: Callable[[GanArchitecture], nn.Module] | None = None
-    critic: Callable[[GanArchitecture, int], nn.Module] | None = None
+    critic: Callable[[GanArchitecture, int, bool], nn.Module] | None = None
     noise: tuple[str, ...] = ()
     encoded: tuple[str, ...] = ()
     rates: Callable[[Mapping[str, Tensor]], dict[str, float]] = lambda parameters: {}

@@ -130,7 +130,7 @@ def _generator(architecture: GanArchitecture) -> nn.Module:
 def generator_arguments(architecture: GanArchitecture) -> dict[str, Any]:
     """What `Generator` is made with."""
     channels, size, _ = architecture.shape
-    shared = {"noise_size", "context_size", "largest_shift", "redrawing_width", "exemplars"}
+    shared = {"noise_size", "context_size", "largest_shift", "redrawing_width", "exemplars", "lead"}
     sizes = {"channels": channels, "image_size": size, "width": architecture.generator_width}
     return {**architecture.model_dump(include=shared), **sizes}
 
@@ -144,9 +144,9 @@ def _encoder(architecture: GanArchitecture) -> nn.Module:
     return Encoder(architecture.shape[0], architecture.generator_width, architecture.exemplars, architecture.skip)
 
 
-def _critic(architecture: GanArchitecture, width: int) -> nn.Module:
+def _critic(architecture: GanArchitecture, width: int, paired: bool) -> nn.Module:
     channels, size, _ = architecture.shape
-    return Critic(channels, size, width)
+    return Critic(channels, size, width, paired)
 
 
 def _rates(generator: Mapping[str, Tensor]) -> dict[str, float]:

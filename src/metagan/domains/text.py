@@ -112,7 +112,9 @@ def _encoder(architecture: GanArchitecture) -> nn.Module:
     return WordEncoder(SIZE, architecture.generator_width)
 
 
-def _critic(architecture: GanArchitecture, width: int) -> nn.Module:
+def _critic(architecture: GanArchitecture, width: int, paired: bool) -> nn.Module:
+    if paired:
+        raise UserError("meta_train.outer_objective.critic_pairs: must be false for text, which has no exemplars")
     return WordCritic(SIZE, width)
 
 

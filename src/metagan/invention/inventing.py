@@ -107,7 +107,7 @@ def cut(bank: TaskBank, images: Tensor) -> Tensor:
 
 def drawn(bank: TaskBank, gan: Gan, supports: Sequence[Tensor], n: int, steps: int, seed: int) -> NDArray[Any]:
     """Stored examples (T, n, *shape) of the model as adapted to each of the support sets (K, C, H, W)."""
-    tasks = sampling_tasks(torch.stack(list(supports)), steps, n, seed, gan.architecture.noise_size)
+    tasks = sampling_tasks(torch.stack(list(supports)), steps, n, seed, gan.architecture)
     samples = sample_trajectory(TaskMap(gan.learner(), "vmap", TASKS_AT_ONCE), gan, tasks, (steps,))[:, 0]
     return bank.domain.to_stored(blank_where_diverged(samples))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from metagan.nets.exemplars import shares
 from metagan.nets.ink import FIRST_LOGIT, logits_of
 from metagan.nets.upsampling import SmoothPixelShuffle
 
@@ -38,18 +39,10 @@ class Encoder(nn.Module):
     def forward(self, support: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine = self.activation(self.fine_again(self.activation(self.fine(self.unshuffle(support)))))
         coarse = self.activation(self.coarse_again(self.activation(self.coarse(self.unshuffle(fine)))))
-        shares = _shares(len(support), self.exemplars).to(support)
-        fine, coarse = (torch.einsum("ek,kchw->echw", shares, values) for values in (fine, coarse))
+        owned = shares(len(support), self.exemplars).to(support)
+        fine, coarse = (torch.einsum("ek,kchw->echw", owned, values) for values in (fine, coarse))
         full = self.up(self.to_maps[2](fine))
         if self.skip is not None:
-            shown = torch.einsum("ek,kchw->echw", shares, logits_of(support) - FIRST_LOGIT)
+            shown = torch.einsum("ek,kchw->echw", owned, logits_of(support) - FIRST_LOGIT)
             full = full + self.skip * shown
         return self.to_maps[0](coarse), self.to_maps[1](fine), full
-
-
-def _shares(k_shot: int, exemplars: int) -> Tensor:
-    """(exemplars, K) weights, rows of sum 1: the images go round the exemplars, and round the images if those are
-    fewer."""
-    rounds = min(k_shot, exemplars)
-    owns = torch.arange(k_shot) % rounds == (torch.arange(exemplars) % rounds)[:, None]
-    return owns / owns.sum(1, keepdim=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from metagan.nets.bending import Bending
+from metagan.nets.exemplars import leading
 from metagan.nets.ink import FIRST_LOGIT, Ink
 from metagan.nets.redrawing import Redrawing
 from metagan.nets.upsampling import SmoothPixelShuffle
@@ -19,7 +20,8 @@ class Generator(nn.Module):
     Noise draws a coarse map at a quarter of the size; two sub-pixel stages refine it. `maps` are
     learned maps at a quarter, half and full size, added where that size is reached: what a class looks like lives
     there, so that an inner step on them redraws while the convolutions, shared by all tasks, keep making strokes.
-    There are `exemplars` of each size, (exemplars, channels, H, W), of which noise mixes one for each image.
+    There are `exemplars` of each size, (exemplars, channels, H, W), of which noise mixes one for each image; with
+    `lead` > 0 one of them leads, see `nets.exemplars.leading`, by a learned number of logits that begins there.
     With `context_size` > 0 a context vector scales and shifts the channels of every stage (FiLM, Perez et al. 2018,
     used as in CAVIA, Zintgraf et al. 2019, section 3.2). With `largest_shift` > 0 noise also bends what was
     drawn, by up to that many pixels; with `redrawing_width` > 0 convolutions then redraw it. Pixels can be exactly 0
@@ -36,6 +38,7 @@ class Generator(nn.Module):
         largest_shift: int = 0,
         redrawing_width: int = 0,
         exemplars: int = 1,
+        lead: float = 0.0,
     ) -> None:
         super().__init__()
         self.shape = (width, image_size // 4, image_size // 4)
@@ -52,7 +55,8 @@ class Generator(nn.Module):
         )
         self.mixing = nn.Linear(noise_size, exemplars, bias=False) if exemplars > 1 else None
         if self.mixing is not None:
-            nn.init.normal_(self.mixing.weight, std=2 / noise_size**0.5)
+            nn.init.normal_(self.mixing.weight, std=(1 if lead else 2) / noise_size**0.5)
+        self.lead = nn.Parameter(torch.tensor(lead)) if lead else None
         self.coarse = nn.Conv2d(width, width, 3, padding=1)
         self.coarse_up = nn.Conv2d(width, 4 * fine_width, 3, padding=1)
         self.fine = nn.Conv2d(fine_width, fine_width, 3, padding=1)
@@ -80,7 +84,10 @@ class Generator(nn.Module):
         """The maps of each image, coarsest first."""
         if self.mixing is None:
             return list(self.maps)
-        shares = self.mixing(noise).softmax(1)
+        logits = self.mixing(noise)
+        if self.lead is not None:
+            logits = logits + self.lead * leading(noise, logits.shape[1])
+        shares = logits.softmax(1)
         return [torch.einsum("ne,echw->nchw", shares, exemplars) for exemplars in self.maps]
 
     def _modulate(self, maps: Tensor, first: int) -> Tensor:

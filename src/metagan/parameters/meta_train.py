@@ -35,6 +35,7 @@ class Networks(Section):
     largest_shift: Annotated[int, Field(ge=0, le=16)] = 0
     redrawing_width: Annotated[int, Field(ge=0, le=512)] = 0
     exemplars: Annotated[int, Field(ge=1, le=32)] = 1
+    lead: Annotated[float, Field(ge=0, le=20)] = 0.0
     encoder: bool = False
     skip: bool = False
 
@@ -42,6 +43,12 @@ class Networks(Section):
     def _skips_are_of_an_encoder(self) -> Networks:
         if self.skip and not self.encoder:
             raise ValueError("skip: is a connection of the encoder; set encoder to true, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_of_several_leads(self) -> Networks:
+        if self.lead and self.exemplars == 1:
+            raise ValueError("lead: is of one of several exemplars; set exemplars to more than 1, or lead to 0")
         return self
 
 
@@ -93,6 +100,7 @@ class OuterObjective(Section):
     pixel_weight: NonNegative = 0.3
     feature_weight: NonNegative = 1.0
     critic: NonNegative = 0.0
+    critic_pairs: bool = False
     critic_width: Width = 32
     critic_learning_rate: Annotated[float, Field(gt=0, le=1)] = 4e-4
 
@@ -167,6 +175,12 @@ class MetaTrain(OuterLoopSettings):
                 raise ValueError("start_weight: must be above 0 when warm_up.inner_steps is 0, or nothing is judged")
             if "reptile" in (self.meta_gradient, self.warm_up.meta_gradient):
                 raise ValueError("warm_up.inner_steps: must be at least 1 with reptile, which follows the inner steps")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_have_a_leader(self) -> MetaTrain:
+        if self.outer_objective.critic_pairs and not self.networks.lead:
+            raise ValueError("outer_objective.critic_pairs: needs networks.lead above 0, by which an exemplar leads")
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from metagan.errors import UserError
 from metagan.meta.adaptation import adapt
 from metagan.meta.differentiation import Parameters, by_autograd
 from metagan.nets.randomness import seeded
-from metagan.training.data import sampling_tasks, task_noise
+from metagan.training.data import led, sampling_tasks, task_noise
 from metagan.training.gan import GENERATOR, check_architecture, load_gan
 from metagan.training.saved import GanHeader, GeneratorHeader, Provenance, SavedModel, Temperature, detached
 from metagan.training.temperature import at_temperature
@@ -44,7 +44,7 @@ def adapt_generator(
     check_architecture("meta_model", gan.architecture, shape=gan.domain.to_stored(pictures).shape[1:])
     warm = gan.temperature.times(temperature)
     learner, started = gan.learner(), perf_counter()
-    tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture.noise_size)
+    tasks = sampling_tasks(pictures[None], steps, n, seed, gan.architecture)
     task = {name: value[0] for name, value in tasks.items()}
     trajectory = adapt(
         learner, gan.rules, gan.parameters, task, steps, by_autograd, create_graph=False, from_start=True
@@ -86,7 +86,7 @@ def draw(adapted: SavedModel[GeneratorHeader], n: int, seed: int, temperature: f
     domain = domain_of(header.architecture)
     with seeded(0):
         generator = domain.gan.generator(header.architecture)
-    noise = task_noise(seed, 0, n, header.architecture.noise_size)
+    noise = led(task_noise(seed, 0, n, header.architecture.noise_size), header.architecture)
     drawers = torch.from_numpy(np.random.default_rng(seed).integers(header.parts, size=n))
     drawn = []
     for number in drawers.unique():

@@ -56,7 +56,7 @@ def make_sampler(task_map: TaskMap, gan: Gan) -> Sampler:
     """A sampler that adapts the GAN by its rule and draws at its temperature."""
 
     def sample(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Tensor:
-        tasks = sampling_tasks(supports, max(steps), n, seed, gan.architecture.noise_size)
+        tasks = sampling_tasks(supports, max(steps), n, seed, gan.architecture)
         return sample_trajectory(task_map, gan, tasks, steps)
 
     return sample

@@ -60,8 +60,8 @@ class ContinualGan(OnAStream, MetaTraining):
 
     def draw(self, shown: Tensor, count: int) -> Tensor:
         """A diverged sample is black."""
-        steps, noise_size = self.settings.inner.steps, self.settings.networks.noise_size
-        tasks = sampling_tasks(shown, steps, count, self.seed + self.meta_step, noise_size)
+        steps = self.settings.inner.steps
+        tasks = sampling_tasks(shown, steps, count, self.seed + self.meta_step, self.settings.networks)
         on_device = {name: value.to(self.device) for name, value in tasks.items()}
         samples = sample_trajectory(self.task_map, self._averaged(), on_device, (steps,))
         return blank_where_diverged(samples[:, 0].cpu())
@@ -70,7 +70,7 @@ class ContinualGan(OnAStream, MetaTraining):
     def _held_back(self) -> dict[str, tuple[TaskTensors, list[int]]]:
         """The tasks that each phase is measured on, and their classes."""
         course, own = self.course, self.settings
-        shape = (own.k_shot, own.n_query, course.settings.step, own.networks.noise_size)
+        shape = (own.k_shot, own.n_query, course.settings.step, own.networks)
         indices = range(course.settings.tasks)
         return {
             phase.name: generation_tasks(course.held_back(phase), "train", indices, *shape) for phase in course.phases

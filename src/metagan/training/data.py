@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import IterableDataset
 
 from metagan.meta.learners import TaskTensors
-from metagan.parameters import MetaTrain
+from metagan.nets.exemplars import evenly
+from metagan.parameters import MetaTrain, Networks
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import TaskStream, task_stream
 from metagan.training.processes import WHOLE
@@ -24,16 +25,17 @@ def task_noise(seed: int, index: int, *shape: int) -> torch.Tensor:
 
 
 def generation_tasks(
-    stream: TaskStream, split: str, indices: range, k_shot: int, n_query: int, steps: int, noise_size: int
+    stream: TaskStream, split: str, indices: range, k_shot: int, n_query: int, steps: int, networks: Networks
 ) -> tuple[TaskTensors, list[int]]:
     """The tensors of `GanLearner` for the tasks of `indices`, stacked along a first axis, and their class indices."""
     tasks = [stream.generation_task(split, index, k_shot, n_query) for index in indices]
-    noise = [task_noise(stream.seed, index, 2 * steps * k_shot + n_query, noise_size) for index in indices]
+    noise = [_noise(stream.seed, index, (1, steps, k_shot, n_query), networks) for index in indices]
+    inner, outer = (torch.cat(parts) for parts in zip(*noise, strict=True))
     return {
         "support": torch.stack([task.support for task in tasks]),
         "query": torch.stack([task.query for task in tasks]),
-        "inner_noise": torch.stack([part[n_query:].view(steps, 2, k_shot, noise_size) for part in noise]),
-        "outer_noise": torch.stack([part[:n_query] for part in noise]),
+        "inner_noise": inner,
+        "outer_noise": outer,
     }, [task.class_index for task in tasks]
 
 
@@ -41,20 +43,30 @@ def validation_tasks(
     bank: TaskBank, settings: MetaTrain, seed: int, steps: int, at_most: int | None = None
 ) -> tuple[TaskTensors, list[int]]:
     """The tasks of val classes that choices are made on, or the first of them, with noise for `steps` inner steps."""
-    indices, noise_size = range(settings.validation_tasks)[:at_most], settings.networks.noise_size
-    stream = task_stream(bank, seed)
-    return generation_tasks(stream, "val", indices, settings.k_shot, settings.n_query, steps, noise_size)
+    indices = range(settings.validation_tasks)[:at_most]
+    shape = (settings.k_shot, settings.n_query, steps)
+    return generation_tasks(task_stream(bank, seed), "val", indices, *shape, settings.networks)
 
 
-def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, noise_size: int) -> TaskTensors:
+def sampling_tasks(supports: torch.Tensor, steps: int, n: int, seed: int, networks: Networks) -> TaskTensors:
     """Tasks without query images: supports (T, K, C, H, W), noise for `steps` inner steps and for `n` samples."""
     count, k_shot = supports.shape[:2]
-    drawn = task_noise(seed, 0, count, 2 * steps * k_shot + n, noise_size)
-    return {
-        "support": supports,
-        "inner_noise": drawn[:, n:].view(count, steps, 2, k_shot, noise_size),
-        "outer_noise": drawn[:, :n],
-    }
+    inner, outer = _noise(seed, 0, (count, steps, k_shot, n), networks)
+    return {"support": supports, "inner_noise": inner, "outer_noise": outer}
+
+
+def _noise(
+    seed: int, index: int, shape: tuple[int, int, int, int], networks: Networks
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(T, steps, 2, K, Z) for inner steps and (T, n, Z) for samples, by shape (T, steps, K, n)."""
+    count, steps, k_shot, n = shape
+    drawn = task_noise(seed, index, count, 2 * steps * k_shot + n, networks.noise_size)
+    return led(drawn[:, n:].unflatten(1, (steps, 2, k_shot)), networks), led(drawn[:, :n], networks)
+
+
+def led(noise: torch.Tensor, networks: Networks) -> torch.Tensor:
+    """Noise (..., n, Z) as it is or, where one of the exemplars leads, with all of them leading in turn."""
+    return evenly(noise, torch.special.ndtr(noise[..., 0, 0])) if networks.lead else noise
 
 
 class TaskBatches(IterableDataset[TaskTensors]):

@@ -158,6 +158,7 @@ def build_learner(
         start_weight=settings.start_weight if settings else 0.0,
         critic=build_critic(architecture, objective) if objective and objective.critic else None,
         critic_weight=objective.critic if objective else 0.0,
+        paired_exemplars=architecture.exemplars if objective and objective.critic_pairs else 0,
         likelihood=objective.likelihood if objective else 0.0,
         views=domain.views,
         encoded=networks.encoded,
@@ -177,7 +178,7 @@ def build_critic(architecture: GanArchitecture, objective: OuterObjective, seed:
     if critic is None:
         raise UserError(f"meta_train.outer_objective.critic: must be 0, the domain {architecture.domain} has none")
     with seeded(seed):
-        return critic(architecture, objective.critic_width)
+        return critic(architecture, objective.critic_width, objective.critic_pairs)
 
 
 def initial_critic(architecture: GanArchitecture, objective: OuterObjective, seed: int) -> Parameters:

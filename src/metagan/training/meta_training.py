@@ -71,7 +71,7 @@ class MetaTraining(OuterLoop):
             drawn_shots(self.seed, meta_step, settings.smallest_k_shot, settings.k_shot),
             settings.n_query,
             settings.inner.steps,
-            settings.networks.noise_size,
+            settings.networks,
         )[0]
 
     def task_loss(self) -> TaskFunction:

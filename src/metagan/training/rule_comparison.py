@@ -97,7 +97,7 @@ def measured(judge: Judge, task_map: TaskMap, gan: Gan) -> dict[str, Any]:
     """Curves over the steps on unseen classes, seconds of a step for each task, and how often adaptation goes wrong."""
     settings, training = judge.settings, judge.training
     last = max(settings.steps)
-    shape = (training.k_shot, training.n_query, last, training.networks.noise_size)
+    shape = (training.k_shot, training.n_query, last, training.networks)
     tasks, classes = generation_tasks(task_stream(judge.bank, judge.seed), "test", range(settings.n_tasks), *shape)
     started = time.perf_counter()
     seen = dynamics(task_map, gan, tasks, settings.steps)

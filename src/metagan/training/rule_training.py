@@ -72,7 +72,7 @@ class RuleLoop(OuterLoop):
 
     def train_tasks(self, indices: range) -> TaskTensors:
         settings, tasks = self.settings, self.tasks
-        shape = (tasks.k_shot, tasks.n_query, settings.horizon, tasks.networks.noise_size)
+        shape = (tasks.k_shot, tasks.n_query, settings.horizon, tasks.networks)
         drawn = generation_tasks(self.stream, "train", indices, *shape)[0]
         if self.how.rule_training == "pes":
             size = (len(blocks(settings.horizon, settings.truncation)), self.n_learned)

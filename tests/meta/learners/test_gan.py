@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from statistics import NormalDist
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from metagan.losses.distances import energy_distance, mmd, multi_scale_pixels
@@ -18,6 +19,7 @@ from metagan.meta.learners import GanLearner, TaskTensors
 from metagan.meta.meta_gradients import META_GRADIENTS
 from metagan.meta.update_rules import Rules, initialised, shared_rule
 from metagan.meta.update_rules.lslr import lslr
+from metagan.nets.critic import Critic
 from metagan.nets.generator import Generator
 
 MakeLearner = Callable[..., GanLearner]
@@ -344,13 +346,20 @@ def test_second_order_with_an_encoder_and_before_the_first_step(
     torch.testing.assert_close(alone, learner.outer_loss("", [before], [0.3], task))
 
 
+@pytest.mark.parametrize("exemplars", [0, 3])
 def test_the_critic_and_those_it_judges_each_have_their_own_loss(
     make_learner: MakeLearner,
     make_parameters: MakeParameters,
     make_tasks: MakeTasks,
     encoder_and_critic: dict[str, object],
+    exemplars: int,
 ) -> None:
-    """Hinge with R1 for the critic; for all others the distance and the critic's verdict on the last samples."""
+    """Hinge with R1 for the critic; for all others the distance and the critic's verdict on the last samples. A paired
+    critic sees each sample, and each query image, beside the support image that leads the sample."""
+    if exemplars:
+        critic = Critic(1, 8, width=3, paired=True).double()
+        critic.activation = nn.Softplus()
+        encoder_and_critic |= {"critic": critic, "paired_exemplars": exemplars}
     learner = make_learner(**encoder_and_critic)
     without = make_learner(**{**encoder_and_critic, "critic": None})
     parameters, task = make_parameters(learner), one_task(make_tasks)
@@ -358,11 +367,13 @@ def test_the_critic_and_those_it_judges_each_have_their_own_loss(
         learner, rules_of(parameters), parameters, task, len(WEIGHTS), by_autograd, create_graph=False
     )
     made, real = learner.generate(last, task["outer_noise"]).detach(), task["query"]
+    places = [int(3 * NormalDist().cdf(first)) % len(task["support"]) for first in task["outer_noise"][:, 0].tolist()]
+    beside = task["support"][places] if exemplars else None
 
     def verdict(critic: Parameters, images: Tensor) -> Tensor:
         own = {name[7:]: value for name, value in critic.items() if name.startswith("critic.")}
         shown = functional_call(learner.critic, own, (task["support"],)).answers.mean(0)
-        seen = functional_call(learner.critic, own, (images,))
+        seen = functional_call(learner.critic, own, (images, beside))
         return seen.logits + seen.asks @ shown
 
     def own_loss(critic: Parameters) -> Tensor:

@@ -139,5 +139,5 @@ def _codes(gan: Gan, supports: Tensor, steps: int, seed: int) -> Tensor:
         *_, (adapted, _) = adapt(learner, gan.rules, parameters, task, steps, differentiate, False, from_start=True)
         return torch.cat([adapted[name].flatten() for name in names])
 
-    tasks = sampling_tasks(supports, steps, 1, seed, gan.architecture.noise_size)
+    tasks = sampling_tasks(supports, steps, 1, seed, gan.architecture)
     return TaskMap(gan.learner(), "vmap", TASKS_AT_ONCE).results(code, gan.parameters, tasks)

@@ -13,7 +13,8 @@ from metagan.losses.distances import DISTANCES, energy_statistic, multi_scale_pi
 from metagan.losses.gan import GAN_LOSSES, one_centred_penalty, zero_centred_penalty
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.base import Learner, TaskTensors
-from metagan.nets.critic import verdicts
+from metagan.nets.critic import Impression, verdicts
+from metagan.nets.exemplars import leaders
 
 R1_IMAGES = 4  # of a task's query images; the penalty is the dearest part of the critic
 
@@ -26,7 +27,7 @@ class GanLearner(Learner):
     what is compared without it; `likelihood` weighs the surprise at query examples, for generators that know it. An
     `encoder` of the support set moves the generator's tensors `encoded` before the inner steps. A `critic` judges
     adapted samples by `critic_weight` and learns, in the same gradient, to tell them from query images; its parameters
-    are `critic.*`.
+    are `critic.*`. With `paired_exemplars`, the generator's, it sees each image beside what leads a sample.
     """
 
     generator: nn.Module
@@ -44,6 +45,7 @@ class GanLearner(Learner):
     critic: nn.Module | None = None
     critic_weight: float = 0.0
     critic_r1: float = 1.0
+    paired_exemplars: int = 0
     likelihood: float = 0.0
     views: Callable[[Tensor], list[Tensor]] = multi_scale_pixels
     encoded: tuple[str, ...] = ()
@@ -153,16 +155,23 @@ class GanLearner(Learner):
         R1, for which they are."""
         query, support = task["query"], task["support"]
         constant = {name: value.detach() for name, value in critic.items()}
-        seen = functional_call(network, critic, (torch.cat([query, samples.detach(), support]),))
+        shown = leaders(task["outer_noise"], support, self.paired_exemplars) if self.paired_exemplars else None
+
+        def look(parameters: Parameters, images: Tensor, beside: Tensor | None) -> Impression:
+            return functional_call(network, parameters, (images,) if beside is None else (images, beside))
+
+        by_themselves = torch.zeros_like(support)
+        beside = None if shown is None else torch.cat([shown, shown, by_themselves])
+        seen = look(critic, torch.cat([query, samples.detach(), support]), beside)
         told = seen.answers[-len(support) :].mean(0)
         logits = verdicts(seen, told)
         own = GAN_LOSSES["hinge"].discriminator(logits[: len(query)], logits[len(query) : -len(support)])
 
         def verdict(images: Tensor) -> Tensor:
-            return verdicts(functional_call(network, critic, (images,)), told)
+            return verdicts(look(critic, images, None if shown is None else shown[:R1_IMAGES]), told)
 
         own = own + self.critic_r1 * zero_centred_penalty(verdict, query[:R1_IMAGES])
-        judged = functional_call(network, constant, (samples,))
+        judged = look(constant, samples, shown)
         return own - self.critic_weight * verdicts(judged, told.detach()).mean()
 
     def _distances(self, samples: Tensor, query: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from metagan.evaluation.validation import validation_metrics
 from metagan.io.tracking import OpenRun, nested_runs, run_logger
-from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Trainer, merged
+from metagan.parameters import CompareMetaGradients, Evaluate, MetaTrain, Networks, Trainer, merged
 from metagan.reporting.figures import picture_steps, sample_grid
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
@@ -46,7 +46,7 @@ def compare(
     """A row for each arm and adaptation step on the same unseen tasks, and samples of each arm after each step."""
     settings, evaluation = CompareMetaGradients.model_validate(comparison), Evaluate.model_validate(evaluate)
     embed = load_embedder(evaluation_embedder, bank)
-    shape = (evaluation.k_shot, evaluation.n_query, 1, 1)
+    shape = (evaluation.k_shot, evaluation.n_query, 1, Networks())
     tasks, classes = generation_tasks(task_stream(bank, seed), evaluation.split, range(evaluation.n_tasks), *shape)
     drawn = [evaluation.steps.index(step) for step in picture_steps(evaluation.steps) if step > 0]
     rows, pictures = [], [_picture(tasks["support"][:, None])]

@@ -57,6 +57,7 @@ def imitation(supports: Tensor, steps: tuple[int, ...], n: int, seed: int) -> Te
     return learned * supports.mean(dim=1)[:, None, None] + (1 - learned) * samples
 
 
+WITHOUT_ADAPTATION = ["jittered", "copycat", "real"]
 ARMS: dict[str, Sampler] = {"adapted": imitation, "scratch": noise, "fine_tuned": noise}
 
 
@@ -69,18 +70,19 @@ def test_the_table_has_every_key(result: GenerationResult) -> None:
     table = result.table
     expected = {"source": "glyphs", "split": "test", "n_tasks": 24, "k_shot": 4, "n_query": 8, "steps": [0, 3]}
     assert table.items() >= (expected | {"n_way": 20, "n_classes": 24}).items()
-    assert list(table["arms"]) == ["adapted", "scratch", "fine_tuned", "copycat", "real"]
+    assert list(table["arms"]) == ["adapted", "scratch", "fine_tuned", *WITHOUT_ADAPTATION]
     for name, metrics in table["arms"].items():
         assert list(metrics) == METRICS
         for value in metrics.values():
-            assert type(value) is float if name in ("copycat", "real") else [type(v) for v in value] == [float, float]
+            assert type(value) is float if name in WITHOUT_ADAPTATION else [type(v) for v in value] == [float, float]
     assert len(table["gap_closed"]) == 2
     assert json.loads(json.dumps(table, allow_nan=False)) == table
 
 
 def test_the_arms_are_told_apart(result: GenerationResult) -> None:
     arms = result.table["arms"]
-    assert arms["copycat"]["memorisation"] == 1.0
+    assert arms["copycat"]["memorisation"] == 1.0 > arms["jittered"]["memorisation"]
+    assert arms["jittered"]["use"] == result.table["use"]["by_shots"]["4"]["support_jitter"]["mean"]
     assert arms["real"]["memorisation"] == pytest.approx(0.5, abs=0.12)
     assert arms["real"]["recognisability"] > 0.9
     assert arms["real"]["diversity"] == 1.0

@@ -36,7 +36,7 @@ TASKS_AT_ONCE = 20
 class GenerationResult:
     """What the arms scored, and what the first tasks looked like.
 
-    table: plain numbers, ready for JSON; values per adaptation step are lists, `copycat` and `real` have one value.
+    table: plain numbers, ready for JSON; values per adaptation step are lists, arms that do not adapt have one value.
     pictures: as stored, support (P, K, *shape), real (P, Q, *shape) and one (P, S, Q, *shape) per arm that adapts.
     """
 
@@ -91,9 +91,9 @@ def evaluate_generation(
     progress: bool = True,
     source: str | None = None,
 ) -> GenerationResult:
-    """Measure `arms` (at least adapted and scratch), `copycat` and `real` on `settings.n_tasks` tasks of a split.
+    """Measure `arms` (at least adapted and scratch) and those of `without_adaptation` on `settings.n_tasks` tasks of a
+    split. All arms go through `arm_metrics`.
 
-    `copycat` repeats the support images, `real` gives the query images as samples; all arms go through `arm_metrics`.
     `embed` gives the features of all metrics but the two-sample test, which has those of `judge`. Tasks pass in groups.
     Arms get equal seeds, hence equal tasks, decisions and, where they draw noise alike, noise. Samples with NaN or
     infinite pixels count as black images, and their share is in the table under `diverged`.
@@ -104,7 +104,7 @@ def evaluate_generation(
     """
     real = reference(bank, embed, judge, settings, seed)
     # Before any arm adapts, which is what takes long: too few images for a metric show here.
-    single = without_adaptation(real, settings, seed)
+    single = without_adaptation(real, embed, judge, settings, seed)
     images, failures = _adapt(bank, embed, judge, arms, settings, seed, progress)
 
     per_step = {name: [all_metrics(made, real, settings, seed) for made in steps] for name, steps in images.items()}
@@ -156,9 +156,10 @@ def _tables(
     tables |= {name: {key: _rounded(value) for key, value in metrics.items()} for name, metrics in single.items()}
     for name, estimates in usefulness["by_step"].items():
         tables[name]["use"] = [estimate["mean"] for estimate in estimates]
-    # Both give a classifier the support images themselves.
+    # What they give a classifier: the support images, or those jittered.
     for name in single:
-        tables[name]["use"] = usefulness["by_shots"][str(k_shot)]["support"]["mean"]
+        given = "support_jitter" if name == "jittered" else "support"
+        tables[name]["use"] = usefulness["by_shots"][str(k_shot)][given]["mean"]
     return tables
 
 
@@ -206,15 +207,27 @@ def gap_closed(scratch: float, adapted: float, real: float) -> float:
     return (scratch - adapted) / (scratch - real) if scratch > real else 0.0
 
 
-def without_adaptation(real: RealImages, settings: Evaluate, seed: int) -> dict[str, Metrics]:
-    """The metrics of `copycat` and of `real`; for the two-sample test one half of the real images is called made."""
+def without_adaptation(
+    real: RealImages, embed: Embed, judge: Embed, settings: Evaluate, seed: int
+) -> dict[str, Metrics]:
+    """The metrics of `copycat`, which repeats the support images, of `jittered`, which moves those at random as the
+    domain does, and of `real`, whose samples are the query images."""
     copies = real.support.part(np.arange(settings.n_query) % settings.k_shot)
+    images = real.domain.to_tensor(copies.pixels)
+    moved = real.domain.move_at_random(images.flatten(0, 1), torch.Generator().manual_seed(seed))
+    jittered = seen(real.domain, moved.unflatten(0, images.shape[:2]), embed, judge)
+    return {
+        "jittered": all_metrics(jittered, real, settings, seed),
+        "copycat": all_metrics(copies, real, settings, seed),
+        "real": real_metrics(real, settings, seed),
+    }
+
+
+def real_metrics(real: RealImages, settings: Evaluate, seed: int) -> Metrics:
+    """The metrics of the query images; for the two-sample test one half of them is called made."""
     half = settings.n_query // 2
     first, second = real.query.part(slice(0, half)), real.query.part(slice(half, 2 * half))
-    return {
-        "copycat": all_metrics(copies, real, settings, seed),
-        "real": arm_metrics(real.query, real, settings, seed) | _two_sample(first, second, real, settings, seed),
-    }
+    return arm_metrics(real.query, real, settings, seed) | _two_sample(first, second, real, settings, seed)
 
 
 def _two_sample(

@@ -14,7 +14,7 @@ from metagan.domains.sound import sound_of, spectrogram
 from metagan.errors import UserError
 from metagan.evaluation.features import Embed
 from metagan.evaluation.from_scratch import Trial, answers
-from metagan.evaluation.generation import all_metrics, reference, seen, without_adaptation
+from metagan.evaluation.generation import all_metrics, real_metrics, reference, seen
 from metagan.evaluation.use import Sampler, stored_samples, use
 from metagan.parameters import Evaluate, EvaluateSpeech
 from metagan.tasks.bank import TaskBank
@@ -71,7 +71,7 @@ def speech_table(
         name: all_metrics(seen(bank.domain, images, embed, judge), real, settings, seed)
         for name, images in made.items()
     }
-    table["real"] = without_adaptation(real, settings, seed)["real"]
+    table["real"] = real_metrics(real, settings, seed)
     shots = settings.use.model_copy(update={"k_shots": (settings.k_shot,)})
     found = use(bank, arms, step, settings.model_copy(update={"steps": (step,), "use": shots}), seed)
     for name in arms:

@@ -36,7 +36,7 @@ class Use(TypedDict):
 
 
 class Generation(TypedDict):
-    """What `data/08_reporting/generation.json` holds: one number per step, a single one for `copycat` and `real`."""
+    """What `data/08_reporting/generation.json` holds: one number per step, a single one for those that do not adapt."""
 
     source: str
     example: Mapping[str, object]
@@ -67,7 +67,7 @@ def names_of(generation: Generation) -> Names:
 
 
 def values(generation: Generation, arm: str, metric: str) -> list[float]:
-    """The numbers of one arm, one per step (a single one for `real` and `copycat`); absent numbers are NaN.
+    """The numbers of one arm, one per step (a single one for those that do not adapt); absent numbers are NaN.
 
     Raises ValueError when a trained arm has not one number per step.
     """

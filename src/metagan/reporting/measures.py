@@ -49,6 +49,13 @@ TRAINED_ARMS = (
 )
 REFERENCE_ARMS = (
     Arm("real", "real", "real {many} of the same classes: the floor of every distance", "#1a1a1a", dash="6 4"),
+    Arm(
+        "jittered",
+        "jittered",
+        "the support {many} moved a little, at random, which needs no model",
+        "#8a6d3b",
+        dash="4 2",
+    ),
     Arm("copycat", "copycat", "the support {many} repeated: faithful, but nothing new", "#7a7a7a", dash="2 3"),
 )
 ARMS = {arm.name: arm for arm in TRAINED_ARMS + REFERENCE_ARMS}

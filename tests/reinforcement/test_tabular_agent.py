@@ -10,19 +10,6 @@ from metagan.reinforcement.problems import tabular_mdps
 from metagan.reinforcement.tabular_agent import TabularAgent
 
 
-def test_names_of_actions_mean_nothing() -> None:
-    agent = TabularAgent(tabular_mdps(2, states=3, actions=4, horizon=4), 8, 0.9)
-    seen = roll_out(agent, 5, 0, 0.9, 0.5).seen
-    order = torch.tensor([2, 0, 3, 1])
-    renamed = torch.cat([seen[..., order], seen[..., 4:]], -1)
-    with torch.no_grad():
-        choice, values, _ = agent(seen)
-        other_choice, other_values, _ = agent(renamed)
-    torch.testing.assert_close(other_choice.logits, choice.logits[..., order])
-    torch.testing.assert_close(other_values, values)
-    assert choice.logits[-1].std(-1).max() > 0  # they are told apart by what was done
-
-
 def test_names_of_states_mean_nothing() -> None:
     agent = TabularAgent(tabular_mdps(2, states=3, actions=4, horizon=4), 8, 0.9)
     seen = roll_out(agent, 5, 0, 0.9, 0.5).seen
@@ -66,17 +53,6 @@ def test_what_a_step_led_to_is_told_to_the_memory_of_what_was_done() -> None:
 
     assert not torch.equal(memory(2.0, 0.0), memory(-2.0, 0.0))
     assert torch.equal(memory(2.0, 1.0), memory(-2.0, 1.0))  # the end of an episode leads nowhere
-
-
-def test_what_the_rollout_says_of_actions_is_what_the_agent_gives_them() -> None:
-    """The table lasts through the ends of episodes: one pass over the whole trial gives the same probabilities."""
-    agent = TabularAgent(tabular_mdps(3, states=4, actions=2, horizon=5), 8, 0.9)
-    rollout = roll_out(agent, 6, 0, 0.9, 0.5)
-    with torch.no_grad():
-        choice, values, _ = agent(rollout.seen)
-    logs = choice.logits.log_softmax(-1).gather(-1, rollout.action[..., None])[..., 0]
-    torch.testing.assert_close(logs, rollout.log_probability)
-    torch.testing.assert_close(rollout.target - rollout.advantage, values)
 
 
 def test_it_learns_which_action_of_a_state_gave_something() -> None:

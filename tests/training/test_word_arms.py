@@ -16,7 +16,7 @@ from metagan.evaluation.n_grams import Mixture, surprise
 from metagan.parameters import InnerLoop, MetaTrain, Networks, OuterObjective, TextSettings
 from metagan.tasks.bank import BankPlan, TaskBank
 from metagan.tasks.sources.base import SPLITS, ClassRecord, Source
-from metagan.training.gan import architecture_of, build_learner, initial_gan
+from metagan.training.gan import architecture_of, build_critic, build_learner, initial_gan
 from metagan.training.word_arms import (
     all_languages,
     best_share,
@@ -98,6 +98,12 @@ def test_noise_has_a_number_for_each_character(bank: TaskBank) -> None:
     networks = TRAINING.networks.model_copy(update={"noise_size": 8})
     with pytest.raises(UserError, match=r"networks\.noise_size: must be 16 for text"):
         initial_gan(architecture_of(bank, TRAINING.model_copy(update={"networks": networks})), TRAINING.inner, 0)
+
+
+def test_words_have_no_pairs_for_a_critic(bank: TaskBank) -> None:
+    pairs = OuterObjective(critic=0.5, critic_pairs=True)
+    with pytest.raises(UserError, match=r"outer_objective\.critic_pairs: must be false for text"):
+        build_critic(architecture_of(bank, TRAINING), pairs)
 
 
 def test_pictures_are_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from metagan.errors import UserError
 from metagan.parameters import Tasks
 from metagan.tasks.bank import BankPlan, TaskBank, open_bank, plan_bank
 from metagan.tasks.sampling import generation_task
-from metagan.tasks.sources.base import Source
+from metagan.tasks.sources.base import Source, with_train_classes
 
 from .conftest import IMAGES_OF_CLASS, numbered_images, numbered_source
 
@@ -62,6 +62,33 @@ def test_bank_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     plan = replace(plan, source=replace(plan.source, **few))
     one, two = (replace(plan, workers=n).write(tmp_path / f"bank{n}", progress=False) for n in (1, 2))
     assert np.array_equal(one.images, two.images) and one.content_hash == two.content_hash
+
+
+def test_fewer_train_classes_leave_val_and_test_as_they_are(tmp_path: Path) -> None:
+    settings = Tasks(source="glyphs", glyphs={"samples_per_class": 2})
+    every, few, others = (
+        plan_bank(settings.model_copy(update={"train_classes": count}), seed, tmp_path).source
+        for count, seed in ((None, 3), (20, 3), (20, 4))
+    )
+    train = [[record.name for record in found.classes if record.split == "train"] for found in (every, few, others)]
+    assert len(train[1]) == 20 and set(train[1]) < set(train[0]) and train[1] != train[2]
+    rest = [[record for record in found.classes if record.split != "train"] for found in (every, few)]
+    assert rest[0] == rest[1]
+    drawn = dict(zip(every.classes, every.drawings, strict=True))
+    for place in (0, -1):
+        assert np.array_equal(few.render(place), drawn[few.classes[place]]())
+
+
+def test_recordings_stay_beside_their_classes() -> None:
+    source = numbered_source(1, 16, (3,) * 6)
+    heard = [partial(list, [np.full(2, i, np.float32)]) for i in range(6)]
+    few = with_train_classes(replace(source, recordings=tuple(heard)), 1, 0)
+    assert [few.recordings[i]()[0][0] for i in range(5)] == [source.classes.index(record) for record in few.classes]
+
+
+def test_more_train_classes_than_there_are_are_refused() -> None:
+    with pytest.raises(UserError, match=r"tasks\.train_classes: 3, but numbered has only 2 train classes"):
+        with_train_classes(numbered_source(1, 16, (3,) * 6), 3, 0)
 
 
 def test_bank_travels_to_other_processes_as_a_path(bank: TaskBank) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from metagan.parameters.example import DomainName
 from metagan.parameters.folder import Folder, PathText
-from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Section
+from metagan.parameters.section import Channels, Count, Fraction, ImageSize, Plural, Section
 
 PictureSource = Literal["glyphs", "digits", "omniglot", "colours", "image_folder"]
 SpeechSource = Literal["spoken_words", "spoken_digits", "audio_folder"]
@@ -65,6 +65,7 @@ class Tasks(Section):
     source: SourceName = "glyphs"
     image_size: ImageSize = 28
     channels: Channels = 1
+    train_classes: Plural | None = None
     workers: Count = 0
     glyphs: Glyphs = Glyphs()
     omniglot: Omniglot = Omniglot()

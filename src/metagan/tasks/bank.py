@@ -26,7 +26,7 @@ from metagan.errors import UserError
 from metagan.files import replaced_folder
 from metagan.parameters import Example, StoredExample, Tasks, valid_section
 from metagan.tasks.sources import SOURCES
-from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source
+from metagan.tasks.sources.base import SPLITS, ClassRecord, Images, Source, with_train_classes
 
 FORMAT = 2
 BUILD = "kedro run --pipelines tasks"
@@ -124,8 +124,14 @@ class BankPlan:
 
 
 def plan_bank(tasks: Tasks, seed: int, raw_folder: Path) -> BankPlan:
-    """Find and split the classes of `tasks.source`; raw data that is not there yet is downloaded to `raw_folder`."""
-    return BankPlan(SOURCES[tasks.source](tasks, seed, Path(raw_folder)), tasks.workers)
+    """Find and split the classes of `tasks.source`; raw data that is not there yet is downloaded to `raw_folder`.
+
+    Raises UserError for more `tasks.train_classes` than there are.
+    """
+    source = SOURCES[tasks.source](tasks, seed, Path(raw_folder))
+    if tasks.train_classes:
+        source = with_train_classes(source, tasks.train_classes, seed)
+    return BankPlan(source, tasks.workers)
 
 
 def open_bank(folder: Path) -> TaskBank:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metagan.domains import stored_example
+from metagan.errors import UserError
 from metagan.parameters import StoredExample
 
 Images: TypeAlias = NDArray[np.uint8]
@@ -44,6 +45,21 @@ class Source:
     def render(self, class_index: int) -> Images:
         """All examples of one class, (n_images, *shape)."""
         return self.drawings[class_index]()
+
+
+def with_train_classes(source: Source, count: int, seed: int) -> Source:
+    """`count` of its train classes at random, and all others as they are. Raises UserError where there are fewer."""
+    train = [place for place, record in enumerate(source.classes) if record.split == "train"]
+    if count > len(train):
+        raise UserError(f"tasks.train_classes: {count}, but {source.name} has only {len(train)} train classes")
+    chosen = {train[position] for position in np.random.default_rng(seed).permutation(len(train))[:count]}
+    kept = [i for i, record in enumerate(source.classes) if record.split != "train" or i in chosen]
+    return replace(
+        source,
+        classes=tuple(source.classes[i] for i in kept),
+        drawings=tuple(source.drawings[i] for i in kept),
+        recordings=tuple(source.recordings[i] for i in kept if source.recordings),
+    )
 
 
 def ink(image_size: int) -> StoredExample:

@@ -68,6 +68,7 @@ def make_settings() -> Callable[..., Invent]:
 
     def make(**changes: Any) -> Invent:
         small = {"classes": 10, "images": N_IMAGES, "parents": 12, "steps": 1, "rounds": 1, "checks": []}
+        small["in_rounds"] = {"rounds": 2}
         return Invent.model_validate({**small, "hardest": {"n_way": 3, "steps": 2}, **changes})
 
     return make
@@ -83,4 +84,4 @@ def studio(bank: TaskBank, embed: nn.Module) -> Studio:
     for name, value in gan.parameters.items():
         if name.startswith("encoder.to_maps") and name.endswith("weight"):
             gan.parameters[name] = 3 * torch.randn(value.shape, generator=generator)
-    return open_studio(bank, gan, joint, embed, Invent(parents=12, steps=1), 0)
+    return open_studio(bank, gan, joint, embed, Invent(parents=12, steps=1), 0, bank.splits["train"])

@@ -49,16 +49,20 @@ def test_from_the_command_line(invented: Project) -> None:
     assert invention["made_from"]["invented_bank"] == made.content_hash
     assert invention["made"]["inventors"] == table["inventors"]
     page = (invented.path / "data/08_reporting/invention.html").read_text(encoding="utf-8")
-    assert page.count("<figure>") == 10 and "http" not in page.partition("</style>")[2]
+    assert page.count("<figcaption><strong>") == 10 and "http" not in page.partition("</style>")[2]
     assert all(record.name in page for record in made.classes)
     shown = Image.open(invented.path / "data/08_reporting/invented_alphabets.png")
     assert shown.tobytes() == groups_picture(made).tobytes()
     run = invented.runs()[0]
     assert run.data.metrics["invention/new"] == invention["invented"]["new"]
     assert run.data.metrics["invention/use/1_shot/real"] == use["real_classes"]["3"]["1_shot"]["real"]["mean"]
+    rounds = results(invented, "invention_rounds")["real_classes"]["3"]
+    assert run.data.metrics["invention/rounds/3/where_weak"] == rounds["where_weak"]["curve"][-1]["mean"]
+    assert page.count("<figcaption>3 real classes") == 1
     assert invented.artefacts(run) >= {
         "invention.json",
         "invention_use.json",
+        "invention_rounds.json",
         "invention.html",
         "invented_classes.csv",
         "pictures/invented_alphabets.png",
@@ -90,7 +94,9 @@ def test_metrics_have_the_number_of_real_classes_as_step() -> None:
     rows = {
         str(k): {"invented_classes": [3], "1_shot": {"real": {"mean": mean}}} for k, mean in ((20, 80.0), (60, 90.0))
     }
-    assert metrics({"invented": {"new": 0.5}}, {"real_classes": rows}) == {
+    curve = {"jitter": {"curve": [{"mean": 70.0}, {"mean": 75.0}]}}
+    assert metrics({"invented": {"new": 0.5}}, {"real_classes": rows}, {"real_classes": {"20": curve}}) == {
         "invention/new": [{"value": 0.5, "step": 0}],
         "invention/use/1_shot/real": [{"value": 80.0, "step": 20}, {"value": 90.0, "step": 60}],
+        "invention/rounds/20/jitter": [{"value": 70.0, "step": 1}, {"value": 75.0, "step": 2}],
     }

@@ -26,9 +26,9 @@ class InventionModels:
     judge: nn.Module
     made_from: dict[str, str]
 
-    def studio(self, settings: Invent, seed: int, class_indices: ClassIndices | None = None) -> Studio:
+    def studio(self, settings: Invent, classes: ClassIndices, seed: int) -> Studio:
         """See `open_studio`."""
-        return open_studio(self.bank, self.gan, self.joint, self.judge, settings, seed, class_indices)
+        return open_studio(self.bank, self.gan, self.joint, self.judge, settings, seed, classes)
 
 
 def invention_models(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,17 +61,13 @@ def useful(
     is what an arm adds to `real`, a mean of differences over seeds.
     """
     wanted, rows = settings.useful, {}
-    if max(wanted.real_classes) > (count := len(bank.splits["train"])):
-        raise UserError(
-            f"invent.useful.real_classes: {max(wanted.real_classes)}, but {bank.source} has only {count} train classes"
-        )
-    jobs = [(k, seed) for k in wanted.real_classes for seed in wanted.seeds]
-    bar = tqdm(total=len(jobs) * len(ARMS), desc="classifiers", unit="classifier", disable=not progress)
+    chosen_of = chosen_classes(bank, wanted.real_classes, wanted.seeds, "invent.useful.real_classes")
+    bar = tqdm(total=len(chosen_of) * len(ARMS), desc="classifiers", unit="classifier", disable=not progress)
     for k in wanted.real_classes:
         found: dict[str, list[dict[int, float]]] = {arm: [] for arm in ARMS}
         counts = []
         for seed in wanted.seeds:
-            chosen = np.random.default_rng((seed, k)).permutation(bank.splits["train"])[:k]
+            chosen = chosen_of[k, seed]
             studio = open_studio(chosen, seed)
             inventions = invent(studio, embed, settings, seed, progress=False)
             counts.append(len(inventions.images))
@@ -81,6 +77,17 @@ def useful(
         rows[str(k)] = {"invented_classes": counts} | _estimates(found)
     bar.close()
     return {"n_way": wanted.n_way, "episodes": wanted.episodes, "seeds": list(wanted.seeds), "real_classes": rows}
+
+
+def chosen_classes(
+    bank: TaskBank, numbers: Sequence[int], seeds: Sequence[int], parameter: str
+) -> dict[tuple[int, int], ClassIndices]:
+    """By k of `numbers` and seed: k train classes at random. Raises UserError, with the name of the parameter, where
+    there are fewer."""
+    train = bank.splits["train"]
+    if max(numbers) > len(train):
+        raise UserError(f"{parameter}: {max(numbers)}, but {bank.source} has only {len(train)} train classes")
+    return {(k, seed): np.random.default_rng((seed, k)).permutation(train)[:k] for k in numbers for seed in seeds}
 
 
 def _arms(bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: int) -> dict[str, UseArm]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from metagan.parameters.embedder import EmbedderNetwork
 from metagan.parameters.section import (
@@ -62,6 +62,14 @@ class Useful(Section):
     episodes: Plural = 400
 
 
+class InRounds(Section):
+    """Classifiers that are trained, get new classes where they are weak, and are trained on."""
+
+    real_classes: OneOrMore[AtLeastThree] = (20,)
+    rounds: Annotated[int, Field(ge=2, le=100)] = 5
+    weak: Fraction = 0.5
+
+
 class Invent(Section):
     """New classes by the trained meta-model, and what they are measured by."""
 
@@ -80,6 +88,19 @@ class Invent(Section):
     anchors: Anchors = Anchors()
     hardest: Hardest = Hardest()
     useful: Useful = Useful()
+    in_rounds: InRounds = InRounds()
+
+    @model_validator(mode="after")
+    def _rounds_have_something_to_do(self) -> Invent:
+        rounds = self.in_rounds.rounds
+        if self.useful.network.episodes < rounds:
+            raise ValueError(
+                f"in_rounds.rounds: {rounds}, but useful.network.episodes has only {self.useful.network.episodes} "
+                "for all of them"
+            )
+        if self.classes < 2 * (rounds - 1):
+            raise ValueError(f"classes: {self.classes}, but {rounds - 1} rounds (in_rounds.rounds) invent 2 at least")
+        return self
 
     @field_validator("split")
     @classmethod

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
+from metagan.reporting.charts import Line, line_chart, marker_symbol
 from metagan.reporting.figures import data_uri, picture_of
 from metagan.reporting.tables import ABSENT, number
 from metagan.reporting.templates import template
@@ -42,8 +44,21 @@ ARMS = {
 }
 
 
+ROUND_ARMS = {
+    "jitter": ("nothing invented", "#5c5c5c", "4 3"),
+    "at_once": ("all before the first round", "#0067a5", ""),
+    "anywhere": ("in rounds, anywhere", "#6b6b00", ""),
+    "where_weak": ("in rounds, where it is weak", "#c44f00", ""),
+}
+
+
 def invention_page(
-    bank: TaskBank, invented: TaskBank, table: pd.DataFrame, invention: Mapping[str, Any], use: Mapping[str, Any]
+    bank: TaskBank,
+    invented: TaskBank,
+    table: pd.DataFrame,
+    invention: Mapping[str, Any],
+    use: Mapping[str, Any],
+    rounds: Mapping[str, Any],
 ) -> str:
     """One HTML page that needs no other file."""
     sets = {"invented": invention["invented"], **invention["inventors"], **invention["controls"]}
@@ -59,6 +74,10 @@ def invention_page(
         numbers=list(use["real_classes"]),
         source=bank.source,
         about=use,
+        rounds=rounds,
+        rounds_keys=[(label, marker_symbol("", *style)) for label, *style in ROUND_ARMS.values()],
+        rounds_charts=[_rounds_chart(k, row) for k, row in rounds["real_classes"].items()],
+        rounds_tables={k: _rounds_table(row) for k, row in rounds["real_classes"].items()},
     )
 
 
@@ -81,11 +100,31 @@ def _use_tables(use: Mapping[str, Any]) -> dict[str, list[list[str]]]:
 
 
 def _accuracy(found: Mapping[str, Any], arm: str) -> str:
+    return number(found["mean"], 1) + ("" if arm == "real" else f" ({_gain(found)})")
+
+
+def _gain(found: Mapping[str, Any]) -> str:
     gain = found["gain"]
-    added = (
-        "" if arm == "real" else f" ({'+' if gain['mean'] > 0 else ''}{number(gain['mean'], 1)} ± {gain['ci95']:.1f})"
-    )
-    return f"{number(found['mean'], 1)}{added}"
+    return f"{'+' if gain['mean'] > 0 else ''}{number(gain['mean'], 1)} ± {gain['ci95']:.1f}"
+
+
+def _rounds_table(row: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each arm: its accuracy after each round, and what it adds to jitter in the end."""
+    return [
+        [label, *(number(look["mean"], 1) for look in row[arm]["curve"]), "" if arm == "jitter" else _gain(row[arm])]
+        for arm, (label, *_) in ROUND_ARMS.items()
+    ]
+
+
+def _rounds_chart(k: str, row: Mapping[str, Any]) -> Markup:
+    lines = []
+    for arm, (label, colour, dash) in ROUND_ARMS.items():
+        means = [look["mean"] for look in row[arm]["curve"]]
+        numbers = [float(place) for place in range(1, len(means) + 1)]
+        lines.append(Line(label, colour, numbers, means, dash=dash))
+    about = f"{k} real classes: accuracy in percent after each round"
+    drawn = line_chart(lines, description=about, x_label="rounds", x_ticks=range(1, len(means) + 1))
+    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(about, drawn)
 
 
 def _alphabets(

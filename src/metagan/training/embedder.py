@@ -13,11 +13,43 @@ from tqdm import trange
 from metagan.domains import domain_of
 from metagan.errors import UserError
 from metagan.nets.randomness import seeded
-from metagan.parameters import EmbedderArchitecture, EmbedderNetwork
+from metagan.parameters import EmbedderArchitecture, EmbedderNetwork, Example
 from metagan.tasks.bank import ClassIndices, TaskBank
 from metagan.tasks.sampling import Episode, episode
-from metagan.tasks.streams import task_stream
+from metagan.tasks.streams import TaskStream, task_stream
 from metagan.training.saved import EmbedderHeader, Provenance, SavedModel, detached
+
+
+class EmbedderTraining:
+    """An embedder while it is trained: prototypical networks (Snell et al. 2017, equation 2: squared Euclidean distance
+    to the class means), with a one-cycle learning rate over all of `settings.episodes`."""
+
+    def __init__(self, example: Example, settings: EmbedderNetwork, seed: int) -> None:
+        self.settings, self.done = settings, 0
+        self.architecture = EmbedderArchitecture(
+            width=settings.width,
+            feature_size=settings.feature_size,
+            domain=example.domain,
+            shape=example.shape,
+        )
+        with seeded(seed):
+            self.network = domain_of(self.architecture).embedder(self.architecture)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, settings.learning_rate, total_steps=settings.episodes
+        )
+
+    def go_on(self, stream: TaskStream, episodes: int, progress: bool = False) -> None:
+        """The next so many episodes, from a stream whose tasks are told by how many were before."""
+        wanted = self.settings
+        for _ in trange(episodes, desc="embedder", unit="episode", disable=not progress):
+            drawn = stream.episode("train", self.done, wanted.n_way, wanted.k_shot, wanted.n_query)
+            loss = F.cross_entropy(*prototype_logits(self.network, drawn))
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            self.schedule.step()
+            self.done += 1
 
 
 def train_embedder(
@@ -25,8 +57,7 @@ def train_embedder(
 ) -> SavedModel[EmbedderHeader]:
     """Train on the train classes alone, all of them or the parts `in_turn`, and return what `load_embedder` reads.
 
-    Prototypical networks (Snell et al. 2017, equation 2: squared Euclidean distance to the class means), with a
-    one-cycle learning rate. Raises UserError when `n_way` is larger than the chosen train classes.
+    Raises UserError when `n_way` is larger than the chosen train classes.
     """
     seed, started = seed + settings.seed_offset, perf_counter()
     classes = bank.splits["train"]
@@ -37,27 +68,11 @@ def train_embedder(
             f"embedder: n_way is {settings.n_way}, but there are only {len(classes)} train classes; lower "
             "embedder.evaluation.n_way and embedder.objective.n_way"
         )
-    architecture = EmbedderArchitecture(
-        width=settings.width,
-        feature_size=settings.feature_size,
-        domain=bank.example.domain,
-        shape=bank.example.shape,
-    )
-    with seeded(seed):
-        network = domain_of(architecture).embedder(architecture)
-    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.episodes)
-    stream = task_stream(bank, seed, settings.stream, *(in_turn or [classes]))
-    for index in trange(settings.episodes, desc="embedder", unit="episode", disable=not progress):
-        drawn = stream.episode("train", index, settings.n_way, settings.k_shot, settings.n_query)
-        loss = F.cross_entropy(*prototype_logits(network, drawn))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+    training = EmbedderTraining(bank.example, settings, seed)
+    training.go_on(task_stream(bank, seed, settings.stream, *(in_turn or [classes])), settings.episodes, progress)
     provenance = Provenance(seed=seed, seconds=perf_counter() - started, made_from=bank.identity)
-    header = EmbedderHeader(architecture=architecture, provenance=provenance)
-    return SavedModel(header, detached(network.state_dict()))
+    header = EmbedderHeader(architecture=training.architecture, provenance=provenance)
+    return SavedModel(header, detached(training.network.state_dict()))
 
 
 def load_embedder(saved: SavedModel[EmbedderHeader], bank: TaskBank) -> nn.Module:

@@ -107,11 +107,10 @@ def open_studio(
     classifier: nn.Module,
     settings: Invent,
     seed: int,
-    class_indices: ClassIndices | None = None,
+    classes: ClassIndices,
 ) -> Studio:
-    """Adapt the generator to `settings.parents` of the train classes at most, or of those of `class_indices`."""
+    """Adapt the generator to `settings.parents` of some train classes at most."""
     generator = np.random.default_rng((seed, 0))
-    classes = bank.splits["train"] if class_indices is None else class_indices
     parents = generator.permutation(classes)[: settings.parents]
     shots = most_shots(gan, bank)
     supports = [

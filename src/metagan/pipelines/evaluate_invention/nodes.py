@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from metagan.errors import UserError
 from metagan.identity import made_from, together
-from metagan.invention.inventors import Studio
 from metagan.invention.measuring import measured
 from metagan.invention.models import invention_models
+from metagan.invention.rounds import in_rounds
 from metagan.invention.usefulness import useful
 from metagan.parameters import Invent
 from metagan.reporting.invention import invention_page
-from metagan.tasks.bank import ClassIndices, TaskBank
+from metagan.tasks.bank import TaskBank
 from metagan.training.embedder import load_embedder
 from metagan.training.gan import load_gan
 from metagan.training.saved import EmbedderHeader, GanHeader, SavedModel
@@ -77,15 +78,30 @@ def measure_use(
     """What invented classes add to few real ones, beside cheaper new classes."""
     models = invention_models("evaluate_invention", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
     wanted = Invent.model_validate(settings)
+    return {"made_from": models.made_from, **useful(bank, partial(models.studio, wanted), models.objective, wanted)}
 
-    def studio(classes: ClassIndices, seed: int) -> Studio:
-        return models.studio(wanted, seed, classes)
 
-    return {"made_from": models.made_from, **useful(bank, studio, models.objective, wanted)}
+def measure_rounds(
+    bank: TaskBank,
+    meta_model: SavedModel[GanHeader],
+    joint_gan: SavedModel[GanHeader],
+    objective_embedder: SavedModel[EmbedderHeader],
+    judge_embedder: SavedModel[EmbedderHeader],
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """How classifiers fare for which classes are invented, round by round, where they are weak."""
+    models = invention_models("evaluate_invention", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
+    wanted = Invent.model_validate(settings)
+    return {"made_from": models.made_from, **in_rounds(bank, partial(models.studio, wanted), models.objective, wanted)}
 
 
 def gallery(
-    bank: TaskBank, invented: TaskBank, table: pd.DataFrame, invention: dict[str, Any], use: dict[str, Any]
+    bank: TaskBank,
+    invented: TaskBank,
+    table: pd.DataFrame,
+    invention: dict[str, Any],
+    use: dict[str, Any],
+    rounds: dict[str, Any],
 ) -> str:
     """A page of all invented classes, each beside its nearest real relative."""
     together(
@@ -93,16 +109,24 @@ def gallery(
         task_bank=bank.identity,
         invention=made_from("invention", invention),
         invention_use=made_from("invention_use", use),
+        invention_rounds=made_from("invention_rounds", rounds),
     )
-    return invention_page(bank, invented, table, invention, use)
+    return invention_page(bank, invented, table, invention, use, rounds)
 
 
-def metrics(invention: dict[str, Any], use: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
-    """As MLflow metrics: `invention/<measure>`, and `invention/use/<shots>/<arm>` by the number of real classes."""
+def metrics(
+    invention: dict[str, Any], use: dict[str, Any], rounds: dict[str, Any]
+) -> dict[str, list[dict[str, float]]]:
+    """As MLflow metrics: `invention/<measure>`, `invention/use/<shots>/<arm>` by the number of real classes, and
+    `invention/rounds/<real classes>/<arm>` by the round."""
     values = {f"invention/{name}": [{"value": value, "step": 0}] for name, value in invention["invented"].items()}
     for k, row in use["real_classes"].items():
         for shots in (name for name in row if name.endswith("_shot")):
             for arm, found in row[shots].items():
                 point = {"value": found["mean"], "step": int(k)}
                 values.setdefault(f"invention/use/{shots}/{arm}", []).append(point)
+    for k, row in rounds["real_classes"].items():
+        for arm, found in row.items():
+            points = [{"value": look["mean"], "step": number} for number, look in enumerate(found["curve"], 1)]
+            values[f"invention/rounds/{k}/{arm}"] = points
     return values

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from metagan.pipelines.evaluate_invention.nodes import gallery, measure_invention, measure_use, metrics
+from metagan.pipelines.evaluate_invention.nodes import (
+    gallery,
+    measure_invention,
+    measure_rounds,
+    measure_use,
+    metrics,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -26,12 +32,25 @@ def create_pipeline() -> Pipeline:
                 name="measure_invention",
             ),
             node(measure_use, ["task_bank", *models, "params:invent"], "invention_use", name="measure_use"),
+            node(measure_rounds, ["task_bank", *models, "params:invent"], "invention_rounds", name="measure_rounds"),
             node(
                 gallery,
-                ["task_bank", "invented_bank", "invented_classes", "invention", "invention_use"],
+                [
+                    "task_bank",
+                    "invented_bank",
+                    "invented_classes",
+                    "invention",
+                    "invention_use",
+                    "invention_rounds",
+                ],
                 "invention_gallery",
                 name="draw_gallery",
             ),
-            node(metrics, ["invention", "invention_use"], "invention_metrics", name="log_invention_metrics"),
+            node(
+                metrics,
+                ["invention", "invention_use", "invention_rounds"],
+                "invention_metrics",
+                name="log_invention_metrics",
+            ),
         ]
     )

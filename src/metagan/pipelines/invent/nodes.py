@@ -26,7 +26,7 @@ def invent_classes(
     """New train classes; the objective's embedder checks them, and the judge's is the classifier of `hardest`."""
     models = invention_models("invent", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
     wanted = Invent.model_validate(settings)
-    studio = models.studio(wanted, seed)
+    studio = models.studio(wanted, bank.splits["train"], seed)
     found = invent(studio, models.objective, wanted, seed)
     rows = [
         row | {name: json.dumps(row[name], ensure_ascii=False) for name in ("parents", "weights")} for row in found.rows

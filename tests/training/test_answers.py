@@ -13,7 +13,7 @@ from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import ClassifierSettings
 from metagan.tasks.bank import TaskBank
 from metagan.tasks.streams import task_stream
-from metagan.training.answers import answers, foreign_queries, posterior_answers, prior_of
+from metagan.training.answers import answers, foreign_queries, posterior_answers, train_classes_of
 from metagan.training.classifier import FewShotClassifier, architecture_of, few_shot_classifier, initial_classifier
 from metagan.training.episodes import episode_task
 
@@ -82,8 +82,9 @@ def test_where_no_class_is_left_there_are_no_foreign_queries(bank: TaskBank) -> 
 
 def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: TaskBank) -> None:
     model = classifier("prototypical", bank)
-    prior = prior_of(model, bank)
-    assert prior is not None and isinstance(model.learner, PrototypicalLearner)
+    train = train_classes_of(model, bank)
+    assert train is not None and isinstance(model.learner, PrototypicalLearner)
+    prior = train.prior
     found = posterior_answers(model, prior, bank, "test", 0, SHAPE, 2)
     plain = answers(model, bank, "test", 0, SHAPE, 2, 2)
     assert torch.equal(found.answers.labels, plain.labels)
@@ -96,7 +97,7 @@ def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: Task
 
 
 def test_only_features_that_stay_have_a_prior(bank: TaskBank) -> None:
-    assert prior_of(classifier("maml", bank), bank) is None
+    assert train_classes_of(classifier("maml", bank), bank) is None
 
 
 def test_of_drawings_in_grey_digits_are_foreign_too(bank: TaskBank) -> None:

@@ -25,6 +25,10 @@ class ClassPrior(NamedTuple):
     basis: Tensor
     between: Tensor
 
+    def coordinates(self, features: Tensor) -> Tensor:
+        """(N, D) -> (N, D), double precision."""
+        return (features.double() - self.mean) @ self.basis
+
 
 def class_prior(features: Tensor, labels: Tensor) -> ClassPrior:
     """From features (N, D) of train classes with labels (N,). Raises ValueError for classes of one image each."""
@@ -48,12 +52,14 @@ def class_prior(features: Tensor, labels: Tensor) -> ClassPrior:
     return ClassPrior(mean, whitened @ axes, between.clamp_min(1e-6))
 
 
-def log_chances(prior: ClassPrior, means: Tensor, counts: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+def log_chances(
+    prior: ClassPrior, means: Tensor, counts: Tensor, query: Tensor, factors: Tensor | float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Of queries (Q, D), the logarithm of their density in each class, (Q, N), of which the mean (N, D) of so many
-    features, `counts` (N,), is known, and in a class that was never seen, (Q,)."""
-    known, asked = ((part.double() - prior.mean) @ prior.basis for part in (means, query))
+    features, `counts` (N,), is known, and in a class that was never seen, (Q,). `factors` (N, D) widen the classes."""
+    known, asked = prior.coordinates(means), prior.coordinates(query)
     precision = 1 / prior.between + counts[:, None]
-    expected, variances = known * counts[:, None] / precision, 1 + 1 / precision
+    expected, variances = known * counts[:, None] / precision, factors * (1 + 1 / precision)
     unit = torch.linalg.slogdet(prior.basis).logabsdet
     of_class = _log_normal(asked[:, None] - expected, variances)
     return unit + of_class, unit + _log_normal(asked, 1 + prior.between)

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metagan.meta.class_posterior import ClassPrior
+from metagan.meta.class_posterior import ClassPrior, class_prior
 from metagan.meta.learners import TaskTensors
-from metagan.meta.methods.posterior import chances_in
+from metagan.meta.methods.posterior import Widen, chances_in
 from metagan.meta.methods.prototypical import PrototypicalLearner
 from metagan.parameters import Tasks
 from metagan.tasks.bank import TaskBank
@@ -23,7 +23,7 @@ from metagan.tasks.sources.base import Images
 from metagan.tasks.streams import BankStream, TaskStream, task_stream
 from metagan.training.classifier import FewShotClassifier
 from metagan.training.episodes import episode_task
-from metagan.training.train_classes import prior_of_train_classes
+from metagan.training.train_classes import features_of_train_classes
 
 OWN = "own"
 Foreign = Mapping[str, Callable[[int], Tensor]]
@@ -91,12 +91,21 @@ def answers(
     return Answers(logits.pop(OWN), torch.stack(labels), logits)
 
 
-def prior_of(model: FewShotClassifier, bank: TaskBank) -> ClassPrior | None:
-    """How features of train classes vary, as the network gives them; None where it gives none that stay as they are."""
+class TrainClasses(NamedTuple):
+    """Features (M, D) of all images of train classes, their labels (M,), and how they vary."""
+
+    features: Tensor
+    labels: Tensor
+    prior: ClassPrior
+
+
+def train_classes_of(model: FewShotClassifier, bank: TaskBank) -> TrainClasses | None:
+    """As the network sees them; None where it gives no features that stay as they are."""
     learner = model.learner
     if not isinstance(learner, PrototypicalLearner) or model.is_transductive:
         return None
-    return prior_of_train_classes(learner, model.parameters, bank)
+    features, labels = features_of_train_classes(learner, model.parameters, bank)
+    return TrainClasses(features, labels, class_prior(features, labels))
 
 
 class Posterior(NamedTuple):
@@ -116,8 +125,9 @@ def posterior_answers(
     seed: int,
     shape: tuple[int, int, int],
     episodes: int,
+    widen: Widen | None = None,
 ) -> Posterior:
-    """To the queries of the same episodes as `answers`."""
+    """To the queries of the same episodes as `answers`; `widen` says how wide a class is beside its posterior."""
     learner = model.learner
     assert isinstance(learner, PrototypicalLearner)
     labels: list[Tensor] = []
@@ -125,7 +135,7 @@ def posterior_answers(
     for _, task, asked in _episodes(bank, split, seed, shape, episodes):
         labels.append(task["query_labels"])
         with torch.no_grad():
-            chances = chances_in(learner, prior, model.parameters, task)
+            chances = chances_in(learner, prior, model.parameters, task, widen)
             for name, queries in asked.items():
                 of_class, of_none = chances(queries)
                 logits[name].append(of_class)

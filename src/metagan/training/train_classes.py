@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from metagan.evaluation.calibration import fitted_temperature
-from metagan.meta.class_posterior import ClassPrior, class_prior
+from metagan.meta.class_posterior import class_prior
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners.classifier import ClassifierLearner, FeatureLearner
 from metagan.meta.methods.posterior import PosteriorLearner, as_parameters
@@ -15,8 +16,8 @@ from metagan.tasks.streams import task_stream
 from metagan.training.episodes import episode_task
 
 
-def prior_of_train_classes(learner: FeatureLearner, parameters: Parameters, bank: TaskBank) -> ClassPrior:
-    """Of the features of all images of train classes."""
+def features_of_train_classes(learner: FeatureLearner, parameters: Parameters, bank: TaskBank) -> tuple[Tensor, Tensor]:
+    """(M, D) of all images of train classes, and the class index of each (M,)."""
     device = next(iter(parameters.values())).device
     features, labels = [], []
     for index in bank.splits["train"].tolist():
@@ -24,7 +25,7 @@ def prior_of_train_classes(learner: FeatureLearner, parameters: Parameters, bank
         with torch.no_grad():
             features.append(learner.embed(parameters, images))
         labels.append(torch.full((len(images),), index, device=device))
-    return class_prior(torch.cat(features), torch.cat(labels))
+    return torch.cat(features), torch.cat(labels)
 
 
 def with_prior(
@@ -33,7 +34,7 @@ def with_prior(
     """For a method that answers by it, add the prior, and the temperature that suits episodes of val classes."""
     if not isinstance(learner, PosteriorLearner):
         return parameters
-    prior = prior_of_train_classes(learner, parameters, bank)
+    prior = class_prior(*features_of_train_classes(learner, parameters, bank))
     warm = {**parameters, **as_parameters(prior, prior.mean.new_ones(()))}
     stream, shots = task_stream(bank, seed), settings.validation_shots or settings.k_shot
     shape = (min(settings.n_way, len(bank.splits["val"])), shots, settings.n_query)

@@ -15,6 +15,8 @@ from metagan.meta.methods.prototypical import PrototypicalLearner, class_means, 
 
 PRIOR = "prior."
 TEMPERATURE = f"{PRIOR}temperature"
+Widen = Callable[[ClassPrior, Tensor, Tensor, Tensor], Tensor]
+"""(prior, features of a support set, their labels, all labels) -> factors of `log_chances`."""
 
 
 @dataclass
@@ -31,13 +33,18 @@ class PosteriorLearner(PrototypicalLearner):
 
 
 def chances_in(
-    learner: PrototypicalLearner, prior: ClassPrior, parameters: Parameters, task: TaskTensors
+    learner: PrototypicalLearner,
+    prior: ClassPrior,
+    parameters: Parameters,
+    task: TaskTensors,
+    widen: Widen | None = None,
 ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Images -> the `log_chances` of their features, by those of the task's support set."""
     labels, ways = task["support_labels"], task["ways"]
-    means = class_means(learner.embed(parameters, task["support"]), labels, ways)
-    counts = (labels == ways[:, None]).sum(1)
-    return lambda images: log_chances(prior, means, counts, learner.embed(parameters, images))
+    support = learner.embed(parameters, task["support"])
+    means, counts = class_means(support, labels, ways), (labels == ways[:, None]).sum(1)
+    factors = widen(prior, support, labels, ways) if widen else 1.0
+    return lambda images: log_chances(prior, means, counts, learner.embed(parameters, images), factors)
 
 
 def as_parameters(prior: ClassPrior, temperature: Tensor) -> Parameters:

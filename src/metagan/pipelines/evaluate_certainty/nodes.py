@@ -9,9 +9,10 @@ from torch import Tensor
 
 from metagan.evaluation.calibration import certainty, fitted_temperature, probabilities
 from metagan.identity import together
+from metagan.meta.amortised_variance import trained_on
 from metagan.parameters import CertaintySettings
 from metagan.tasks.bank import TaskBank
-from metagan.training.answers import Answers, answers, posterior_answers, prior_of
+from metagan.training.answers import Answers, answers, posterior_answers, train_classes_of
 from metagan.training.classifier import load_classifier
 from metagan.training.saved import ClassifierHeader, SavedModel
 
@@ -26,8 +27,8 @@ def evaluate(
     settings: dict[str, Any],
     seed: int,
 ) -> dict[str, Any]:
-    """A row for each classifier and way of being sure: one adapted network, the mean of several, or the posterior of
-    each class's features, and each of them with the temperature that suits val classes.
+    """A row for each classifier and way of being sure: one adapted network, the mean of several, the posterior of each
+    class's features, or one with an amortised variance, and each of them with the temperature that suits val classes.
 
     One that was trained without an adversary is its own natural twin.
     """
@@ -53,12 +54,15 @@ def _rows(
     rows = []
     for way, members in (("single", 1), ("ensemble", settings.members)):
         rows += _with_temperatures(name, way, _first(val, members), _first(test, members), seed)
-    if prior := prior_of(model, bank):
-        ask = partial(posterior_answers, model, prior, bank)
-        on_val = ask("val", seed, shape, settings.validation_episodes)
-        on_test = ask("test", seed, shape, settings.episodes)
-        sure = (on_test.own, on_test.foreign)
-        rows += _with_temperatures(name, "posterior", on_val.answers, on_test.answers, seed, sure)
+    if train := train_classes_of(model, bank):
+        bank.check_tasks("certainty", ["train"], settings.k_shot, settings.n_query)
+        ask = partial(posterior_answers, model, train.prior, bank)
+        amortised = trained_on(train.prior, train.features, train.labels, shape, seed)
+        for way, widen in (("posterior", None), ("amortised", amortised)):
+            on_val = ask("val", seed, shape, settings.validation_episodes, widen)
+            on_test = ask("test", seed, shape, settings.episodes, widen)
+            sure = (on_test.own, on_test.foreign)
+            rows += _with_temperatures(name, way, on_val.answers, on_test.answers, seed, sure)
     return rows
 
 

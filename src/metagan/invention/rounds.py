@@ -27,7 +27,7 @@ DRAWS = 20
 
 
 @dataclass(frozen=True)
-class Pupil:
+class Course:
     """What the arms of one seed have in common: k real classes, and who invents from them."""
 
     bank: TaskBank
@@ -61,8 +61,8 @@ class Pupil:
         return task_stream(both, self.seed, wrappers, *((new, own) if invented else ()))
 
     def _new(self, arm: str, number: int, network: nn.Module) -> list[Images]:
-        """What an arm invents before a round."""
-        if arm == "jitter" or (number > 0) == (arm == "at_once"):
+        """What an arm invents before a round: all before the first, or a part before each of the others."""
+        if arm == "jitter" or (number == 0) != (arm == "at_once"):
             return []
         count = self.settings.classes if arm == "at_once" else self._share(number)
         seed = self.seed + 1000 * number
@@ -105,9 +105,9 @@ def in_rounds(
     for k in wanted.real_classes:
         curves: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
         for seed in seeds:
-            pupil = Pupil(bank, chosen_of[k, seed], open_studio, embed, settings, seed)
+            course = Course(bank, chosen_of[k, seed], open_studio, embed, settings, seed)
             for arm in ARMS:
-                curves[arm].append(pupil.curve(arm))
+                curves[arm].append(course.curve(arm))
                 bar.update()
         rows[str(k)] = _estimates(curves)
     bar.close()

@@ -47,6 +47,8 @@ def test_every_arm_is_measured_beside_k_real_classes(
                 differences = np.subtract(found["values"], row[shots]["real"]["values"])
                 assert found["mean"] == pytest.approx(np.mean(found["values"]))
                 assert found["gain"]["mean"] == pytest.approx(differences.mean())
+                beside = np.subtract(found["values"], row[shots]["jitter"]["values"])
+                assert found["beside_jitter"]["mean"] == pytest.approx(beside.mean())
     sizes = [len(bank.splits["train"]) for bank in trained[: len(ARMS)]]
     assert sizes == [4, 4, 4, 14, 14, 14, 14, 14, 10, 30]
     test = [studio.bank.classes[index].name for index in studio.bank.splits["test"]]

@@ -58,7 +58,7 @@ def useful(
     of two real images; `single`, one real image, distorted (UMTRA, Khodadadeh et al. 2019, arXiv 1811.11819);
     `invented`, with these k as the only parents; `invented_jitter`, the same, distorted; `invented_in_turn`, distorted,
     every second episode of real classes alone. `invented_only` has no real ones, `all_real` every train class. `gain`
-    is what an arm adds to `real`, a mean of differences over seeds.
+    is what an arm adds to `real` and `beside_jitter` what it adds to `jitter`, means of differences over seeds.
     """
     wanted, rows = settings.useful, {}
     chosen_of = chosen_classes(bank, wanted.real_classes, wanted.seeds, "invent.useful.real_classes")
@@ -144,12 +144,17 @@ def _accuracies(arm: UseArm, bank: TaskBank, wanted: Useful, seed: int) -> dict[
 
 
 def _estimates(found: dict[str, list[dict[int, float]]]) -> dict[str, Any]:
-    """By the number of support images, of each arm the mean over seeds, and its gain over `real`."""
+    """By the number of support images, of each arm the mean over seeds, and its gains over `real` and `jitter`."""
     table: dict[str, Any] = {}
     for shots in SHOTS:
         values = {arm: np.array([of_seed[shots] for of_seed in rows]) for arm, rows in found.items()}
         table[f"{shots}_shot"] = {
-            arm: mean_and_ci95(own) | {"gain": mean_and_ci95(own - values["real"]), "values": own.tolist()}
+            arm: {
+                **mean_and_ci95(own),
+                "gain": mean_and_ci95(own - values["real"]),
+                "beside_jitter": mean_and_ci95(own - values["jitter"]),
+                "values": own.tolist(),
+            }
             for arm, own in values.items()
         }
     return table

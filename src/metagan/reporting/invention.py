@@ -100,18 +100,24 @@ def _use_tables(use: Mapping[str, Any]) -> dict[str, list[list[str]]]:
 
 
 def _accuracy(found: Mapping[str, Any], arm: str) -> str:
-    return number(found["mean"], 1) + ("" if arm == "real" else f" ({_gain(found)})")
+    added = "" if arm == "real" else _signed(found["gain"])
+    if arm in ("invented_jitter", "invented_in_turn"):
+        added += f"; to jitter {_signed(found['beside_jitter'])}"
+    return number(found["mean"], 1) + (f" ({added})" if added else "")
 
 
-def _gain(found: Mapping[str, Any]) -> str:
-    gain = found["gain"]
+def _signed(gain: Mapping[str, float]) -> str:
     return f"{'+' if gain['mean'] > 0 else ''}{number(gain['mean'], 1)} ± {gain['ci95']:.1f}"
 
 
 def _rounds_table(row: Mapping[str, Any]) -> list[list[str]]:
     """A row for each arm: its accuracy after each round, and what it adds to jitter in the end."""
     return [
-        [label, *(number(look["mean"], 1) for look in row[arm]["curve"]), "" if arm == "jitter" else _gain(row[arm])]
+        [
+            label,
+            *(number(look["mean"], 1) for look in row[arm]["curve"]),
+            "" if arm == "jitter" else _signed(row[arm]["gain"]),
+        ]
         for arm, (label, *_) in ROUND_ARMS.items()
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,14 +12,18 @@ from typing import Any
 
 import pytest
 from dvc.cli import parse_args
-from kedro.framework.cli.project import run
 
+from metagan.cli import cli
 from metagan.parameters import validate
 from metagan.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/extending.md", "docs/operations.md", "docs/scaling.md")
-PAGES += ("deploy/README.md",)
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "deploy/README.md",
+    *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+)
 CODE = re.compile(r"`([^`]+)`|^    (\S.*)$", re.MULTILINE)
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ |srun |torchrun .* -m )*((?:make|kedro|dvc) .+)$")
 OWN = re.compile(r"^(?:conf/(?!local)|deploy/|docs/|notebooks/|src/|tests/)[\w./-]*(?!\*)\b")
@@ -47,7 +52,7 @@ def check_kedro(load_parameters: Callable[..., dict[str, Any]]) -> Callable[[str
         assert program.endswith("kedro")
         if subcommand != "run":
             return
-        typed = run.make_context("run", arguments).params
+        typed = cli.commands["run"].make_context("run", arguments).params
         environment = typed["env"] or "local"
         assert (ROOT / "conf" / environment).is_dir()
         assert not typed["pipeline"]  # deprecated
@@ -99,6 +104,13 @@ def test_paths_are_there(page: str) -> None:
     named = {match[0].rstrip("/") for text in code(page) if (match := OWN.match(text))}
     text = (ROOT / page).read_text(encoding="utf-8")
     links = (link.partition("#")[0] for link in LINK.findall(text))
-    named |= {str((ROOT / page).parent.joinpath(link).relative_to(ROOT)) for link in links}
-    assert named
+    named |= {os.path.relpath(ROOT / Path(page).parent / link, ROOT) for link in links}
     assert named <= folders | set(tracked)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ("README.md", "docs/results.md")])
+def test_a_person_can_read_a_difference(page: str) -> None:
+    """Prose of at most 130 characters a line; tables, pictures and commands may be longer."""
+    prose = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "    ", "!"))]
+    assert not [line for line in lines if len(line) > 130 and max(map(len, line.split())) < 100]

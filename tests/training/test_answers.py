@@ -96,6 +96,19 @@ def test_the_posterior_answers_from_the_features_of_the_same_episodes(bank: Task
     assert found.foreign["classes"].shape == (2, 3) and found.answers.foreign["classes"].shape == (1, 2, 3, 2)
 
 
+def test_widths_change_which_class_it_is_and_not_whether_it_is_any(bank: TaskBank) -> None:
+    model = classifier("prototypical", bank)
+    train = train_classes_of(model, bank)
+    assert train is not None
+    asked = (model, train.prior, bank, "test", 0, SHAPE, 2)
+    plain, wide = (
+        posterior_answers(*asked, widen)
+        for widen in (None, lambda prior, support, *_: torch.full((2, support.shape[1]), 4.0))
+    )
+    assert not torch.equal(wide.answers.logits, plain.answers.logits)
+    assert torch.equal(wide.own, plain.own) and torch.equal(wide.foreign["classes"], plain.foreign["classes"])
+
+
 def test_only_features_that_stay_have_a_prior(bank: TaskBank) -> None:
     assert train_classes_of(classifier("maml", bank), bank) is None
 

@@ -127,7 +127,8 @@ def posterior_answers(
     episodes: int,
     widen: Widen | None = None,
 ) -> Posterior:
-    """To the queries of the same episodes as `answers`; `widen` says how wide a class is beside its posterior."""
+    """To the queries of the same episodes as `answers`; `widen` says how wide a class is beside its posterior, when it
+    is told from the others: what is of none of them is told by the posterior as it is."""
     learner = model.learner
     assert isinstance(learner, PrototypicalLearner)
     labels: list[Tensor] = []
@@ -135,10 +136,11 @@ def posterior_answers(
     for _, task, asked in _episodes(bank, split, seed, shape, episodes):
         labels.append(task["query_labels"])
         with torch.no_grad():
-            chances = chances_in(learner, prior, model.parameters, task, widen)
+            answer = chances_in(learner, prior, model.parameters, task, widen)
+            chances = chances_in(learner, prior, model.parameters, task)
             for name, queries in asked.items():
                 of_class, of_none = chances(queries)
-                logits[name].append(of_class)
+                logits[name].append(answer(queries)[0])
                 sure[name].append(of_class.amax(1) - of_none)
     every = {name: torch.stack(parts)[None] for name, parts in logits.items()}
     surest = {name: torch.stack(parts) for name, parts in sure.items()}

@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from metagan.domains import stored_example
+from metagan.invention.checks import Checks
+from metagan.invention.inventing import Inventions, invent
 from metagan.invention.inventors import Studio
 from metagan.invention.inventors.base import open_studio
 from metagan.parameters import GanArchitecture, InnerLoop, Invent
@@ -72,6 +74,17 @@ def make_settings() -> Callable[..., Invent]:
         return Invent.model_validate({**small, "hardest": {"n_way": 3, "steps": 2}, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def invented() -> Callable[[Studio, nn.Module, Invent, int], Inventions]:
+    """What a studio invents that is unlike all train classes."""
+
+    def invent_classes(studio: Studio, embed: nn.Module, settings: Invent, seed: int) -> Inventions:
+        checks = Checks(studio.bank, studio.bank.splits["train"], embed, settings, seed)
+        return invent(studio, checks, settings, seed, progress=False)
+
+    return invent_classes
 
 
 @pytest.fixture(scope="session")

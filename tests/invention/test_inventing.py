@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from metagan.errors import UserError
 from metagan.invention.checks import Checks
-from metagan.invention.inventing import invent, invented_plan
+from metagan.invention.inventing import Inventions, invented_plan
 from metagan.invention.inventors import Studio
 from metagan.parameters import Invent, validate
 from metagan.tasks.bank import TaskBank
@@ -22,6 +22,7 @@ from metagan.tasks.sources.base import Images
 ALL = ("blank", "near_copy", "far", "inconsistent", "blurred", "repeated")
 Draw = Callable[..., Images]
 MakeSettings = Callable[..., Invent]
+InventClasses = Callable[[Studio, nn.Module, Invent, int], Inventions]
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def reasons(bank: TaskBank, embed: nn.Module, make_settings: MakeSettings) -> Ca
     """Why each of some classes of stored images is dropped."""
 
     def find(classes: list[Images], checks: tuple[str, ...] = ALL) -> list[str]:
-        looking = Checks(bank, embed, make_settings(checks=checks), 0)
+        looking = Checks(bank, bank.splits["train"], embed, make_settings(checks=checks), 0)
         verdicts = looking.verdicts(bank.domain.to_tensor(np.stack(classes)), len(classes))
         return [verdict.reason for verdict in verdicts]
 
@@ -79,9 +80,9 @@ def blur(images: Images) -> Images:
 
 
 def test_the_bank_is_one_of_train_classes_that_tasks_are_drawn_from(
-    studio: Studio, embed: nn.Module, make_settings: MakeSettings, tmp_path: Path
+    studio: Studio, invented: InventClasses, embed: nn.Module, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
-    found = invent(studio, embed, make_settings(), 0, progress=False)
+    found = invented(studio, embed, make_settings(), 0)
     bank = invented_plan(found, studio.bank).write(tmp_path / "bank", progress=False)
     assert (bank.source, bank.example) == ("invented", studio.bank.example)
     assert {split: len(classes) for split, classes in bank.splits.items()} == {"train": 10, "val": 0, "test": 0}
@@ -96,14 +97,17 @@ def test_the_bank_is_one_of_train_classes_that_tasks_are_drawn_from(
         episode(bank, "test", 0, 0, 5, 1, 3)
 
 
-def test_the_same_seed_gives_the_same_bank(studio: Studio, embed: nn.Module, make_settings: MakeSettings) -> None:
-    first, again, other = (invent(studio, embed, make_settings(), seed, progress=False) for seed in (0, 0, 1))
+def test_the_same_seed_gives_the_same_bank(
+    studio: Studio, invented: InventClasses, embed: nn.Module, make_settings: MakeSettings
+) -> None:
+    first, again, other = (invented(studio, embed, make_settings(), seed) for seed in (0, 0, 1))
     assert np.array_equal(first.images, again.images) and first.rows == again.rows
     assert not np.array_equal(first.images, other.images)
 
 
 def test_what_is_dropped_is_counted_and_said(
     studio: Studio,
+    invented: InventClasses,
     embed: nn.Module,
     make_settings: MakeSettings,
     caplog: pytest.LogCaptureFixture,
@@ -117,20 +121,24 @@ def test_what_is_dropped_is_counted_and_said(
     monkeypatch.setattr(Checks, "_reason", every_other)
     settings = make_settings(how=["anchors"], classes=10, rounds=1)
     with caplog.at_level("INFO"):
-        found = invent(studio, embed, settings, 0, progress=False)
+        found = invented(studio, embed, settings, 0)
     assert found.table() == {"anchors": {"tried": 16, "kept": 8, "dropped": {"far": 8}}}
     assert "8 of 16 drafts are kept; dropped: 8 far" in caplog.text
     assert "invent.classes: only 8 of 10 passed the checks in 1 rounds" in caplog.text
-    found = invent(studio, embed, make_settings(how=["anchors"], classes=10, rounds=3), 0, progress=False)
+    found = invented(studio, embed, make_settings(how=["anchors"], classes=10, rounds=3), 0)
     assert len(found.images) == len(found.rows) == 10
 
 
 def test_too_few_are_refused(
-    studio: Studio, embed: nn.Module, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+    studio: Studio,
+    invented: InventClasses,
+    embed: nn.Module,
+    make_settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Checks, "_reason", lambda *_: "blank")
     with pytest.raises(UserError, match=r"of 20 drafts 0 passed the checks \(20 blank\), and at least 2 are needed"):
-        invent(studio, embed, make_settings(), 0, progress=False)
+        invented(studio, embed, make_settings(), 0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from metagan.invention import measuring
-from metagan.invention.inventing import invent, invented_plan
+from metagan.invention.inventing import Inventions, invented_plan
 from metagan.invention.inventors import Studio
 from metagan.invention.measuring import controls, learnability, measured, yardstick
 from metagan.parameters import Invent
@@ -80,10 +80,10 @@ def test_noise_cannot_be_learned(
 
 
 def test_the_table_holds_every_class_and_every_control(
-    studio: Studio, embed: nn.Module, make_settings: MakeSettings, tmp_path
+    studio: Studio, invented: Callable[..., Inventions], embed: nn.Module, make_settings: MakeSettings, tmp_path
 ) -> None:
     settings = make_settings(classes=20)
-    found = invent(studio, embed, settings, 0, progress=False)
+    found = invented(studio, embed, settings, 0)
     bank = invented_plan(found, studio.bank).write(tmp_path / "bank", progress=False)
     table = measured(studio.bank, bank, studio.gan, embed, settings, 0)
     assert table["invented"]["classes"] == 20 and list(table["inventors"]) == list(settings.how)

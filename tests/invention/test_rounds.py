@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from metagan.errors import UserError
 from metagan.invention import rounds
+from metagan.invention.checks import Checks
 from metagan.invention.inventing import Inventions
 from metagan.invention.inventors import Studio
 from metagan.invention.inventors.base import open_studio
@@ -33,6 +34,7 @@ def test_each_arm_gets_as_many_new_classes_in_as_many_episodes(
 ) -> None:
     opened: list[ClassIndices] = []
     invented: list[tuple[Studio, int]] = []
+    passed: list[int] = []
     trained: list[tuple[int, int]] = []
     inventing, training = rounds.invent, EmbedderTraining.go_on
 
@@ -40,9 +42,11 @@ def test_each_arm_gets_as_many_new_classes_in_as_many_episodes(
         opened.append(classes)
         return open_studio(studio.bank, studio.gan, studio.joint, embed, small, seed, classes)
 
-    def watched(own: Studio, *rest: object, **more: object) -> Inventions:
-        invented.append((own, rest[1].classes))
-        return inventing(own, *rest, **more)
+    def watched(own: Studio, checks: Checks, settings: Invent, *rest: object, **more: object) -> Inventions:
+        assert list(checks.classes) == list(opened[-1 if len(opened[-1]) == 8 else 5 * (len(invented) // 5)])
+        invented.append((own, settings.classes))
+        passed.append(len(checks.passed))
+        return inventing(own, checks, settings, *rest, **more)
 
     def go_on(self: EmbedderTraining, stream: object, episodes: int) -> None:
         trained.append((len(stream.bank.splits["train"]), episodes))
@@ -54,8 +58,9 @@ def test_each_arm_gets_as_many_new_classes_in_as_many_episodes(
     of_seed = {"jitter": [8] * 3, "at_once": [18] * 3, "anywhere": [8, 13, 18], "where_weak": [8, 13, 18]}
     assert trained == [(size, 2) for _ in range(2) for sizes in of_seed.values() for size in sizes]
     assert [count for _, count in invented] == [10, 5, 5, 5, 5] * 2
+    assert passed == [0, 0, 5, 0, 5] * 2
     assert [len(classes) for classes in opened] == [8, 8, 8, 4, 4] * 2
-    assert all(set(own.parents) <= set(own.known) and len(own.known) == 8 for own, _ in invented)
+    assert all(set(own.parents) <= set(opened[0]) for own, _ in invented[:5])
     assert [own.classifier is embed for own, _ in invented[:5]] == [True, False, False, False, False]
     (row,) = table["real_classes"].values()
     assert list(row) == list(ARMS)

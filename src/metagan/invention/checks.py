@@ -32,11 +32,8 @@ class Verdict(NamedTuple):
 class Checks:
     """Compares classes with the train classes, or some of them, with unseen real ones, and with what has passed."""
 
-    def __init__(
-        self, bank: TaskBank, embed: nn.Module, settings: Invent, seed: int, classes: ClassIndices | None = None
-    ) -> None:
-        self.bank, self.embed, self.asked, self.seed = bank, embed, settings.checks, seed
-        self.classes = bank.splits["train"] if classes is None else classes
+    def __init__(self, bank: TaskBank, classes: ClassIndices, embed: nn.Module, settings: Invent, seed: int) -> None:
+        self.bank, self.classes, self.embed, self.asked, self.seed = bank, classes, embed, settings.checks, seed
         train, val = (class_tensors(bank, own, settings.images) for own in (self.classes, bank.splits["val"]))
         self.train = class_features(embed, train)
         self.limits = limits_of(val, class_features(embed, val), self.train, seed, settings.near_copy)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from metagan.errors import UserError
@@ -56,12 +56,12 @@ class Inventions:
         }
 
 
-def invent(studio: Studio, embed: nn.Module, settings: Invent, seed: int, progress: bool = True) -> Inventions:
+def invent(studio: Studio, checks: Checks, settings: Invent, seed: int, progress: bool = True) -> Inventions:
     """`settings.classes` new classes, shared evenly by the inventors of `settings.how`, or as many as pass in `rounds`.
 
-    Features for the checks are of `embed`. The same seed invents the same. Raises UserError when fewer than two pass.
+    None is a repetition of what has passed the same checks before. The same seed invents the same. Raises UserError
+    when fewer than two pass.
     """
-    checks = Checks(studio.bank, embed, settings, seed, studio.known)
     found = Inventions(dropped={name: Counter() for name in settings.how})
     quotas = dict(zip(found.dropped, _shares(settings.classes, len(found.dropped)), strict=True))
     bar = tqdm(total=settings.classes, desc="inventing", unit="class", disable=not progress)

@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from metagan.evaluation.confidence import mean_and_ci95
+from metagan.invention.checks import Checks
 from metagan.invention.inventing import invent
 from metagan.invention.usefulness import OpenStudio, chosen_classes
 from metagan.parameters import Invent
@@ -41,10 +42,11 @@ class Course:
         """Accuracy in percent on test classes, 1-shot, after each round."""
         useful, wanted = self.settings.useful, self.settings.in_rounds
         training = EmbedderTraining(self.bank.example, useful.network, self.seed)
+        checks = Checks(self.bank, self.classes, self.embed, self.settings, self.seed)
         invented: list[Images] = []
         found = []
         for number in range(wanted.rounds):
-            invented += self._new(arm, number, training.network)
+            invented += self._new(arm, number, training.network, checks)
             training.go_on(self._stream(invented), useful.network.episodes // wanted.rounds)
             accuracy = few_shot_accuracy(
                 training.network.eval(), self.bank, "test", useful.n_way, 1, useful.episodes, self.seed
@@ -60,7 +62,7 @@ class Course:
         wrappers = (*self.settings.useful.network.stream, "jittered")
         return task_stream(both, self.seed, wrappers, *((new, own) if invented else ()))
 
-    def _new(self, arm: str, number: int, network: nn.Module) -> list[Images]:
+    def _new(self, arm: str, number: int, network: nn.Module, checks: Checks) -> list[Images]:
         """What an arm invents before a round: all before the first, or a part before each of the others."""
         if arm == "jitter" or (number == 0) != (arm == "at_once"):
             return []
@@ -69,11 +71,11 @@ class Course:
         parents = self.classes
         if arm == "where_weak":
             parents = weakest(network, self.bank, self.classes, self.settings.in_rounds.weak, seed)
-        studio = replace(self.open_studio(parents, seed), known=self.classes)
+        studio = self.open_studio(parents, seed)
         if number:
             studio = replace(studio, classifier=network.eval())
         settings = self.settings.model_copy(update={"classes": count})
-        made = invent(studio, self.embed, settings, seed, progress=False).images
+        made = invent(studio, checks, settings, seed, progress=False).images
         network.train()
         return made
 
@@ -91,8 +93,8 @@ def in_rounds(
     For each k of `in_rounds.real_classes` and each seed, `useful.network.episodes` in all: `jitter`, k real classes and
     nothing else; `at_once`, all new classes before the first round; `anywhere`, an equal part of them before each of
     the others, of any of the k as parents; `where_weak`, the same of those parents in which the network errs most. In
-    both the network is the classifier of the inventor `hardest`. New classes of different rounds are not
-    compared with each other. `gain` is what an arm adds to `jitter` in the end, a mean of differences over seeds.
+    both the network is the classifier of the inventor `hardest`. `gain` is what an arm adds to `jitter` in the end, a
+    mean of differences over seeds.
     """
     wanted, seeds, rows = settings.in_rounds, settings.useful.seeds, {}
     chosen_of = chosen_classes(bank, wanted.real_classes, seeds, "invent.in_rounds.real_classes")

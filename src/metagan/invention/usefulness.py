@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from metagan.errors import UserError
 from metagan.evaluation.confidence import mean_and_ci95
+from metagan.invention.checks import Checks
 from metagan.invention.inventing import invent
 from metagan.invention.inventors import Studio
 from metagan.parameters import Invent
@@ -69,7 +70,8 @@ def useful(
         for seed in wanted.seeds:
             chosen = chosen_of[k, seed]
             studio = open_studio(chosen, seed)
-            inventions = invent(studio, embed, settings, seed, progress=False)
+            checks = Checks(bank, chosen, embed, settings, seed)
+            inventions = invent(studio, checks, settings, seed, progress=False)
             counts.append(len(inventions.images))
             for name, arm in _arms(bank, chosen, inventions.images, seed).items():
                 found[name].append(_accuracies(arm, bank, wanted, seed))

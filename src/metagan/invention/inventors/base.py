@@ -41,8 +41,7 @@ class Draft(NamedTuple):
 class Studio:
     """The trained models, and the generator as adapted to some train classes, the parents.
 
-    `codes` (T, D) are the generator's adapted tensors of each parent, one after the other; `known` are all train
-    classes that count as seen.
+    `codes` (T, D) are the generator's adapted tensors of each parent, one after the other.
     """
 
     bank: TaskBank
@@ -51,7 +50,6 @@ class Studio:
     classifier: nn.Module
     parents: ClassIndices
     codes: Tensor
-    known: ClassIndices
 
     @cached_property
     def learner(self) -> GanLearner:
@@ -118,7 +116,7 @@ def open_studio(
         for images in map(bank.class_images, parents)
     ]
     codes = _codes(gan, torch.stack(supports), settings.steps, seed)
-    return Studio(bank, gan, joint, classifier, parents, codes, classes)
+    return Studio(bank, gan, joint, classifier, parents, codes)
 
 
 def most_shots(gan: Gan, bank: TaskBank) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from metagan.invention.checks import Checks
 from metagan.invention.inventing import invent, invented_plan
 from metagan.invention.models import invention_models
 from metagan.parameters import Invent
@@ -26,8 +27,9 @@ def invent_classes(
     """New train classes; the objective's embedder checks them, and the judge's is the classifier of `hardest`."""
     models = invention_models("invent", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
     wanted = Invent.model_validate(settings)
-    studio = models.studio(wanted, bank.splits["train"], seed)
-    found = invent(studio, models.objective, wanted, seed)
+    train = bank.splits["train"]
+    studio, checks = models.studio(wanted, train, seed), Checks(bank, train, models.objective, wanted, seed)
+    found = invent(studio, checks, wanted, seed)
     rows = [
         row | {name: json.dumps(row[name], ensure_ascii=False) for name in ("parents", "weights")} for row in found.rows
     ]

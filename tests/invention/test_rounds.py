@@ -64,6 +64,7 @@ def test_each_arm_gets_as_many_new_classes_in_as_many_episodes(
     assert [own.classifier is embed for own, _ in invented[:5]] == [True, False, False, False, False]
     (row,) = table["real_classes"].values()
     assert list(row) == list(ARMS)
+    assert [found["invented_classes"] for found in row.values()] == [[0, 0], [10, 10], [10, 10], [10, 10]]
     for found in row.values():
         values = np.array(found["values"])
         assert values.shape == (2, 3) and ((values >= 0) & (values <= 100)).all()

@@ -38,8 +38,8 @@ class Course:
     settings: Invent
     seed: int
 
-    def curve(self, arm: str) -> list[float]:
-        """Accuracy in percent on test classes, 1-shot, after each round."""
+    def follow(self, arm: str) -> tuple[list[float], int]:
+        """Accuracy in percent on test classes, 1-shot, after each round, and how many classes were invented."""
         useful, wanted = self.settings.useful, self.settings.in_rounds
         training = EmbedderTraining(self.bank.example, useful.network, self.seed)
         checks = Checks(self.bank, self.classes, self.embed, self.settings, self.seed)
@@ -53,7 +53,7 @@ class Course:
             )
             training.network.train()
             found.append(100 * accuracy)
-        return found
+        return found, len(invented)
 
     def _stream(self, invented: list[Images]) -> TaskStream:
         """Of real classes, and in turn of invented ones, all distorted."""
@@ -105,13 +105,13 @@ def in_rounds(
         disable=not progress,
     )
     for k in wanted.real_classes:
-        curves: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
+        found: dict[str, list[tuple[list[float], int]]] = {arm: [] for arm in ARMS}
         for seed in seeds:
             course = Course(bank, chosen_of[k, seed], open_studio, embed, settings, seed)
             for arm in ARMS:
-                curves[arm].append(course.curve(arm))
+                found[arm].append(course.follow(arm))
                 bar.update()
-        rows[str(k)] = _estimates(curves)
+        rows[str(k)] = _estimates(found)
     bar.close()
     return {"n_way": settings.useful.n_way, "rounds": wanted.rounds, "seeds": list(seeds), "real_classes": rows}
 
@@ -137,14 +137,15 @@ def _two_of(images: Images, generator: np.random.Generator) -> Images:
     return images[generator.choice(len(images), 2, replace=False)]
 
 
-def _estimates(curves: Mapping[str, Sequence[list[float]]]) -> dict[str, Any]:
-    """Of each arm the mean curve over seeds, with intervals, and its gain over jitter in the end."""
-    values = {arm: np.array(rows) for arm, rows in curves.items()}
+def _estimates(found: Mapping[str, Sequence[tuple[list[float], int]]]) -> dict[str, Any]:
+    """Of each arm the mean curve over seeds, with intervals, its gain over jitter in the end, and what was invented."""
+    values = {arm: np.array([curve for curve, _ in of_seeds]) for arm, of_seeds in found.items()}
     return {
         arm: {
             "curve": [mean_and_ci95(column) for column in own.T],
             "gain": mean_and_ci95(own[:, -1] - values["jitter"][:, -1]),
             "values": own.tolist(),
+            "invented_classes": [count for _, count in found[arm]],
         }
         for arm, own in values.items()
     }

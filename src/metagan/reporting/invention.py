@@ -111,12 +111,13 @@ def _signed(gain: Mapping[str, float]) -> str:
 
 
 def _rounds_table(row: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each arm: its accuracy after each round, and what it adds to jitter in the end."""
+    """A row for each arm: its accuracy after each round, what it adds to jitter in the end, and what was invented."""
     return [
         [
             label,
             *(number(look["mean"], 1) for look in row[arm]["curve"]),
             "" if arm == "jitter" else _signed(row[arm]["gain"]),
+            ", ".join(map(str, row[arm]["invented_classes"])),
         ]
         for arm, (label, *_) in ROUND_ARMS.items()
     ]

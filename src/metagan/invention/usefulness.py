@@ -30,10 +30,13 @@ ARMS = (
     "real",
     "turned",
     "jitter",
+    "turned_jitter",
     "mixed",
     "single",
     "invented",
     "invented_jitter",
+    "mixed_in_turn",
+    "single_in_turn",
     "invented_in_turn",
     "invented_only",
     "all_real",
@@ -57,8 +60,8 @@ def useful(
     For each k of `real_classes` and each seed: `real`, k real classes; `turned` and `jitter`, these, by quarter turns
     (further classes) or with every image distorted; and these with new classes, as many as are invented: `mixed`, means
     of two real images; `single`, one real image, distorted (UMTRA, Khodadadeh et al. 2019, arXiv 1811.11819);
-    `invented`, with these k as the only parents; `invented_jitter`, the same, distorted; `invented_in_turn`, distorted,
-    every second episode of real classes alone. `invented_only` has no real ones, `all_real` every train class. `gain`
+    `invented`, with these k as the only parents. `*_jitter` is the same, distorted, `*_in_turn` distorted, and every
+    second episode of real classes alone. `invented_only` has no real ones, `all_real` every train class. `gain`
     is what an arm adds to `real` and `beside_jitter` what it adds to `jitter`, means of differences over seeds.
     """
     wanted, rows = settings.useful, {}
@@ -93,22 +96,23 @@ def chosen_classes(
 
 
 def _arms(bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: int) -> dict[str, UseArm]:
-    generator, count, none = np.random.default_rng((seed, 3)), len(invented), chosen[:0]
-    real = joined(bank, chosen, [], "")
-    mixed = [*mixed_classes(bank, chosen, count, generator)]
-    single = [*single_image_classes(bank, chosen, count, generator)]
-    both = joined(bank, chosen, invented, "invented")
-    own, new = np.split(both.splits["train"], [len(chosen)])
+    generator, count, jitter = np.random.default_rng((seed, 3)), len(invented), ("jittered",)
+    new = {
+        "mixed": [*mixed_classes(bank, chosen, count, generator)],
+        "single": [*single_image_classes(bank, chosen, count, generator)],
+        "invented": invented,
+    }
+    real, both = joined(bank, chosen, [], ""), {name: joined(bank, chosen, own, name) for name, own in new.items()}
+    turns = tuple(reversed(np.split(both["invented"].splits["train"], [len(chosen)])))
     return {
         "real": UseArm(real),
         "turned": UseArm(real, ("turned",)),
-        "jitter": UseArm(real, ("jittered",)),
-        "mixed": UseArm(joined(bank, chosen, mixed, "mixed")),
-        "single": UseArm(joined(bank, chosen, single, "single")),
-        "invented": UseArm(both),
-        "invented_jitter": UseArm(both, ("jittered",)),
-        "invented_in_turn": UseArm(both, ("jittered",), (new, own)),
-        "invented_only": UseArm(joined(bank, none, invented, "invented")),
+        "jitter": UseArm(real, jitter),
+        "turned_jitter": UseArm(real, ("turned", *jitter)),
+        **{name: UseArm(own) for name, own in both.items()},
+        "invented_jitter": UseArm(both["invented"], jitter),
+        **{f"{name}_in_turn": UseArm(own, jitter, turns) for name, own in both.items()},
+        "invented_only": UseArm(joined(bank, chosen[:0], invented, "invented")),
         "all_real": UseArm(bank),
     }
 

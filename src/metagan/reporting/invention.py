@@ -34,10 +34,13 @@ ARMS = {
     "real": "k real classes",
     "turned": "with quarter turns",
     "jitter": "with jitter",
+    "turned_jitter": "with quarter turns and jitter",
     "mixed": "with mixed-up images",
     "single": "with single images, distorted (UMTRA)",
     "invented": "with invented classes",
     "invented_jitter": "with invented classes, and jitter",
+    "mixed_in_turn": "with mixed-up images in turn, and jitter",
+    "single_in_turn": "with single images in turn, and jitter",
     "invented_in_turn": "with invented classes in turn, and jitter",
     "invented_only": "invented classes alone",
     "all_real": "all train classes",
@@ -101,7 +104,7 @@ def _use_tables(use: Mapping[str, Any]) -> dict[str, list[list[str]]]:
 
 def _accuracy(found: Mapping[str, Any], arm: str) -> str:
     added = "" if arm == "real" else _signed(found["gain"])
-    if arm in ("invented_jitter", "invented_in_turn"):
+    if arm.endswith(("_jitter", "_in_turn")):
         added += f"; to jitter {_signed(found['beside_jitter'])}"
     return number(found["mean"], 1) + (f" ({added})" if added else "")
 

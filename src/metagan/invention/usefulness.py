@@ -38,6 +38,7 @@ ARMS = (
     "mixed_in_turn",
     "single_in_turn",
     "invented_in_turn",
+    "invented_turned_in_turn",
     "invented_only",
     "all_real",
 )
@@ -61,7 +62,7 @@ def useful(
     (further classes) or with every image distorted; and these with new classes, as many as are invented: `mixed`, means
     of two real images; `single`, one real image, distorted (UMTRA, Khodadadeh et al. 2019, arXiv 1811.11819);
     `invented`, with these k as the only parents. `*_jitter` is the same, distorted, `*_in_turn` distorted, and every
-    second episode of real classes alone. `invented_only` has no real ones, `all_real` every train class. `gain`
+    second episode of real classes alone, `*_turned_*` by quarter turns as well. `invented_only` has no real ones, `all_real` every train class. `gain`
     is what an arm adds to `real` and `beside_jitter` what it adds to `jitter`, means of differences over seeds.
     """
     wanted, rows = settings.useful, {}
@@ -112,6 +113,7 @@ def _arms(bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: in
         **{name: UseArm(own) for name, own in both.items()},
         "invented_jitter": UseArm(both["invented"], jitter),
         **{f"{name}_in_turn": UseArm(own, jitter, turns) for name, own in both.items()},
+        "invented_turned_in_turn": UseArm(both["invented"], ("turned", *jitter), turns),
         "invented_only": UseArm(joined(bank, chosen[:0], invented, "invented")),
         "all_real": UseArm(bank),
     }

@@ -42,6 +42,7 @@ ARMS = {
     "mixed_in_turn": "with mixed-up images in turn, and jitter",
     "single_in_turn": "with single images in turn, and jitter",
     "invented_in_turn": "with invented classes in turn, and jitter",
+    "invented_turned_in_turn": "with invented classes in turn, quarter turns and jitter",
     "invented_only": "invented classes alone",
     "all_real": "all train classes",
 }

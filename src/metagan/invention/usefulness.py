@@ -62,8 +62,9 @@ def useful(
     (further classes) or with every image distorted; and these with new classes, as many as are invented: `mixed`, means
     of two real images; `single`, one real image, distorted (UMTRA, Khodadadeh et al. 2019, arXiv 1811.11819);
     `invented`, with these k as the only parents. `*_jitter` is the same, distorted, `*_in_turn` distorted, and every
-    second episode of real classes alone, `*_turned_*` by quarter turns as well. `invented_only` has no real ones, `all_real` every train class. `gain`
-    is what an arm adds to `real` and `beside_jitter` what it adds to `jitter`, means of differences over seeds.
+    second episode of real classes alone, `*_turned_*` by quarter turns as well. `invented_only` has no real ones,
+    `all_real` every train class. `gain` is what an arm adds to `real` and `beside_jitter` what it adds to `jitter`,
+    means of differences over seeds.
     """
     wanted, rows = settings.useful, {}
     chosen_of = chosen_classes(bank, wanted.real_classes, wanted.seeds, "invent.useful.real_classes")

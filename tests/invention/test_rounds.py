@@ -74,12 +74,12 @@ def test_each_arm_gets_as_many_new_classes_in_as_many_episodes(
 
 
 def test_jitter_alone_is_one_training_in_parts(studio: Studio, embed: nn.Module, small: Invent) -> None:
-    course = rounds.Course(studio.bank, studio.bank.splits["train"][:8], lambda *_: studio, embed, small, 0)
+    lessons = rounds.Lessons(studio.bank, studio.bank.splits["train"][:8], lambda *_: studio, embed, small, 0)
     whole = EmbedderTraining(studio.bank.example, small.useful.network, 0)
     parts = EmbedderTraining(studio.bank.example, small.useful.network, 0)
-    whole.go_on(course._stream([]), 6)
+    whole.go_on(lessons._stream([]), 6)
     for _ in range(3):
-        parts.go_on(course._stream([]), 2)
+        parts.go_on(lessons._stream([]), 2)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, parts.network.state_dict()[name])
 

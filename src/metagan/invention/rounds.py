@@ -28,7 +28,7 @@ DRAWS = 20
 
 
 @dataclass(frozen=True)
-class Course:
+class Lessons:
     """What the arms of one seed have in common: k real classes, and who invents from them."""
 
     bank: TaskBank
@@ -107,9 +107,9 @@ def in_rounds(
     for k in wanted.real_classes:
         found: dict[str, list[tuple[list[float], int]]] = {arm: [] for arm in ARMS}
         for seed in seeds:
-            course = Course(bank, chosen_of[k, seed], open_studio, embed, settings, seed)
+            lessons = Lessons(bank, chosen_of[k, seed], open_studio, embed, settings, seed)
             for arm in ARMS:
-                found[arm].append(course.follow(arm))
+                found[arm].append(lessons.follow(arm))
                 bar.update()
         rows[str(k)] = _estimates(found)
     bar.close()

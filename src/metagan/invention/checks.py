@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,12 @@ class Checks:
         self.train = class_features(embed, train)
         self.limits = limits_of(val, class_features(embed, val), self.train, seed, settings.near_copy)
         self.passed: list[Values] = []
+
+    def afresh(self) -> Checks:
+        """The same checks, before anything has passed."""
+        other = copy(self)
+        other.passed = []
+        return other
 
     def verdicts(self, images: Tensor, count: int) -> list[Verdict]:
         """On classes (T, n, C, H, W) in turn, until `count` have passed."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from metagan.evaluation.confidence import mean_and_ci95
 from metagan.invention.checks import Checks
 from metagan.invention.inventing import invent
-from metagan.invention.usefulness import OpenStudio, chosen_classes
+from metagan.invention.usefulness import OpenStudio, chosen_classes, in_turn
 from metagan.parameters import Invent
 from metagan.tasks.bank import ClassIndices, TaskBank
 from metagan.tasks.joined import joined
@@ -34,7 +34,7 @@ class Lessons:
     bank: TaskBank
     classes: ClassIndices
     open_studio: OpenStudio
-    embed: nn.Module
+    checks: Checks
     settings: Invent
     seed: int
 
@@ -42,25 +42,22 @@ class Lessons:
         """Accuracy in percent on test classes, 1-shot, after each round, and how many classes were invented."""
         useful, wanted = self.settings.useful, self.settings.in_rounds
         training = EmbedderTraining(self.bank.example, useful.network, self.seed)
-        checks = Checks(self.bank, self.classes, self.embed, self.settings, self.seed)
+        checks = self.checks.afresh()
         invented: list[Images] = []
         found = []
         for number in range(wanted.rounds):
             invented += self._new(arm, number, training.network, checks)
             training.go_on(self._stream(invented), useful.network.episodes // wanted.rounds)
-            accuracy = few_shot_accuracy(
-                training.network.eval(), self.bank, "test", useful.n_way, 1, useful.episodes, self.seed
-            )
-            training.network.train()
+            network = training.network.eval()
+            accuracy = few_shot_accuracy(network, self.bank, "test", useful.n_way, 1, useful.episodes, self.seed)
             found.append(100 * accuracy)
         return found, len(invented)
 
     def _stream(self, invented: list[Images]) -> TaskStream:
         """Of real classes, and in turn of invented ones, all distorted."""
         both = joined(self.bank, self.classes, invented, "invented")
-        own, new = np.split(both.splits["train"], [len(self.classes)])
         wrappers = (*self.settings.useful.network.stream, "jittered")
-        return task_stream(both, self.seed, wrappers, *((new, own) if invented else ()))
+        return task_stream(both, self.seed, wrappers, *(in_turn(both, len(self.classes)) if invented else ()))
 
     def _new(self, arm: str, number: int, network: nn.Module, checks: Checks) -> list[Images]:
         """What an arm invents before a round: all before the first, or a part before each of the others."""
@@ -73,11 +70,9 @@ class Lessons:
             parents = weakest(network, self.bank, self.classes, self.settings.in_rounds.weak, seed)
         studio = self.open_studio(parents, seed)
         if number:
-            studio = replace(studio, classifier=network.eval())
+            studio = replace(studio, classifier=network)
         settings = self.settings.model_copy(update={"classes": count})
-        made = invent(studio, checks, settings, seed, progress=False).images
-        network.train()
-        return made
+        return invent(studio, checks, settings, seed, progress=False).images
 
     def _share(self, number: int) -> int:
         """Of all invented classes, those of one of the rounds after the first."""
@@ -107,7 +102,9 @@ def in_rounds(
     for k in wanted.real_classes:
         found: dict[str, list[tuple[list[float], int]]] = {arm: [] for arm in ARMS}
         for seed in seeds:
-            lessons = Lessons(bank, chosen_of[k, seed], open_studio, embed, settings, seed)
+            chosen = chosen_of[k, seed]
+            checks = Checks(bank, chosen, embed, settings, seed)
+            lessons = Lessons(bank, chosen, open_studio, checks, settings, seed)
             for arm in ARMS:
                 found[arm].append(lessons.follow(arm))
                 bar.update()
@@ -121,14 +118,12 @@ def weakest(network: nn.Module, bank: TaskBank, classes: ClassIndices, share: fl
     be told by another one among all classes."""
     generator, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     losses = torch.zeros(len(classes))
-    network.eval()
     for _ in range(DRAWS):
         drawn = [_two_of(bank.class_images(int(index)), generator) for index in classes]
         images = bank.domain.move_at_random(bank.domain.to_tensor(np.concatenate(drawn)), random)
         with torch.no_grad():
             shown, asked = network(images).unflatten(0, (-1, 2)).unbind(1)
         losses += F.cross_entropy(-torch.cdist(asked, shown).square(), torch.arange(len(classes)), reduction="none")
-    network.train()
     count = min(max(3, round(share * len(classes))), len(classes))
     return classes[losses.argsort(descending=True)[:count].numpy()]
 

@@ -97,6 +97,12 @@ def chosen_classes(
     return {(k, seed): np.random.default_rng((seed, k)).permutation(train)[:k] for k in numbers for seed in seeds}
 
 
+def in_turn(both: TaskBank, own: int) -> tuple[ClassIndices, ClassIndices]:
+    """The new train classes of a bank, and the `own` first ones, which are real."""
+    real, new = np.split(both.splits["train"], [own])
+    return new, real
+
+
 def _arms(bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: int) -> dict[str, UseArm]:
     generator, count, jitter = np.random.default_rng((seed, 3)), len(invented), ("jittered",)
     new = {
@@ -105,7 +111,7 @@ def _arms(bank: TaskBank, chosen: ClassIndices, invented: list[Images], seed: in
         "invented": invented,
     }
     real, both = joined(bank, chosen, [], ""), {name: joined(bank, chosen, own, name) for name, own in new.items()}
-    turns = tuple(reversed(np.split(both["invented"].splits["train"], [len(chosen)])))
+    turns = in_turn(both["invented"], len(chosen))
     return {
         "real": UseArm(real),
         "turned": UseArm(real, ("turned",)),

@@ -136,11 +136,11 @@ def posterior_answers(
     for _, task, asked in _episodes(bank, split, seed, shape, episodes):
         labels.append(task["query_labels"])
         with torch.no_grad():
-            answer = chances_in(learner, prior, model.parameters, task, widen)
             chances = chances_in(learner, prior, model.parameters, task)
+            widened = chances_in(learner, prior, model.parameters, task, widen) if widen else None
             for name, queries in asked.items():
                 of_class, of_none = chances(queries)
-                logits[name].append(answer(queries)[0])
+                logits[name].append(widened(queries)[0] if widened else of_class)
                 sure[name].append(of_class.amax(1) - of_none)
     every = {name: torch.stack(parts)[None] for name, parts in logits.items()}
     surest = {name: torch.stack(parts) for name, parts in sure.items()}

@@ -42,6 +42,7 @@ class EmbedderTraining:
     def go_on(self, stream: TaskStream, episodes: int, progress: bool = False) -> None:
         """The next so many episodes, from a stream whose tasks are told by how many were before."""
         wanted = self.settings
+        self.network.train()
         for _ in trange(episodes, desc="embedder", unit="episode", disable=not progress):
             drawn = stream.episode("train", self.done, wanted.n_way, wanted.k_shot, wanted.n_query)
             loss = F.cross_entropy(*prototype_logits(self.network, drawn))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -67,32 +68,26 @@ def check_table(bank: TaskBank, invented: TaskBank, table: pd.DataFrame) -> None
         )
 
 
-def measure_use(
-    bank: TaskBank,
-    meta_model: SavedModel[GanHeader],
-    joint_gan: SavedModel[GanHeader],
-    objective_embedder: SavedModel[EmbedderHeader],
-    judge_embedder: SavedModel[EmbedderHeader],
-    settings: dict[str, Any],
-) -> dict[str, Any]:
-    """What invented classes add to few real ones, beside cheaper new classes."""
-    models = invention_models("evaluate_invention", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
-    wanted = Invent.model_validate(settings)
-    return {"made_from": models.made_from, **useful(bank, partial(models.studio, wanted), models.objective, wanted)}
+def _of_classifiers(measure: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A node of a measure of classifiers for which the trained models invent."""
+
+    def measured_by(
+        bank: TaskBank,
+        meta_model: SavedModel[GanHeader],
+        joint_gan: SavedModel[GanHeader],
+        objective_embedder: SavedModel[EmbedderHeader],
+        judge_embedder: SavedModel[EmbedderHeader],
+        settings: dict[str, Any],
+    ) -> dict[str, Any]:
+        models = invention_models("evaluate_invention", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
+        wanted = Invent.model_validate(settings)
+        found = measure(bank, partial(models.studio, wanted), models.objective, wanted)
+        return {"made_from": models.made_from, **found}
+
+    return measured_by
 
 
-def measure_rounds(
-    bank: TaskBank,
-    meta_model: SavedModel[GanHeader],
-    joint_gan: SavedModel[GanHeader],
-    objective_embedder: SavedModel[EmbedderHeader],
-    judge_embedder: SavedModel[EmbedderHeader],
-    settings: dict[str, Any],
-) -> dict[str, Any]:
-    """How classifiers fare for which classes are invented, round by round, where they are weak."""
-    models = invention_models("evaluate_invention", bank, meta_model, joint_gan, objective_embedder, judge_embedder)
-    wanted = Invent.model_validate(settings)
-    return {"made_from": models.made_from, **in_rounds(bank, partial(models.studio, wanted), models.objective, wanted)}
+measure_use, measure_rounds = _of_classifiers(useful), _of_classifiers(in_rounds)
 
 
 def gallery(

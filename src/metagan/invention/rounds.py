@@ -114,8 +114,8 @@ def in_rounds(
 
 
 def weakest(network: nn.Module, bank: TaskBank, classes: ClassIndices, share: float, seed: int) -> ClassIndices:
-    """The `share` of the classes, three at least, in which a network has the largest loss: one image, distorted, is to
-    be told by another one among all classes."""
+    """The `share` of the classes, three at least, in which a network, in evaluation mode, has the largest loss: one
+    image, distorted, is to be told by another one among all classes."""
     generator, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     losses = torch.zeros(len(classes))
     for _ in range(DRAWS):

@@ -91,6 +91,11 @@ def line_chart(
     return Markup(ElementTree.tostring(svg, encoding="unicode"))  # ElementTree escapes text and attributes
 
 
+def captioned(told: str, chart: Markup) -> Markup:
+    """A figure of a chart below what is told of it."""
+    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(told, chart)
+
+
 def marker_symbol(marker: str, colour: str, dash: str = "") -> Markup:
     """The key of a series in a legend: a piece of its line with its marker."""
     svg = ElementTree.Element("svg", {"viewBox": "0 0 30 12", "class": "key", "aria-hidden": "true"})

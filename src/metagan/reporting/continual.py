@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from metagan.reporting.charts import Line, line_chart, marker_symbol
+from metagan.reporting.charts import Line, captioned, line_chart, marker_symbol
 from metagan.reporting.tables import duration, number
 from metagan.reporting.templates import template
 
@@ -72,4 +72,4 @@ def _chart(results: Mapping[str, Any], measure: str, place: int) -> Markup:
     scale = "root" if measure == "fjd" else "linear"
     about, below = f"{told}: {measure}", "segments of the stream"
     drawn = line_chart(lines, description=about, x_label=below, x_ticks=segments, y_scale=scale)
-    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(told, drawn)
+    return captioned(told, drawn)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from metagan.reporting.charts import Line, line_chart, marker_symbol
+from metagan.reporting.charts import Line, captioned, line_chart, marker_symbol
 from metagan.reporting.figures import data_uri, picture_of
 from metagan.reporting.tables import ABSENT, number
 from metagan.reporting.templates import template
@@ -135,7 +135,7 @@ def _rounds_chart(k: str, row: Mapping[str, Any]) -> Markup:
         lines.append(Line(label, colour, numbers, means, dash=dash))
     about = f"{k} real classes: accuracy in percent after each round"
     drawn = line_chart(lines, description=about, x_label="rounds", x_ticks=range(1, len(means) + 1))
-    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(about, drawn)
+    return captioned(about, drawn)
 
 
 def _alphabets(

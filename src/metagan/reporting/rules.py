@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from metagan.parameters.compare_rules import AS_TRAINED
-from metagan.reporting.charts import Line, Reference, line_chart, marker_symbol
+from metagan.reporting.charts import Line, Reference, captioned, line_chart, marker_symbol
 from metagan.reporting.tables import ABSENT
 from metagan.reporting.templates import template
 
@@ -93,4 +93,4 @@ def _chart(lines: Sequence[Line], references: Sequence[Reference], told: str, sc
     drawn = line_chart(
         lines, references, description=told, x_label="inner steps", x_scale="log1p", y_scale=scale, size=(520, 280)
     )
-    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(told, drawn)
+    return captioned(told, drawn)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from metagan.reporting.charts import Line, Reference, line_chart
+from metagan.reporting.charts import Line, Reference, captioned, line_chart
 from metagan.reporting.tables import ABSENT, duration
 from metagan.reporting.templates import template
 
@@ -99,4 +99,4 @@ def _chart(
     lines: Sequence[Line], references: Sequence[Reference], told: str, scale: str, x_label: str = "steps"
 ) -> Markup:
     drawn = line_chart(lines, references, description=told, x_label=x_label, y_scale=scale, size=SIZE)
-    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(told, drawn)
+    return captioned(told, drawn)

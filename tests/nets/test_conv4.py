@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
 from metagan.nets.conv4 import Conv4, Statistics, moments
 
@@ -99,3 +100,16 @@ def test_it_is_a_function_of_parameters_and_images_alone() -> None:
     network, batch = build("stride"), images()
     assert not list(network.buffers())
     assert torch.equal(network.train()(batch), network.eval()(batch))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_convolution_leaves_the_layout_that_all_are_fast_in(channels: int) -> None:
+    """Nor with weights that an inner step has changed, which may lie otherwise."""
+    network = Conv4(channels, 8, 28)
+    outputs: list[torch.Tensor] = []
+    for convolution in network.convolutions:
+        convolution.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    changed = {name: value.detach().contiguous() for name, value in network.named_parameters()}
+    functional_call(network, changed, torch.rand(5, channels, 28, 28))
+    assert len(outputs) == 4
+    assert all(output.is_contiguous(memory_format=torch.channels_last) for output in outputs)

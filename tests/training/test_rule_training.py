@@ -12,11 +12,14 @@ import torch
 from metagan.errors import UserError
 from metagan.parameters import CompareRules, LearnedRule, MetaTrain, RuleTraining, Trainer, valid_section
 from metagan.tasks.bank import TaskBank
+from metagan.tasks.streams import task_stream
 from metagan.training import checkpoints, rule_training
+from metagan.training.data import generation_tasks
 from metagan.training.gan import Gan, architecture_of, initial_gan, load_gan
 from metagan.training.outer_loop import Row
 from metagan.training.rule_training import train_rule
 from metagan.training.saved import GanHeader, SavedModel
+from metagan.training.trajectories import sample_trajectory, sampling_map
 
 BUDGET = {
     "horizon": 4, "truncation": 2, "tasks_per_step": 2, "meta_steps": 4, "validate_every": 2, "validation_tasks": 5,
@@ -111,6 +114,30 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
             train(how, folder="cut")
     again, _ = train(how, folder="cut")
     assert again.content_hash == whole.content_hash
+
+
+def test_a_rule_that_rests_is_trained_as_one_that_does_not_and_moves_nothing_after_its_horizon(
+    train: Train, monkeypatch: pytest.MonkeyPatch, bank: TaskBank, make_settings: Callable[..., MetaTrain]
+) -> None:
+    plain, history = train(HOW[0])
+
+    def trained_again(module: Any, batch: Any, index: int) -> None:
+        raise AssertionError("the training has ended before")
+
+    monkeypatch.setattr(rule_training.RuleLoop, "training_step", trained_again)
+    rests, again = train({**HOW[0], "rests": True})
+    assert rests.content_hash == plain.content_hash and again == history
+    training = make_settings()
+    tasks, _ = generation_tasks(task_stream(bank, 0), "test", range(2), 2, 2, 6, training.networks)
+
+    def samples(saved: SavedModel[GanHeader]) -> torch.Tensor:
+        gan = load_gan(saved, "learned_rule")
+        return sample_trajectory(sampling_map(gan, training), gan, tasks, (3, 4, 5, 6))
+
+    moving, resting = samples(plain), samples(rests)
+    assert torch.equal(resting[:, :2], moving[:, :2]) and not torch.equal(resting[:, 0], resting[:, 1])
+    assert torch.equal(resting[:, 2], resting[:, 1]) and torch.equal(resting[:, 3], resting[:, 1])
+    assert not torch.equal(moving[:, 2], moving[:, 1])
 
 
 def test_equal_seeds_give_equal_controllers_by_reinforcement(train: Train) -> None:

@@ -37,7 +37,7 @@ class Conv4(nn.Module):
 
     def forward(self, images: Tensor, statistics: Statistics | None = None, found: Statistics | None = None) -> Tensor:
         """BatchNorm takes `statistics`, else those of the batch, which are appended to `found`."""
-        values = images
+        values = images if is_mapped(images) else channels_last(images)
         for block, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             assert isinstance(convolution, nn.Conv2d) and isinstance(norm, BatchNorm)
             if statistics:
@@ -67,13 +67,10 @@ class BatchNorm(nn.Module):
 
     def of_the_batch(self, values: Tensor, found: Statistics | None = None) -> Tensor:
         """(N, width, H, W), normalised by its own statistics, which are appended to `found`."""
-        if not is_mapped(values):
-            # A convolution of one channel leaves this layout, which all others are fast in.
-            values = values.contiguous(memory_format=torch.channels_last)
-            if found is None:
-                # Half the time of the lines below, but its statistics have no gradient, and under `vmap` its
-                # second derivative is wrong (torch 2.13).
-                return torch.batch_norm(values, self.weight, self.bias, None, None, True, 0.0, EPSILON, True)
+        if found is None and not is_mapped(values):
+            # Half the time of the lines below, but its statistics have no gradient, and under `vmap` its second
+            # derivative is wrong (torch 2.13).
+            return torch.batch_norm(values, self.weight, self.bias, None, None, True, 0.0, EPSILON, True)
         found = [] if found is None else found
         found.append(moments(values))
         scale, shift = self(*found[-1])
@@ -87,6 +84,13 @@ def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     share = values.shape[1] / values.numel()
     mean = values.sum((0, 2, 3), keepdim=True) * share
     return mean, (values - mean).square().sum((0, 2, 3), keepdim=True) * share
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same images, in the layout in which a convolution gives it on whatever that of its weights is."""
+    if images.shape[1] == 1:  # is in it whatever its strides, which are what a convolution asks
+        return images.squeeze(1).unsqueeze(-1).movedim(-1, 1)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def is_mapped(values: Tensor) -> bool:

@@ -29,17 +29,23 @@ AS_TRAINED = "as trained"
 
 
 class LearnedRule(Section):
-    """A rule, or one for each player, and how it is trained."""
+    """A rule, or one for each player, how it is trained, and whether it rests after as many steps as in training."""
 
     update_rule: UpdateRuleNames = "mlp"
     rule_training: Literal["unroll", "pes", "ppo"] = "unroll"
+    rests: bool = False
 
     @property
     def name(self) -> str:
         """As files and runs are named, such as `adam-mlp-pes` for a generator with `adam`."""
         rules = of_each_player(self.update_rule)
         names = [self.update_rule] if isinstance(self.update_rule, str) else list(rules.values())
-        return "-".join([*map(str, names), self.rule_training])
+        return "-".join([*map(str, names), self.rule_training, *(["resting"] if self.rests else [])])
+
+    @property
+    def trained_by(self) -> str:
+        """As tables have it."""
+        return f"{self.rule_training}, then rests" if self.rests else self.rule_training
 
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> LearnedRule:

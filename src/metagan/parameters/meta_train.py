@@ -61,6 +61,7 @@ class InnerLoop(Section):
 
     steps: Annotated[int, Field(ge=1, le=50)] = 5
     update_rule: UpdateRuleNames = "lslr"
+    rest_after: Annotated[int, Field(ge=1, le=500)] | None = None
     generator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
     discriminator_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.1
     gan_loss: GanLossName = "non_saturating"

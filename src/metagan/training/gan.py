@@ -11,7 +11,16 @@ from metagan.domains import Domain, domain_of
 from metagan.errors import UserError
 from metagan.meta.differentiation import Parameters
 from metagan.meta.learners import GanLearner
-from metagan.meta.update_rules import UPDATE_RULES, Rules, initialised, separate_rules, shared_rule, without_rules
+from metagan.meta.update_rules import (
+    UPDATE_RULES,
+    Rules,
+    UpdateRule,
+    initialised,
+    resting,
+    separate_rules,
+    shared_rule,
+    without_rules,
+)
 from metagan.nets.randomness import seeded
 from metagan.parameters import GanArchitecture, InnerLoop, MetaTrain, OuterObjective
 from metagan.tasks.bank import TaskBank
@@ -224,6 +233,10 @@ def initial_rules(domain: Domain, inner: InnerLoop, networks: Parameters, seed: 
 def rules_of(inner: InnerLoop, networks: Parameters) -> Rules:
     """The update rules, bound to the tensors that adapt: one that both players share, or one for each."""
     names, tensors = inner.update_rule, adapted_tensors(inner, networks)
+
+    def named(name: str) -> UpdateRule:
+        return resting(UPDATE_RULES[name], inner.rest_after) if inner.rest_after else UPDATE_RULES[name]
+
     if isinstance(names, str):
-        return shared_rule(UPDATE_RULES[names], tensors)
-    return separate_rules({player: UPDATE_RULES[name] for player, name in names}, tensors)
+        return shared_rule(named(names), tensors)
+    return separate_rules({player: named(name) for player, name in names}, tensors)

@@ -73,6 +73,7 @@ def with_fixed_rule(start: Gan, rule: str, rates: tuple[float, float], steps: in
         "generator_learning_rate": rates[0],
         "discriminator_learning_rate": rates[1],
         "steps": steps,
+        "rest_after": None,
     }
     if rule.startswith("gap_aware"):
         inner["update_rule"] = {"generator": "sgd", "discriminator": rule}

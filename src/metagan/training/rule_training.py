@@ -150,6 +150,7 @@ def train_rule(
         "generator_learning_rate": settings.generator_learning_rate,
         "discriminator_learning_rate": settings.discriminator_learning_rate,
         "steps": settings.horizon,
+        "rest_after": settings.horizon if how.rests else None,
     }
     start = start.with_first_rules(seed, **inner)
     judged = judged_by_distances(tasks)
@@ -165,7 +166,7 @@ def train_rule(
     if how.rule_training == "ppo":
         by_reinforcement(module, comparison.ppo)
     else:
-        given = (start.content_hash, how.model_dump_json(), judged.model_dump_json(), str(random_start))
+        given = (start.content_hash, how.model_dump_json(exclude={"rests"}), judged.model_dump_json(), str(random_start))
         embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
         own = folder / fingerprint(settings, seed, module.stream.name, *given, *embedders)
         fit(module, own, logger, trainer, settings.validate_every)

@@ -17,6 +17,7 @@ from metagan.meta.update_rules.binding import (
     shared_rule,
     without_rules,
 )
+from metagan.meta.update_rules.resting import resting
 from metagan.parameters.update_rule import UpdateRuleName
 
 UPDATE_RULES: dict[str, UpdateRule] = {
@@ -33,6 +34,7 @@ __all__ = [
     "UpdateRule",
     "initialised",
     "learned_names",
+    "resting",
     "separate_rules",
     "shared_rule",
     "without_rules",

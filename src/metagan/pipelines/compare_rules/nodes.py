@@ -147,7 +147,7 @@ def _learned(
     for how in settings.learned:
         saved = saved_rules[_name(start, how.name, seed)]()
         together("compare_rules", task_bank=bank.identity, learned_rules=saved.identity("learned_rules"))
-        found[how.name] = (how.rule_training, load_gan(saved, "learned_rule"))
+        found[how.name] = (how.trained_by, load_gan(saved, "learned_rule"))
     return found
 
 

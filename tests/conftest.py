@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from compileall import compile_dir
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """Variables of a person's terminal, nothing of these tests."""
-        own = ("METAGAN_", "MLFLOW_", "KEDRO_", "DVC_", "GIT_", "PYTHONPATH", "DO_NOT_TRACK")
+        own = ("METAGAN_", "MLFLOW_", "KEDRO_", "DVC_", "GIT_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "DO_NOT_TRACK")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", "OMP_NUM_THREADS": "1"}
 
@@ -261,21 +262,30 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def copy_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+def project_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a copy of the project is made of, with its modules compiled: a second for every process of every copy."""
+    path = tmp_path_factory.mktemp("project")
+    for file in PROJECT_FILES:
+        source, target = ROOT / file, path / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, target)
+    for keep in (ROOT / "data").glob("*/.gitkeep"):
+        (path / "data" / keep.parent.name).mkdir(parents=True)
+        (path / "data" / keep.parent.name / ".gitkeep").touch()
+    compile_dir(path / "src", quiet=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def copy_project(tmp_path_factory: pytest.TempPathFactory, project_files: Path) -> Callable[[str], Project]:
     """Make a copy of the project, committed, in a folder whose name has a space."""
 
     def copy(name: str) -> Project:
         path = tmp_path_factory.mktemp(name) / "meta gan"
-        for file in PROJECT_FILES:
-            source, target = ROOT / file, path / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
-            else:
-                shutil.copy2(source, target)
-        for keep in (ROOT / "data").glob("*/.gitkeep"):
-            (path / "data" / keep.parent.name).mkdir(parents=True)
-            (path / "data" / keep.parent.name / ".gitkeep").touch()
+        shutil.copytree(project_files, path)
         project = Project(path)
         project.git("init", "--quiet")
         project.git("add", "--all")

@@ -199,7 +199,7 @@ def test_colour_pictures_are_trained_on_reported_and_adapted_to(
     shapes(tmp_path / "shapes", 20)
     project = copy_project("colour")
     parameters = f"tasks.source=image_folder,tasks.image_folder.path={tmp_path / 'shapes'},tasks.channels=3"
-    parameters += f",tasks.image_size={size},meta_train.stream=[]"
+    parameters += f",tasks.image_size={size},meta_train.stream=[],evaluate.steps=[0,1],evaluate.n_tasks=4"
     done = project.run("kedro", "run", "--env", "smoke", "--params", parameters)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("contact_sheet", "samples"):

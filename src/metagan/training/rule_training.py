@@ -166,7 +166,12 @@ def train_rule(
     if how.rule_training == "ppo":
         by_reinforcement(module, comparison.ppo)
     else:
-        given = (start.content_hash, how.model_dump_json(exclude={"rests"}), judged.model_dump_json(), str(random_start))
+        given = (
+            start.content_hash,
+            how.model_dump_json(exclude={"rests"}),
+            judged.model_dump_json(),
+            str(random_start),
+        )
         embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
         own = folder / fingerprint(settings, seed, module.stream.name, *given, *embedders)
         fit(module, own, logger, trainer, settings.validate_every)

@@ -18,7 +18,7 @@ def row(rule: str, trained_by: str, seed: int, fjd: list[float], reached: int | 
         "start": "random",
         "rule_generator": rule,
         "rule_discriminator": rule,
-        "rates": None if trained_by else [0.1, 0.03],
+        "rates": None if trained_by else [0.1, 0.03 * (seed + 1)],
         "trained_by": trained_by,
         "seed": seed,
         "curve": {"fjd": fjd, "recognisability": [0.1, 0.5, 0.8], "two_sample": [1.0, 0.9, 0.8]},
@@ -59,7 +59,7 @@ def test_the_page_has_every_rule_and_curve_and_escapes_names(results: dict[str, 
     page = rules_page(results)
     assert "&lt;mlp&gt; (unroll)" in page and "<mlp>" not in page
     assert page.count("<svg") == 3 + 2 + 2  # three metrics, steps of two players, and a sign for each rule
-    assert "0.1, 0.03" in page and f"2, {ABSENT}" in page
+    assert "0.1 and 0.03, 0.1 and 0.06" in page and f"2, {ABSENT}" in page
 
 
 def test_what_was_measured_elsewhere_has_a_place_of_its_own(results: dict[str, Any]) -> None:

@@ -65,8 +65,9 @@ def by_rule(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def _told(name: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """What the table says of one rule, as means over seeds; the steps to the level of each of them."""
-    told = {"name": name, "rates": rows[0]["rates"], "reached": [row["steps_to_level"] for row in rows]}
+    """What the table says of one rule, as means over seeds; the rates and the steps to the level of each of them."""
+    rates = [" and ".join(f"{rate:g}" for rate in row["rates"]) for row in rows if row["rates"]]
+    told = {"name": name, "rates": rates, "reached": [row["steps_to_level"] for row in rows]}
     means = {key: float(np.mean([row[key] for row in rows])) for key in ("auc", "diverged", "collapsed", "vanished")}
     return {**told, **means, "level": float(np.mean([row["level"] for row in rows]))}
 

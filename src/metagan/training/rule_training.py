@@ -166,19 +166,15 @@ def train_rule(
     if how.rule_training == "ppo":
         by_reinforcement(module, comparison.ppo)
     else:
-        given = (
-            start.content_hash,
-            how.model_dump_json(exclude={"rests"}),
-            judged.model_dump_json(),
-            str(random_start),
-        )
+        trained = how.model_dump_json(exclude={"rests"})
+        given = (start.content_hash, trained, judged.model_dump_json(), str(random_start))
         embedders = (evaluation_embedder.content_hash, objective_embedder.content_hash)
         own = folder / fingerprint(settings, seed, module.stream.name, *given, *embedders)
         fit(module, own, logger, trainer, settings.validate_every)
     rules, step = best_average(module)
-    trained = replace(start, parameters=detached({**start.networks, **rules}))
+    found = replace(start, parameters=detached({**start.networks, **rules}))
     provenance = Provenance(seed=seed, seconds=module.seconds, meta_step=step, made_from=origin)
-    return trained.save("learned_rule", provenance), module.history
+    return found.save("learned_rule", provenance), module.history
 
 
 def by_reinforcement(module: RuleLoop, settings: PpoSettings) -> None:

@@ -263,7 +263,7 @@ class Project:
 
 @pytest.fixture(scope="session")
 def project_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a copy of the project is made of, with its modules compiled: a second for every process of every copy."""
+    """What a copy of the project is made of; its modules are compiled once, not by every process of every copy."""
     path = tmp_path_factory.mktemp("project")
     for file in PROJECT_FILES:
         source, target = ROOT / file, path / file

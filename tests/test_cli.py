@@ -61,6 +61,7 @@ def test_commas_of_texts() -> None:
         ("=1", "'=1' cannot be read: must be a name and a value"),
         ("steps=[1,seed=2", "'steps=[1,seed=2' cannot be read: expected ',' or ']'"),
         ("seed", "'seed' cannot be read: must be a name and a value, as in seed=1"),
+        ("seed=1,[seed=2", "'[seed=2' cannot be read: must be a name and a value, as in seed=1"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_a_line(params: str, said: str) -> None:

@@ -54,7 +54,7 @@ def _items(text: str) -> list[str]:
 
 def _assignment(item: str) -> str:
     name, equals, value = item.partition("=")
-    if not (equals and name.strip()):
+    if not (equals and name.strip()) or "[" in name:  # to OmegaConf a place in a list
         raise ValueError("must be a name and a value, as in seed=1")
     return f"{name.strip()}={value}"
 

@@ -22,10 +22,12 @@ from urllib.request import urlopen
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy and torch are imported
 
+import psutil
 import pytest
 import torch
 import warm
 from hypothesis import settings
+from kedro_client import Asked
 
 from metagan.importing import kept
 
@@ -137,14 +139,15 @@ def experiment(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -
 class Running:
     """A command that has been started, and the file of what it says."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Asked
     log: Path
 
     def stop_between_two_accesses(self, database: Path) -> None:
         """Stop it, so that it does not end meanwhile, at a moment when it holds no lock of the database."""
         while True:
             self.process.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            while psutil.pid_exists(self.process.pid) and psutil.Process(self.process.pid).status() != "stopped":
+                time.sleep(0.01)
             with closing(sqlite3.connect(database, timeout=0)) as other:
                 try:
                     other.execute("BEGIN EXCLUSIVE")
@@ -202,8 +205,10 @@ class Project:
     def start(self, *command: str, **variables: str) -> Running:
         """Start a command in the copy, with further environment variables, as `run` does."""
         log = self.path.parent / f"{time.monotonic()}.log"
+        environment = {**self.environment, "COLUMNS": "1000", "PYTHONUNBUFFERED": "1", **variables}
+        if command[0] == "kedro":
+            return Running(warm.start(command, self.path, environment, log), log)
         with open(log, "w", encoding="utf-8") as file:
-            environment = {**self.environment, "COLUMNS": "1000", "PYTHONUNBUFFERED": "1", **variables}
             process = subprocess.Popen(
                 command,
                 cwd=self.path,

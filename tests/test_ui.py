@@ -61,13 +61,13 @@ def test_the_address_is_said_once_the_server_answers(
         running.kill()
 
 
-def test_a_server_that_ends_is_no_success(tmp_path: Path, free_port: Callable[[], str]) -> None:
-    for code in (0, 3):
-        running = start(tmp_path, f"raise SystemExit({code})", free_port())
-        said, complaint = running.communicate(timeout=60)
-        assert running.returncode == (code or 1)
-        assert said == ""
-        assert ("MLflow's server has ended" in complaint) == (code == 0)
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_server_that_ends_is_no_success(code: int, tmp_path: Path, free_port: Callable[[], str]) -> None:
+    running = start(tmp_path, f"raise SystemExit({code})", free_port())
+    said, complaint = running.communicate(timeout=60)
+    assert running.returncode == (code or 1)
+    assert said == ""
+    assert ("MLflow's server has ended" in complaint) == (code == 0)
 
 
 def test_a_server_that_never_answers_is_no_success(tmp_path: Path, free_port: Callable[[], str]) -> None:

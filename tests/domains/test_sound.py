@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,7 +89,7 @@ def test_nothing_sounds_like_nothing() -> None:
     assert not sound_of(np.zeros((1, 32, 32), np.uint8), 0).any()
 
 
-def test_the_way_back_is_the_same_in_another_process() -> None:
+def test_the_way_back_is_the_same_in_another_process(tmp_path: Path) -> None:
     code = (
         "import hashlib, numpy as np; from metagan.domains.sound import sound_of;"
         "shown = np.random.default_rng(0).integers(0, 256, (1, 32, 32), np.uint8);"
@@ -97,8 +97,7 @@ def test_the_way_back_is_the_same_in_another_process() -> None:
     )
     here: dict[str, Any] = {}
     exec(code, here)
-    there = subprocess.run([sys.executable, "-c", f"{code}; print(*found)"], capture_output=True, text=True, check=True)
-    assert here["found"] == there.stdout.split()
+    assert here["found"] == warm.python(f"{code}; print(*found)", tmp_path).split()
     assert here["found"][0] == here["found"][2] != here["found"][1]
 
 

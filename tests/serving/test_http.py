@@ -24,6 +24,8 @@ import psutil
 import pytest
 import requests
 import torch
+import warm
+from kedro_client import Asked
 from torch import Tensor
 
 from metagan.domains import DOMAINS
@@ -44,10 +46,20 @@ pytestmark = pytest.mark.slow
 MIB = 2**20
 
 
+WORKER = """
+import os
+import mlflow, uvicorn
+from mlflow.pyfunc.scoring_server import _SERVER_MODEL_PATH
+os.environ[_SERVER_MODEL_PATH] = mlflow.artifacts.download_artifacts("models:/{name}@champion")
+uvicorn.run("mlflow.pyfunc.scoring_server.app:app", host="127.0.0.1", port={port})
+"""
+"""What `mlflow models serve` ends up doing, with what it has checked and imported by then."""
+
+
 @dataclass(frozen=True)
 class ScoringServer:
     address: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Asked
 
     def ask(self, body: Any) -> requests.Response:
         return requests.post(f"{self.address}/invocations", json=body, timeout=60)
@@ -83,7 +95,7 @@ def registry(
 
 @pytest.fixture(scope="module")
 def serve(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], ScoringServer]]:
-    """The server of a name, once it answers."""
+    """The server of a name, once it answers: of the generator as from the command line, of the others the worker."""
     servers: dict[str, ScoringServer] = {}
 
     def start(name: str) -> ScoringServer:
@@ -95,12 +107,17 @@ def serve(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         log = tmp_path_factory.mktemp(name) / "log"
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment |= {"MLFLOW_TRACKING_URI": registry, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        command = ["mlflow", "models", "serve", "--env-manager", "local", "--model-uri", f"models:/{name}@champion"]
-        with open(log, "wb") as file:
-            process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", port, "--workers", "1"],
-                cwd=log.parent, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+        process: subprocess.Popen[bytes] | Asked
+        if name == "generator":
+            model = f"models:/{name}@champion"
+            command = ["mlflow", "models", "serve", "--env-manager", "local", "--model-uri", model]
+            with open(log, "w", encoding="utf-8") as file:
+                process = subprocess.Popen(
+                    [*command, "--host", "127.0.0.1", "--port", port, "--workers", "1"],
+                    cwd=log.parent, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+        else:
+            process = warm.start(("python", "-c", WORKER.format(name=name, port=port)), log.parent, environment, log)
         servers[name] = ScoringServer(f"http://127.0.0.1:{port}", process)
         while not servers[name].answers():
             assert process.poll() is None, log.read_text()

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kedro_client import ask
+from kedro_client import Asked
 
 
 def run(
@@ -25,12 +25,26 @@ def run(
     with TemporaryDirectory() as said:
         files = [f"{said}/stdout", f"{said}/stderr"]
         try:
-            status = ask(server.address, command, str(folder), environment, files, timeout)
+            status = Asked(server.address, command, str(folder), environment, files).wait(timeout)
         except TimeoutError:
             os.killpg(server.process.pid, signal.SIGKILL)
             _server.cache_clear()
             raise subprocess.TimeoutExpired(command, timeout) from None
         return subprocess.CompletedProcess(command, status, *(Path(file).read_text("utf-8") for file in files))
+
+
+def python(code: str, folder: Path, timeout: float = 300) -> str:
+    """What a script prints that finds the modules which are found here. Raises CalledProcessError."""
+    code = f"import sys; sys.path[:] = {sys.path!r}\n{code}"
+    done = run(("python", "-c", code), folder, dict(os.environ), timeout)
+    done.check_returncode()
+    return done.stdout
+
+
+def start(command: tuple[str, ...], folder: Path, environment: dict[str, str], log: Path) -> Asked:
+    """What `subprocess.Popen` would give for the same, in a session of its own; all that it says goes into one file."""
+    log.touch()
+    return Asked(_server().address, command, str(folder), environment, [str(log)] * 2, session=True)
 
 
 def commands() -> Path:

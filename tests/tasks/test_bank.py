@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from joblib import Parallel, delayed
 
 from metagan.errors import UserError
@@ -116,20 +117,17 @@ def even_source(counts: tuple[int, ...], image_size: int = 16) -> Source:
     return replace(numbered_source(1, image_size, counts), drawings=drawings)
 
 
-def run(script: str, folder: Path) -> str:
-    done = subprocess.run(command(script, folder), capture_output=True, text=True, check=True, env=environment())
-    return done.stdout
-
-
-def command(script: str, folder: Path) -> list[str]:
+def program(script: str, folder: Path) -> str:
+    """The script, which finds the folder as its first argument, and this conftest."""
     path = Path(__file__).with_name("conftest.py")
     loader = (
         "import importlib.util as u, sys\n"
         f"s = u.spec_from_file_location('tests_tasks_conftest', {str(path)!r})\n"
         "m = sys.modules[s.name] = u.module_from_spec(s)\n"
         "s.loader.exec_module(m)\n"
+        f"sys.argv[1:] = [{str(folder)!r}]\n"
     )
-    return [sys.executable, "-c", loader + textwrap.dedent(script), str(folder)]
+    return loader + textwrap.dedent(script)
 
 
 def environment() -> dict[str, str]:
@@ -178,7 +176,7 @@ def test_a_killed_build_leaves_the_earlier_bank_and_the_next_build_cleans_up(ban
     """
     folder = tmp_path / "bank"
     earlier = everything_in(folder)
-    process = subprocess.Popen(command(script, folder), env=environment())
+    process = subprocess.Popen([sys.executable, "-c", program(script, folder)], env=environment())
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("bank.building-*/new/images.npy")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -214,7 +212,7 @@ def test_a_full_disk_leaves_the_earlier_bank_and_the_next_build_succeeds(bank: T
     """
     folder = tmp_path / "bank"
     earlier = everything_in(folder)
-    assert f"MiB free), cannot write the task bank: '{folder}'" in run(script, folder)
+    assert f"MiB free), cannot write the task bank: '{folder}'" in warm.python(program(script, folder), tmp_path)
     assert everything_in(folder) == earlier and leftovers(folder) == []
     assert len(BankPlan(numbered_source(counts=(3, 4, 5)), workers=1).write(folder, progress=False).images) == 12
 

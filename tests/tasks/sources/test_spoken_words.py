@@ -3,14 +3,13 @@ from __future__ import annotations
 import builtins
 import hashlib
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import espeakng_loader
 import numpy as np
 import pytest
+import warm
 
 from metagan.errors import UserError
 from metagan.parameters import Tasks
@@ -82,9 +81,7 @@ def test_a_class_is_the_same_in_any_order_and_process(source: Source) -> None:
         "import sys; sys.path.insert(0, 'tests/tasks/sources'); import test_spoken_words as own;"
         "print(own.digest(own.open_source().render(500)))"
     )
-    root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == first
+    assert warm.python(code, Path(__file__).parents[3]).strip() == first
 
 
 def test_a_language_has_at_most_so_many_words() -> None:

@@ -3,8 +3,6 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 export DO_NOT_TRACK := true
-# Each of the many processes of a run, and of the tests, would compile everything again.
-unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 BIN := .venv/bin

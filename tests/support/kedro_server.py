@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 from kedro_client import DIGITS
@@ -52,26 +53,29 @@ def prepare() -> None:
     gc.enable()
 
 
-def attend(asking: socket.socket) -> None:
-    """In a process of its own, so that others can be served meanwhile; returns in that of the command, too."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request = json.loads(asking.makefile().readline())
-    if not (fork := os.fork()):
-        asking.close()
-        return run(**request)
-    asking.sendall(f"{fork:{DIGITS}}".encode())
-    asking.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]):{DIGITS}}".encode())
-    os._exit(0)
-
-
 def serve(listening: socket.socket) -> None:
+    """Returns in each fork when its command has ended, and at last in the server."""
     prepare()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that attend
-    while select.select([listening, sys.stdin], [], [])[0] == [listening]:
-        asking, _ = listening.accept()
-        if not os.fork():
-            return attend(asking)
-        asking.close()
+    asking: dict[int, tuple[socket.socket, int]] = {}
+    while sys.stdin not in (ready := select.select([listening, sys.stdin, *asking], [], [])[0]):
+        for one in ready:
+            if one is listening:
+                who, _ = listening.accept()
+                request = json.loads(who.makefile().readline())
+                if not (fork := os.fork()):
+                    return run(**request)
+                tell(who, fork)
+                asking[os.pidfd_open(fork)] = who, fork
+            else:
+                who, fork = asking.pop(one)
+                os.close(one)
+                tell(who, os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]))
+                who.close()
+
+
+def tell(who: socket.socket, number: int) -> None:
+    with suppress(OSError):  # who has gone needs no answer
+        who.sendall(f"{number:{DIGITS}}".encode())
 
 
 if __name__ == "__main__":

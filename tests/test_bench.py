@@ -24,11 +24,13 @@ FAKE: bench.Bench = {
         "ratio_to_fastest_peer": 1.8,
         "max_gradient_difference": 1e-9,
     },
+    "maml_step_on_one_thread": {"metagan": 1.0, "loop": 1.25, "higher": 1.5, "torchopt": 1.2},
     "gan_step": {name: {"threads": 0.2, "vmap": 0.1, "loop": 0.4} for name in META_GRADIENTS},
     "threads": {"1": 1.0, "2": 0.5},
     "rule_steps": {"sgd": 0.1, "controller": 0.3},
     "peak_memory_mib": 700.0,
     "peak_memory_of_unroll_mib": 900.0,
+    "cores_of_other_work": 0.0,
 }
 
 
@@ -48,6 +50,8 @@ def test_table_has_seconds_and_ratios_to_the_fastest_way() -> None:
     shown = lines(bench.table(FAKE))
     assert ["MAML", "step", "metagan", "0.500", "1.00"] in shown
     assert ["torchopt", "0.900", "1.80"] in shown
+    assert ["MAML", "step,", "one", "thread", "metagan", "1.000", "1.00"] in shown
+    assert ["torchopt", "1.200", "1.20"] in shown
     assert ["MAML", "step", "by", "threads", "1", "1.000", "2.00"] in shown
     assert ["GAN", "meta-step,", "reptile", "threads", "0.200", "2.00"] in shown
     assert ["controller", "0.300", "3.00"] in shown
@@ -70,11 +74,13 @@ def test_medians_warm_up_and_take_turns() -> None:
 def test_maml_is_measured_against_peers_that_agree(problem: bench.MamlProblem) -> None:
     pytest.importorskip("higher", reason="the bench extra is not installed")
     pytest.importorskip("torchopt", reason="the bench extra is not installed")
-    maml, threads = bench.measure_maml(problem, repeats=1)
+    maml, on_one_thread, threads = bench.measure_maml(problem, repeats=1)
     assert maml.keys() == FAKE["maml_step"].keys()
     assert maml["ratio_to_fastest_peer"] == min(maml["higher"], maml["torchopt"]) / maml["metagan"]
     assert 0 <= maml["max_gradient_difference"] < 1e-6
     assert {"1", "2"} <= threads.keys()
+    assert on_one_thread.keys() == FAKE["maml_step_on_one_thread"].keys()
+    assert on_one_thread["metagan"] == threads["1"] and on_one_thread["higher"] >= maml["higher"]
 
 
 def test_gradients_that_differ_are_refused(problem: bench.MamlProblem) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -29,6 +30,7 @@ class Asked:
         session: bool = False,
     ) -> None:
         request = {"command": command, "folder": folder, "environment": dict(environment), "files": files}
+        self.command = command
         self._server = socket.socket(socket.AF_UNIX)
         self._server.connect(address)
         self._server.sendall(f"{json.dumps(request | {'session': session})}\n".encode())
@@ -39,10 +41,13 @@ class Asked:
         return int(self._server.recv(DIGITS, socket.MSG_WAITALL))
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit status. Raises TimeoutError."""
+        """The exit status. Raises TimeoutExpired."""
         if self.returncode is None:
             self._server.settimeout(timeout)
-            self.returncode = self._number()
+            try:
+                self.returncode = self._number()
+            except TimeoutError:
+                raise subprocess.TimeoutExpired(self.command, timeout or 0) from None
             self._server.close()
         return self.returncode
 

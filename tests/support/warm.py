@@ -26,10 +26,10 @@ def run(
         files = [f"{said}/stdout", f"{said}/stderr"]
         try:
             status = Asked(server.address, command, str(folder), environment, files).wait(timeout)
-        except TimeoutError:
+        except subprocess.TimeoutExpired:
             os.killpg(server.process.pid, signal.SIGKILL)
             _server.cache_clear()
-            raise subprocess.TimeoutExpired(command, timeout) from None
+            raise
         return subprocess.CompletedProcess(command, status, *(Path(file).read_text("utf-8") for file in files))
 
 

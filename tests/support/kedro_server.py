@@ -31,7 +31,7 @@ def run(command: list[str], folder: str, environment: dict[str, str], files: lis
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     for number, file in enumerate([os.devnull, *files]):
         os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)  # who has started it waits for what it says
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
